@@ -1,0 +1,77 @@
+"""Pictures that people upload: decoded by Pillow, behind our limits."""
+
+import io
+import os
+from typing import IO, TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.data.files import open_regular
+from striate.errors import ArgumentError, FormatError, LimitError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["FORMATS", "decode_image"]
+
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+MAX_PIXELS = 40_000_000  # a large camera's photograph; 160 MB while it is RGBA
+
+
+def decode_image(
+    source: bytes | str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, channels: Literal[1, 3, 4] = 3
+) -> NDArray[np.uint8]:
+    """Return a PNG, JPEG, GIF, BMP or WebP picture as uint8 of shape (H, W, ``channels``).
+
+    ``source`` is the content of a file, or a path; the format is told from the content, not from the name.
+    ``max_pixels`` is the largest H × W that is decoded (default 40 million). ``channels``: 1 is grey (luma,
+    0.299 R + 0.587 G + 0.114 B), 3 is RGB (default), 4 is RGBA. With 1 and 3, transparent pixels are composited on white
+    paper. A photograph is turned upright as its EXIF orientation says; of an animation the first frame is taken; of 16
+    bits per pixel the high 8 are kept.
+
+    Raises ArgumentError for other ``channels``; FormatError if the content is none of the formats or is damaged;
+    LimitError if the picture is larger than ``max_pixels``; FileNotFoundError if there is no such file.
+    """
+    if channels not in MODES:
+        raise ArgumentError(f"decode_image: expected channels 1, 3 or 4, got {channels!r}.")
+    if isinstance(source, bytes):
+        return _decode(io.BytesIO(source), f"{len(source):,} bytes", max_pixels, channels)
+    with open_regular(source, "decode_image") as file:
+        return _decode(file, str(source), max_pixels, channels)
+
+
+def _decode(stream: IO[bytes], name: str, max_pixels: int, channels: int) -> NDArray[np.uint8]:
+    from PIL import Image, ImageOps, UnidentifiedImageError  # noqa: PLC0415  only who opens a picture pays for Pillow
+
+    try:
+        with Image.open(stream, formats=FORMATS) as image:  # reads the header only
+            if image.width * image.height > max_pixels:
+                raise LimitError(
+                    f"decode_image: expected at most {max_pixels:,} pixels, got {image.width} × {image.height}: {name}. "
+                    f"Scale the picture down first."
+                )
+            upright = ImageOps.exif_transpose(_eight_bits(image))
+            if channels != 4 and upright.has_transparency_data:
+                ink = upright.convert("RGBA")
+                upright = Image.alpha_composite(Image.new("RGBA", ink.size, "white"), ink)
+            pixels = np.array(upright.convert(MODES[channels]))
+    except LimitError:
+        raise
+    except UnidentifiedImageError as error:
+        raise FormatError(f"decode_image: expected a picture ({', '.join(FORMATS)}), got something else: {name}.") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise LimitError(f"decode_image: expected at most {max_pixels:,} pixels, got {error}: {name}.") from error
+    except Exception as error:  # Pillow's decoders raise almost anything on damaged content
+        raise FormatError(f"decode_image: expected an intact picture, got {error or type(error).__name__}: {name}.") from error
+    return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def _eight_bits(image: "Image") -> "Image":
+    # Pillow itself would clip 16 bits to 255 rather than scale them.
+    from PIL import Image  # noqa: PLC0415
+
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8))

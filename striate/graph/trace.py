@@ -1,0 +1,101 @@
+"""Tracing: calling a function on symbols to learn the graph of what it computes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from striate.graph.graph import Call, Graph
+from striate.graph.tensor import Tensor, map_tensors, tensors_in
+
+if TYPE_CHECKING:
+    from striate.graph.variable import Variable
+
+_ACTIVE: ContextVar["Trace | None"] = ContextVar("trace", default=None)
+
+
+def active_trace() -> "Trace | None":
+    """The trace that is being recorded, or None outside of one."""
+    return _ACTIVE.get()
+
+
+class Trace:
+    """What a function did while it was called on symbols.
+
+    Arguments:
+        training: what layers that were not told otherwise take as their ``training`` argument.
+        dtype: floating type in which variables appear; float64 when gradients are checked.
+    """
+
+    def __init__(self, training: bool = False, dtype: Any = np.float32):
+        self.training = training
+        self.dtype = np.dtype(dtype)
+        self.variables: dict[Variable, Tensor] = {}
+        self.updates: list[tuple[Variable, Tensor]] = []
+        self.losses: list[Tensor] = []
+        self.calls: list[Call] = []
+        self.random: Tensor | None = None
+        self.streams = 0
+
+    @contextmanager
+    def recording(self) -> Iterator["Trace"]:
+        """Make this the active trace for a while."""
+        token = _ACTIVE.set(self)
+        try:
+            yield self
+        finally:
+            _ACTIVE.reset(token)
+
+    def symbol(self, variable: "Variable") -> Tensor:
+        """The tensor that stands for a variable in this trace."""
+        if variable not in self.variables:
+            self.variables[variable] = Tensor(variable.shape, self.dtype, name=variable.name)
+        return self.variables[variable]
+
+    def random_stream(self) -> tuple[Tensor, int]:
+        """The symbol for (seed, step), and a stream number that no other layer of this network draws from."""
+        if self.random is None:
+            self.random = Tensor((2,), np.uint64, name="random")
+        self.streams += 1
+        return self.random, self.streams - 1
+
+
+def trace(
+    function: Callable[..., Any], inputs: Sequence[Tensor], training: bool = False, dtype: Any = np.float32
+) -> Graph:
+    """The graph of ``function(*inputs)``.
+
+    Arguments:
+        function: computes with operations and layers only; may return tensors in nested lists and dictionaries.
+        inputs: symbols of known shape.
+        training: see `Trace`.
+        dtype: see `Trace`.
+    """
+    with Trace(training, dtype).recording() as scope:
+        outputs = tensors_in(function(*inputs))
+    return Graph(list(inputs), outputs, scope.variables, scope.updates, scope.random, scope.calls)
+
+
+def probe(function: Callable[..., Any], arguments: Any, attributes: dict[str, Any]) -> Any:
+    """What ``function`` would return for tensors whose batch size is not known yet.
+
+    Traces it at two batch sizes; a size that differs between them depends on the batch and becomes None.
+    """
+    results = []
+    for batch in (2, 3):
+        with Trace().recording():
+            known = map_tensors((arguments, attributes), lambda tensor, n=batch: _with_batch(tensor, n))
+            results.append(function(*known[0], **known[1]))
+    seconds = iter(tensors_in(results[1]))
+
+    def merge(first: Tensor) -> Tensor:
+        second = next(seconds)
+        return Tensor(tuple(a if a == b else None for a, b in zip(first.shape, second.shape, strict=True)), first.dtype)
+
+    return map_tensors(results[0], merge)
+
+
+def _with_batch(tensor: Tensor, batch: int) -> Tensor:
+    return Tensor(tuple(batch if size is None else size for size in tensor.shape), tensor.dtype, name=tensor.name)

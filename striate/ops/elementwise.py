@@ -1,0 +1,289 @@
+"""Element-wise arithmetic with NumPy's broadcasting, and the sum that undoes broadcasting in gradients."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from striate.errors import ShapeError
+from striate.graph import Array, Node, Shape, Tensor
+from striate.graph.tensor import ARITHMETIC
+from striate.ops.operation import Index, Operation, Read, Term, Terms, read
+
+Rule = Callable[[Tensor, tuple[Tensor, ...], Tensor], tuple[Any, ...]]
+
+
+def broadcast_shape(operation: str, *inputs: Any) -> Shape:
+    """The shape that all inputs broadcast to; raises ShapeError if there is none."""
+    try:
+        return np.broadcast_shapes(*(tuple(value.shape) for value in inputs))
+    except ValueError:
+        shapes = " and ".join(str(tuple(value.shape)) for value in inputs)
+        raise ShapeError(f"{operation}: expected shapes that broadcast together, got {shapes}.") from None
+
+
+def read_broadcast(source: str, array: Array, index: Index) -> Read:
+    """The number of ``array`` that broadcasting puts at the output's ``index``."""
+    own = index[len(index) - array.ndim :]
+    return read(source, array, tuple(0 if n == 1 else i for i, n in zip(own, array.shape, strict=True)))
+
+
+class ElementWise(Operation):
+    """One NumPy function applied element by element.
+
+    Arguments:
+        name: the operation's name.
+        inputs: names of its inputs.
+        formula: what it computes, in the notation of `Terms`.
+        function: the NumPy function.
+        rule: (grad_output, inputs, output) → gradient for each input, before the sum that undoes broadcasting.
+    """
+
+    def __init__(self, name: str, inputs: tuple[str, ...], formula: str, function: Callable[..., Any], rule: Rule):
+        self.name, self.inputs, self.formula = name, inputs, formula
+        self.function, self.rule = function, rule
+        super().__init__()
+
+    def shape(self, *inputs: Any) -> Shape:
+        return broadcast_shape(self.name, *inputs)
+
+    def dtype(self, *inputs: Any) -> Any:
+        return np.result_type(*(value.dtype for value in inputs))
+
+    def forward(self, *arrays: Array) -> Array:
+        with np.errstate(all="ignore"):  # infinities and NaN propagate, as IEEE 754 has them
+            return np.asarray(self.function(*arrays))
+
+    def gradient(self, node: Node, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        inputs = tuple(node.inputs)
+        contributions = self.rule(grad_output, inputs, node.output)
+        return tuple(
+            None if grad is None else sum_to(grad, tensor.shape)
+            for grad, tensor in zip(contributions, inputs, strict=True)
+        )
+
+    def terms(self, index: Index, *arrays: Array) -> Terms:
+        reads = tuple(
+            read_broadcast(name, array, index) for name, array in zip(self.inputs, arrays, strict=True)
+        )
+        if self.name in ("add", "subtract"):
+            sign = 1 if self.name == "add" else -1
+            a, b = reads
+            return Terms(self.formula, (Term(a.value, (a,)), Term(sign * b.value, (b,))))
+        with np.errstate(all="ignore"):
+            value = float(self.function(*(np.float64(r.value) for r in reads)))
+        return Terms(self.formula, (Term(value, reads),))
+
+
+class SumTo(Operation):
+    """Sum over the axes along which ``shape`` was broadcast: the adjoint of broadcasting."""
+
+    name = "sum_to"
+    inputs = ("x",)
+
+    def shape(self, x: Any, *, shape: Shape) -> Shape:
+        if broadcast_shape(self.name, x, Tensor(shape)) != tuple(x.shape):
+            raise ShapeError(f"{self.name}: {shape} does not broadcast to {tuple(x.shape)}.")
+        return shape
+
+    def forward(self, x: Array, *, shape: Shape) -> Array:
+        x = x.sum(axis=tuple(range(x.ndim - len(shape))))  # axes that broadcasting put in front
+        stretched = tuple(i for i, (n, m) in enumerate(zip(shape, x.shape, strict=True)) if n != m)
+        return np.asarray(x.sum(axis=stretched, keepdims=True))
+
+    def gradient(self, node: Node, grad_output: Tensor) -> tuple[Tensor]:
+        return (broadcast_to(grad_output, node.inputs[0].shape),)
+
+    def terms(self, index: Index, x: Array, *, shape: Shape) -> Terms:
+        front = x.ndim - len(shape)
+        ranges = [range(n) for n in x.shape[:front]]
+        ranges += [
+            range(i, i + 1) if n == m else range(m) for i, n, m in zip(index, shape, x.shape[front:], strict=True)
+        ]
+        summands = (read("x", x, place) for place in itertools.product(*ranges))
+        return Terms("Σ x over the broadcast axes", tuple(Term(r.value, (r,)) for r in summands))
+
+
+class BroadcastTo(Operation):
+    """Repeat along axes of size 1, and along new axes in front."""
+
+    name = "broadcast_to"
+    inputs = ("x",)
+
+    def shape(self, x: Any, *, shape: Shape) -> Shape:
+        if broadcast_shape(self.name, x, Tensor(shape)) != tuple(shape):
+            raise ShapeError(f"{self.name}: {tuple(x.shape)} does not broadcast to {tuple(shape)}.")
+        return tuple(shape)
+
+    def forward(self, x: Array, *, shape: Shape) -> Array:
+        return np.broadcast_to(x, shape)
+
+    def gradient(self, node: Node, grad_output: Tensor) -> tuple[Tensor]:
+        return (sum_to(grad_output, node.inputs[0].shape),)
+
+    def terms(self, index: Index, x: Array, *, shape: Shape) -> Terms:
+        one = read_broadcast("x", x, index)
+        return Terms("x", (Term(one.value, (one,)),))
+
+
+SUM_TO = SumTo()
+BROADCAST_TO = BroadcastTo()
+
+
+def sum_to(x: Any, shape: Any) -> Any:
+    """Sum ``x`` over the axes along which ``shape`` would be broadcast to it; ``x`` itself if there are none.
+
+    Arguments:
+        x: any shape that ``shape`` broadcasts to.
+        shape: shape of the result.
+
+    Raises:
+        ShapeError: ``shape`` does not broadcast to that of ``x``.
+    """
+    return x if tuple(x.shape) == tuple(shape) else SUM_TO(x, shape=tuple(shape))
+
+
+def broadcast_to(x: Any, shape: Any) -> Any:
+    """Repeat ``x`` along axes of size 1 and along new axes in front until it has ``shape``.
+
+    Raises:
+        ShapeError: it does not broadcast to ``shape``.
+    """
+    return x if tuple(getattr(x, "shape", ())) == tuple(shape) else BROADCAST_TO(x, shape=tuple(shape))
+
+
+def _larger(g: Tensor, inputs: tuple[Tensor, ...], chosen: Callable[..., Any]) -> tuple[Any, Any]:
+    """The gradient goes to the input that was picked; on a tie, to the first."""
+    first = chosen(*inputs)
+    return multiply(g, first), multiply(g, subtract(1.0, first))
+
+
+def _indicator(name: str, formula: str, function: Callable[..., Any]) -> ElementWise:
+    """A comparison that answers 1 or 0 in the inputs' type; its gradient is 0 everywhere."""
+    return ElementWise(
+        name, ("a", "b"), formula, lambda a, b: function(a, b).astype(np.result_type(a, b)), lambda g, i, y: (None, None)
+    )
+
+
+ADD = ElementWise("add", ("a", "b"), "a + b", np.add, lambda g, i, y: (g, g))
+SUBTRACT = ElementWise("subtract", ("a", "b"), "a − b", np.subtract, lambda g, i, y: (g, negative(g)))
+MULTIPLY = ElementWise(
+    "multiply", ("a", "b"), "a·b", np.multiply, lambda g, i, y: (multiply(g, i[1]), multiply(g, i[0]))
+)
+DIVIDE = ElementWise(
+    "divide",
+    ("a", "b"),
+    "a / b",
+    np.divide,
+    lambda g, i, y: (divide(g, i[1]), negative(divide(multiply(g, y), i[1]))),
+)
+NEGATIVE = ElementWise("negative", ("x",), "−x", np.negative, lambda g, i, y: (negative(g),))
+GREATER_EQUAL = _indicator("greater_equal", "1 where a ≥ b", np.greater_equal)
+LESS_EQUAL = _indicator("less_equal", "1 where a ≤ b", np.less_equal)
+MAXIMUM = ElementWise("maximum", ("a", "b"), "max(a, b)", np.maximum, lambda g, i, y: _larger(g, i, greater_equal))
+MINIMUM = ElementWise("minimum", ("a", "b"), "min(a, b)", np.minimum, lambda g, i, y: _larger(g, i, less_equal))
+ABSOLUTE = ElementWise("absolute", ("x",), "|x|", np.abs, lambda g, i, y: (multiply(g, sign(i[0])),))
+SIGN = ElementWise("sign", ("x",), "sign(x)", np.sign, lambda g, i, y: (None,))
+SQUARE = ElementWise("square", ("x",), "x²", np.square, lambda g, i, y: (multiply(g, multiply(2.0, i[0])),))
+SQRT = ElementWise("sqrt", ("x",), "√x", np.sqrt, lambda g, i, y: (divide(g, multiply(2.0, y)),))
+EXP = ElementWise("exp", ("x",), "eˣ", np.exp, lambda g, i, y: (multiply(g, y),))
+LOG = ElementWise("log", ("x",), "ln x", np.log, lambda g, i, y: (divide(g, i[0]),))
+POWER = ElementWise(
+    "power",
+    ("a", "b"),
+    "a to the power b",
+    np.power,
+    lambda g, i, y: (
+        multiply(g, multiply(i[1], power(i[0], subtract(i[1], 1.0)))),
+        multiply(g, multiply(y, log(i[0]))),
+    ),
+)
+
+
+def add(a: Any, b: Any) -> Any:
+    """a + b, broadcast."""
+    return ADD(a, b)
+
+
+def subtract(a: Any, b: Any) -> Any:
+    """a − b, broadcast."""
+    return SUBTRACT(a, b)
+
+
+def multiply(a: Any, b: Any) -> Any:
+    """a · b element by element, broadcast."""
+    return MULTIPLY(a, b)
+
+
+def divide(a: Any, b: Any) -> Any:
+    """a / b, broadcast; division by zero gives ±infinity or NaN."""
+    return DIVIDE(a, b)
+
+
+def negative(x: Any) -> Any:
+    """−x."""
+    return NEGATIVE(x)
+
+
+def power(a: Any, b: Any) -> Any:
+    """a to the power b, broadcast."""
+    return POWER(a, b)
+
+
+def maximum(a: Any, b: Any) -> Any:
+    """The larger of a and b, broadcast; NaN propagates; on a tie the gradient goes to a."""
+    return MAXIMUM(a, b)
+
+
+def minimum(a: Any, b: Any) -> Any:
+    """The smaller of a and b, broadcast; NaN propagates; on a tie the gradient goes to a."""
+    return MINIMUM(a, b)
+
+
+def greater_equal(a: Any, b: Any) -> Any:
+    """1 where a ≥ b, else 0, in the inputs' type; its gradient is 0."""
+    return GREATER_EQUAL(a, b)
+
+
+def less_equal(a: Any, b: Any) -> Any:
+    """1 where a ≤ b, else 0, in the inputs' type; its gradient is 0."""
+    return LESS_EQUAL(a, b)
+
+
+def absolute(x: Any) -> Any:
+    """|x|; the gradient at 0 is 0."""
+    return ABSOLUTE(x)
+
+
+def sign(x: Any) -> Any:
+    """−1, 0 or 1; its gradient is 0."""
+    return SIGN(x)
+
+
+def square(x: Any) -> Any:
+    """x²."""
+    return SQUARE(x)
+
+
+def sqrt(x: Any) -> Any:
+    """√x."""
+    return SQRT(x)
+
+
+def exp(x: Any) -> Any:
+    """e to the power x."""
+    return EXP(x)
+
+
+def log(x: Any) -> Any:
+    """The natural logarithm of x."""
+    return LOG(x)
+
+
+def clip(x: Any, x_min: Any, x_max: Any) -> Any:
+    """x, but not below ``x_min`` nor above ``x_max``; the gradient is 0 outside."""
+    return minimum(maximum(x, x_min), x_max)
+
+
+ARITHMETIC.update(add=add, subtract=subtract, multiply=multiply, divide=divide, negative=negative, power=power)

@@ -1,0 +1,170 @@
+"""What an operation is: checks and shape rule, reference forward, gradient rule, and the terms behind one number."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from striate.errors import ArgumentError, DataError, ShapeError
+from striate.graph import Array, Node, Shape, Tensor, Variable, active_trace, probe
+
+Index = tuple[int, ...]
+
+#: Every operation by name; an operation adds itself when it is made.
+OPERATIONS: dict[str, "Operation"] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One number that a term was made of: which input, where in it, and the number."""
+
+    source: str
+    index: Index
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One summand of an output number, and the numbers it was made of."""
+
+    value: float
+    reads: tuple[Read, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The exact sum that one output number came from.
+
+    Arguments:
+        formula: the operation in the field's notation, such as ``Σ x·w``.
+        terms: the summands. Where an operation picks instead of adding (max pooling), what was not picked counts 0.
+    """
+
+    formula: str
+    terms: tuple[Term, ...]
+
+    @property
+    def total(self) -> float:
+        """The sum of all terms, correctly rounded: the number that was asked about."""
+        return math.fsum(term.value for term in self.terms)
+
+
+class Operation:
+    """Base of all operations; calling one on arrays computes, calling it on symbols adds a node to their graph.
+
+    A subclass sets ``name`` (the standard term, in messages, files and listings) and ``inputs`` (what its array
+    arguments are called) and defines `shape`, `forward`, `terms` and, unless it is itself a gradient, `gradient`.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+
+    def __init__(self) -> None:
+        if self.name in OPERATIONS:
+            raise ArgumentError(f"{self.name}: there is an operation of this name already.")
+        OPERATIONS[self.name] = self
+
+    def shape(self, *inputs: Any, **attributes: Any) -> Shape:
+        """The shape of the result, from anything that has a ``shape`` and a ``dtype``; raises on what does not fit."""
+        raise NotImplementedError
+
+    def dtype(self, *inputs: Any, **attributes: Any) -> Any:
+        """The dtype of the result: that of the first input unless an operation says otherwise."""
+        return inputs[0].dtype
+
+    def forward(self, *arrays: Array, **attributes: Any) -> Array:
+        """The definition, in plain NumPy."""
+        raise NotImplementedError
+
+    def gradient(self, node: Node, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        """Nodes for the gradient with respect to each input of ``node``; None for inputs that have none."""
+        raise ArgumentError(f"{self.name}: has no gradient rule; gradients in Striate are of first order.")
+
+    def terms(self, index: Index, *arrays: Array, **attributes: Any) -> Terms:
+        """The summands behind the output number at ``index``."""
+        raise NotImplementedError
+
+    def multiply_adds(self, node: Node) -> int:
+        """How many multiply-adds one run takes; 0 where an operation does not multiply and add."""
+        return 0
+
+    def reach(self, node: Node, box: "Box") -> "list[Box | None]":
+        """For each input, the rectangle that the output rectangle ``box`` depends on; None: all of the input.
+
+        The default is that of an element-wise operation: the same places.
+        """
+        return [box if len(tensor.shape) == len(node.output.shape) else None for tensor in node.inputs]
+
+    def __call__(self, *inputs: Any, **attributes: Any) -> Any:
+        inputs = self.same_kind(*inputs)
+        if not any(isinstance(value, Tensor) for value in inputs):
+            arrays = tuple(value.value if isinstance(value, Variable) else value for value in inputs)
+            self.shape(*arrays, **attributes)
+            return self.forward(*arrays, **attributes)
+        node = Node(self, inputs, attributes)
+        if any(None in tensor.shape for tensor in node.inputs):
+            known = probe(self, inputs, attributes)
+            output = Tensor(known.shape, known.dtype, node)
+        else:
+            output = Tensor(self.shape(*inputs, **attributes), self.dtype(*inputs, **attributes), node)
+        node.outputs = (output,)
+        return output
+
+    def same_kind(self, *inputs: Any) -> tuple[Any, ...]:
+        """Inputs as native arrays, or all as symbols if one of them is a symbol; numbers take the others' type."""
+        scope = active_trace()
+        if scope is not None:
+            inputs = tuple(scope.symbol(value) if isinstance(value, Variable) else value for value in inputs)
+        typed = [value.dtype for value in inputs if hasattr(value, "dtype") and value.dtype.kind == "f"]
+        dtype = np.result_type(*typed) if typed else np.dtype(np.float32)
+        symbolic = any(isinstance(value, Tensor) for value in inputs)
+        converted: list[Any] = []
+        for name, value in zip(self.inputs, inputs, strict=True):
+            if isinstance(value, (Tensor, Variable)):
+                converted.append(value)
+            else:
+                array = self.as_input(name, value, dtype)
+                converted.append(Tensor.constant(array) if symbolic else array)
+        return tuple(converted)
+
+    def as_input(self, name: str, value: Any, dtype: Any) -> Array:
+        """``value`` as a native array; numbers that are not floating become ``dtype``."""
+        return as_array(value, dtype, f"{self.name}: {name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle of positions, first included and last excluded, one pair for each spatial axis."""
+
+    sides: tuple[tuple[int, int], ...]
+
+
+def as_array(value: Any, dtype: Any, where: str) -> Array:
+    """``value`` as an array in native byte order; integers and booleans become ``dtype``, as do Python numbers.
+
+    Raises:
+        DataError: objects, strings, complex numbers or a ragged list.
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise DataError(f"{where}: expected numbers in one rectangular array, got a ragged list ({error}).") from None
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"{where}: expected numbers, got an array of {array.dtype} (shape {array.shape}).")
+    if array.dtype.kind != "f" or array.dtype == np.float16 or not hasattr(value, "dtype"):
+        return array.astype(dtype)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def check_rank(operation: str, name: str, value: Any, rank: int, layout: str) -> None:
+    """Raise ShapeError unless ``value`` has ``rank`` axes; ``layout`` names them in the message."""
+    if len(value.shape) != rank:
+        raise ShapeError(
+            f"{operation}: expected {name} of rank {rank} {layout}, got rank {len(value.shape)} {tuple(value.shape)}."
+        )
+
+
+def read(source: str, array: Array, index: Index) -> Read:
+    """The number of ``array`` at ``index``, as a `Read`."""
+    return Read(source, tuple(int(i) for i in index), float(array[index]))

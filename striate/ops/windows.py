@@ -1,0 +1,171 @@
+"""Sliding windows: the arithmetic that convolution and pooling share.
+
+Along one axis a window of ``kernel`` entries, ``dilation`` apart, moves by ``stride`` over ``size`` entries that have
+``before`` and ``after`` more put around them:
+
+    span   = dilation · (kernel − 1) + 1
+    output = ⌊(before + size + after − span) / stride⌋ + 1
+
+Padding has one internal form, a (before, after) pair for each axis; the words are spelled out here:
+
+    valid   no padding                                    12345 → 12345
+    same    output = ⌈size / stride⌉, odd column after     12345 → 012345 0
+    full    span − 1 on each side                         12345 → 0012345 00
+    causal  span − 1 before, so no window sees the future 12345 → 0012345
+
+Source: Dumoulin, Visin, "A guide to convolution arithmetic for deep learning" (2016).
+"""
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from striate.errors import ArgumentError, ShapeError
+from striate.graph import Array, Shape
+
+Pads = tuple[tuple[int, int], ...]
+
+PADDING_WORDS = ("valid", "same", "same_lower", "full", "causal")
+
+
+def per_axis(where: str, name: str, value: Any, axes: int, least: int = 1) -> Shape:
+    """A whole number, or one for each of ``axes`` axes, as a tuple.
+
+    Raises:
+        ArgumentError: another count of numbers, no whole numbers, or one below ``least``.
+    """
+    expected = f"{where}: expected {name} as a whole number or {axes} of them, each at least {least}"
+    values = tuple(value) if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else (value,) * axes
+    try:
+        numbers = tuple(operator.index(v) for v in values)
+    except TypeError:
+        raise ArgumentError(f"{expected}, got {value!r}.") from None
+    if len(numbers) != axes or min(numbers, default=least) < least:
+        raise ArgumentError(f"{expected}, got {value!r}.")
+    return numbers
+
+
+def resolve_padding(
+    where: str, padding: Any, size: Sequence[int], kernel: Shape, strides: Shape, dilation: Shape
+) -> Pads:
+    """Padding as (before, after) for each axis.
+
+    Arguments:
+        where: the operation, for messages.
+        padding: a word of `PADDING_WORDS`, a whole number, one number for each axis, or one (before, after) pair for
+            each axis.
+        size, kernel, strides, dilation: one number for each axis.
+
+    Raises:
+        ArgumentError: ``padding`` is none of these, or negative.
+    """
+    axes = len(kernel)
+    spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    if isinstance(padding, str):
+        if padding == "valid":
+            return ((0, 0),) * axes
+        if padding == "full":
+            return tuple((span - 1, span - 1) for span in spans)
+        if padding == "causal" and axes == 1:
+            return ((spans[0] - 1, 0),)
+        if padding in ("same", "same_lower"):
+            # Needed so that the output has ⌈size / stride⌉ entries; of an odd count, "same" puts the odd one after.
+            total = [
+                max((-(-n // stride) - 1) * stride + span - n, 0)
+                for n, stride, span in zip(size, strides, spans, strict=True)
+            ]
+            if padding == "same":
+                return tuple((t // 2, t - t // 2) for t in total)
+            return tuple((t - t // 2, t // 2) for t in total)
+    elif isinstance(padding, int | np.integer):
+        padding = (padding,) * axes
+    if not isinstance(padding, str):
+        try:
+            pairs = tuple(
+                (operator.index(p), operator.index(p)) if not isinstance(p, Sequence) else tuple(map(operator.index, p))
+                for p in padding
+            )
+            if len(pairs) == axes and all(len(pair) == 2 and min(pair) >= 0 for pair in pairs):
+                return pairs
+        except TypeError:
+            pass
+    raise ArgumentError(
+        f"{where}: expected padding as one of {', '.join(PADDING_WORDS)} (causal in 1 dimension only), "
+        f"a whole number, or a (before, after) pair for each of {axes} axes, none negative; got {padding!r}."
+    )
+
+
+def output_sizes(
+    where: str, size: Sequence[int], kernel: Shape, strides: Shape, pads: Pads, dilation: Shape
+) -> Shape:
+    """How many windows fit along each axis.
+
+    Raises:
+        ShapeError: not even one fits.
+    """
+    result = []
+    for n, k, stride, (before, after), d in zip(size, kernel, strides, pads, dilation, strict=True):
+        span = d * (k - 1) + 1
+        if before + n + after < span:
+            raise ShapeError(
+                f"{where}: the kernel covers {span} positions (size {k}, dilation {d}) but the padded input has only "
+                f"{before + n + after} ({n} with padding {before} + {after}). Use a smaller kernel or more padding."
+            )
+        result.append((before + n + after - span) // stride + 1)
+    return tuple(result)
+
+
+def pad_spatial(x: Array, pads: Pads, value: float = 0.0) -> Array:
+    """``x`` (N, *size, C) with ``value`` put around its spatial axes."""
+    if not any(map(any, pads)):
+        return x
+    inner = tuple(slice(before, before + n) for n, (before, _) in zip(x.shape[1:-1], pads, strict=True))
+    grown = tuple(before + n + after for n, (before, after) in zip(x.shape[1:-1], pads, strict=True))
+    padded = np.full((x.shape[0], *grown, x.shape[-1]), value, x.dtype)
+    padded[:, *inner] = x
+    return padded
+
+
+def crop_spatial(x: Array, pads: Pads) -> Array:
+    """``x`` without what `pad_spatial` put around it."""
+    inner = tuple(slice(before, n - after) for n, (before, after) in zip(x.shape[1:-1], pads, strict=True))
+    return x[:, *inner]
+
+
+def sliding_windows(padded: Array, kernel: Shape, strides: Shape, dilation: Shape, out: Shape) -> Array:
+    """Every window of ``padded`` (N, *size, C) as a view (N, *out, *kernel, C): nothing is copied."""
+    n, *_, c = padded.shape
+    batch_stride, *steps, channel_stride = padded.strides
+    return np.lib.stride_tricks.as_strided(
+        padded,
+        (n, *out, *kernel, c),
+        (
+            batch_stride,
+            *(step * stride for step, stride in zip(steps, strides, strict=True)),
+            *(step * d for step, d in zip(steps, dilation, strict=True)),
+            channel_stride,
+        ),
+        writeable=False,
+    )
+
+
+def shifted(kernel_index: Shape, strides: Shape, dilation: Shape, out: Shape) -> tuple[slice, ...]:
+    """Where in the padded input each window has its entry ``kernel_index``: one strided slice for each axis."""
+    return tuple(
+        slice(k * d, k * d + stride * (n - 1) + 1, stride)
+        for k, d, stride, n in zip(kernel_index, dilation, strides, out, strict=True)
+    )
+
+
+def window_box(
+    sides: tuple[tuple[int, int], ...], kernel: Shape, strides: Shape, pads: Pads, dilation: Shape, size: Sequence[int]
+) -> tuple[tuple[int, int], ...]:
+    """The input rectangle that a rectangle of windows looks at, without the padding."""
+    return tuple(
+        (max(first * stride - before, 0), min((last - 1) * stride - before + d * (k - 1) + 1, n))
+        for (first, last), k, stride, (before, _), d, n in zip(
+            sides, kernel, strides, pads, dilation, size, strict=True
+        )
+    )

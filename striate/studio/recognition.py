@@ -1,0 +1,125 @@
+"""A picture goes in, every layer's numbers come out: all that the studio asks of a model, and what it makes of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.data.drawing import render
+
+Ink = Literal["bright", "dark", "auto"]
+Pixels = NDArray[np.uint8]
+Values = NDArray[np.float32]
+
+
+class LayerOutput(Protocol):
+    """What one layer made of a batch."""
+
+    @property
+    def name(self) -> str:
+        """Unique in its model, such as ``conv2d_1``."""
+
+    @property
+    def kind(self) -> str:
+        """The layer's class, such as ``Conv2D``."""
+
+    @property
+    def sentence(self) -> str:
+        """What the layer does, with the standard term, in one plain sentence."""
+
+    @property
+    def values(self) -> NDArray[np.floating[Any]]:
+        """The output of shape (N, …), channels last."""
+
+
+class Preparation(Protocol):
+    """How a model wants its pictures: A9, the one path that training, commands and studio share."""
+
+    def prepare(self, image: Pixels, /, *, ink: Ink) -> Values:
+        """Return the network's input without its batch axis; raise `DataError` where there is no ink."""
+
+
+class Model(Protocol):
+    """A classifier of drawings that shows its layers."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """The label of each output, in order."""
+
+    @property
+    def threshold(self) -> float:
+        """The least top probability that counts as an answer; below it, the model is not sure."""
+
+    @property
+    def preprocessing(self) -> Preparation:
+        """How a drawing becomes an input."""
+
+    def activations(self, x: Values, /) -> Sequence[LayerOutput]:
+        """Return what every layer makes of the batch, in order; the last is the softmax over the classes."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One row of the page: what stands in the network, before any drawing."""
+
+    name: str
+    kind: str
+    sentence: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a network made of one picture."""
+
+    sure: bool
+    tensors: tuple[Values, ...]  # the input, then each layer's output, without the batch axis
+
+
+class Recogniser:
+    """A model at work for the studio.
+
+    One picture at a time: the engine uses every core by itself, and layers need not be safe to share between threads.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._lock = Lock()
+        # A dot is the smallest drawing. It tells the shapes, and warms the engine up before the first pen touches.
+        dot = model.preprocessing.prepare(render([[(0.5, 0.5)]], width=0.1), ink="bright")
+        self.layers = (_input_layer(dot), *map(_layer, model.activations(dot[np.newaxis])))
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self._model.name
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """The label of each output, in order."""
+        return self._model.classes
+
+    def recognise(self, image: Pixels, *, ink: Ink) -> Answer:
+        """Run every layer on a picture; raise `DataError` where it has no ink."""
+        with self._lock:
+            picture = self._model.preprocessing.prepare(image, ink=ink)
+            outputs = self._model.activations(picture[np.newaxis])
+        tensors = (picture, *(np.asarray(output.values[0], np.float32) for output in outputs))
+        return Answer(sure=bool(tensors[-1].max() >= self._model.threshold), tensors=tensors)
+
+
+def _input_layer(picture: Values) -> Layer:
+    height, width = picture.shape[:2]
+    sentence = f"What the network sees: the drawing cropped to its ink, centred by mass and scaled to {height}×{width}."
+    return Layer("input", "Input", sentence, picture.shape)
+
+
+def _layer(output: LayerOutput) -> Layer:
+    return Layer(output.name, output.kind, output.sentence, output.values.shape[1:])
