@@ -11,7 +11,7 @@ smallest among what the standard library can decompress; bytes:
     LZMA, delta to the left neighbour        1,607,167
     LZMA, one pixel position after another   1,570,203
     LZMA, sorted by label                    1,333,272
-    LZMA, sorted by label, mask and values   see the output
+    LZMA, sorted by label, mask and values   1,310,820
 """
 
 import lzma

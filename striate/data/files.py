@@ -1,6 +1,7 @@
 """Opening and reading files that somebody else made."""
 
 import os
+import threading
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -27,3 +28,30 @@ def read_at_most(stream: IO[bytes], count: int) -> bytearray:
     while piece := stream.read(min(CHUNK, count - len(content))):
         content += piece
     return content
+
+
+def write_atomically(path: str | os.PathLike[str], content: bytes, operation: str) -> None:
+    """Write a file so that at any moment, also after a crash, either the old or the new content is there.
+
+    The content goes to a temporary file beside it, is forced to the disk, and then takes the file's name.
+
+    Raises:
+        FormatError: the folder does not exist or cannot be written to.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        if hasattr(os, "O_DIRECTORY"):  # the new name itself has to reach the disk too
+            folder = os.open(path.parent, os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise FormatError(f"{operation}: cannot write {path}: {error.strerror or error}.") from error

@@ -27,9 +27,9 @@ def decode_image(
 
     ``source`` is the content of a file, or a path; the format is told from the content, not from the name.
     ``max_pixels`` is the largest H × W that is decoded (default 40 million). ``channels``: 1 is grey (luma,
-    0.299 R + 0.587 G + 0.114 B), 3 is RGB (default), 4 is RGBA. With 1 and 3, transparent pixels are composited on white
-    paper. A photograph is turned upright as its EXIF orientation says; of an animation the first frame is taken; of 16
-    bits per pixel the high 8 are kept.
+    0.299 R + 0.587 G + 0.114 B), 3 is RGB (default), 4 is RGBA. With 1 and 3, transparent pixels are composited on
+    white paper. A photograph is turned upright as its EXIF orientation says; of an animation the first frame is
+    taken; of 16 bits per pixel the high 8 are kept.
 
     Raises ArgumentError for other ``channels``; FormatError if the content is none of the formats or is damaged;
     LimitError if the picture is larger than ``max_pixels``; FileNotFoundError if there is no such file.
@@ -49,8 +49,8 @@ def _decode(stream: IO[bytes], name: str, max_pixels: int, channels: int) -> NDA
         with Image.open(stream, formats=FORMATS) as image:  # reads the header only
             if image.width * image.height > max_pixels:
                 raise LimitError(
-                    f"decode_image: expected at most {max_pixels:,} pixels, got {image.width} × {image.height}: {name}. "
-                    f"Scale the picture down first."
+                    f"decode_image: expected at most {max_pixels:,} pixels, got {image.width} × {image.height}: "
+                    f"{name}. Scale the picture down first."
                 )
             upright = ImageOps.exif_transpose(_eight_bits(image))
             if channels != 4 and upright.has_transparency_data:
@@ -60,11 +60,15 @@ def _decode(stream: IO[bytes], name: str, max_pixels: int, channels: int) -> NDA
     except LimitError:
         raise
     except UnidentifiedImageError as error:
-        raise FormatError(f"decode_image: expected a picture ({', '.join(FORMATS)}), got something else: {name}.") from error
+        raise FormatError(
+            f"decode_image: expected a picture ({', '.join(FORMATS)}), got something else: {name}."
+        ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise LimitError(f"decode_image: expected at most {max_pixels:,} pixels, got {error}: {name}.") from error
     except Exception as error:  # Pillow's decoders raise almost anything on damaged content
-        raise FormatError(f"decode_image: expected an intact picture, got {error or type(error).__name__}: {name}.") from error
+        raise FormatError(
+            f"decode_image: expected an intact picture, got {error or type(error).__name__}: {name}."
+        ) from error
     return pixels.reshape(*pixels.shape[:2], channels)
 
 

@@ -66,7 +66,15 @@ def read_npz(path: str | os.PathLike[str], *, max_bytes: int = GIB) -> dict[str,
                     with archive.open(member) as stream:
                         arrays[_name(member)] = _read_array(stream, f"{where}, array {_name(member)!r}", max_bytes)
                 return arrays
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, struct.error, NotImplementedError) as error:
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            OSError,
+            ValueError,
+            struct.error,
+            NotImplementedError,
+        ) as error:
             if isinstance(error, FormatError):
                 raise
             raise FormatError(f"{where}: expected an intact ZIP archive, got {error}.") from error
@@ -130,9 +138,6 @@ def _read_array(stream: IO[bytes], where: str, max_bytes: int) -> NDArray[Any]:
     content = read_at_most(stream, expected + 1)
     if len(content) != expected:
         got = "more" if len(content) > expected else f"{len(content):,}"
-        raise FormatError(
-            f"{where}: expected {expected:,} bytes after the header (shape {shape}, {dtype}), got {got}."
-        )
-    order = "F" if header["fortran"] == "True" else "C"
-    array = np.ndarray(shape, dtype, buffer=content, order=order)
+        raise FormatError(f"{where}: expected {expected:,} bytes after the header (shape {shape}, {dtype}), got {got}.")
+    array: NDArray[Any] = np.ndarray(shape, dtype, buffer=content, order="F" if header["fortran"] == "True" else "C")
     return array.astype(dtype.newbyteorder("="), copy=dtype.byteorder == ">")

@@ -104,5 +104,5 @@ def md5_as_idx(array: NDArray[np.uint8]) -> str:
     """Return the MD5 sum that the uncompressed IDX file of a uint8 array has: the one that is published for MNIST."""
     header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
     checksum = hashlib.md5(header, usedforsecurity=False)
-    checksum.update(np.ascontiguousarray(array))
+    checksum.update(np.ascontiguousarray(array).data)
     return checksum.hexdigest()

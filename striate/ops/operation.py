@@ -73,7 +73,7 @@ class Operation:
         """The dtype of the result: that of the first input unless an operation says otherwise."""
         return inputs[0].dtype
 
-    def forward(self, *arrays: Array, **attributes: Any) -> Array:
+    def forward(self, *arrays: Any, **attributes: Any) -> Array:
         """The definition, in plain NumPy."""
         raise NotImplementedError
 
@@ -81,13 +81,17 @@ class Operation:
         """Nodes for the gradient with respect to each input of ``node``; None for inputs that have none."""
         raise ArgumentError(f"{self.name}: has no gradient rule; gradients in Striate are of first order.")
 
-    def terms(self, index: Index, *arrays: Array, **attributes: Any) -> Terms:
+    def terms(self, index: Index, *arrays: Any, **attributes: Any) -> Terms:
         """The summands behind the output number at ``index``."""
         raise NotImplementedError
 
     def multiply_adds(self, node: Node) -> int:
         """How many multiply-adds one run takes; 0 where an operation does not multiply and add."""
         return 0
+
+    def fan_in(self, node: Node) -> int:
+        """How many numbers of its first input one output number is computed from."""
+        return 1
 
     def reach(self, node: Node, box: "Box") -> "list[Box | None]":
         """For each input, the rectangle that the output rectangle ``box`` depends on; None: all of the input.
@@ -120,13 +124,17 @@ class Operation:
         dtype = np.result_type(*typed) if typed else np.dtype(np.float32)
         symbolic = any(isinstance(value, Tensor) for value in inputs)
         converted: list[Any] = []
-        for name, value in zip(self.inputs, inputs, strict=True):
+        for name, value in zip(self.input_names(len(inputs)), inputs, strict=True):
             if isinstance(value, (Tensor, Variable)):
                 converted.append(value)
             else:
                 array = self.as_input(name, value, dtype)
                 converted.append(Tensor.constant(array) if symbolic else array)
         return tuple(converted)
+
+    def input_names(self, count: int) -> tuple[str, ...]:
+        """What ``count`` inputs are called; an operation that takes any number of inputs says it here."""
+        return self.inputs
 
     def as_input(self, name: str, value: Any, dtype: Any) -> Array:
         """``value`` as a native array; numbers that are not floating become ``dtype``."""

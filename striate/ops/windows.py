@@ -16,8 +16,9 @@ Padding has one internal form, a (before, after) pair for each axis; the words a
 Source: Dumoulin, Visin, "A guide to convolution arithmetic for deep learning" (2016).
 """
 
+import itertools
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -103,8 +104,15 @@ def output_sizes(
     """How many windows fit along each axis.
 
     Raises:
+        ArgumentError: strides or dilation below 1, or negative padding. They can only come from a file, and are checked
+            here because windows are read through raw strides.
         ShapeError: not even one fits.
     """
+    if min((*kernel, *strides, *dilation), default=1) < 1 or min((n for pair in pads for n in pair), default=0) < 0:
+        raise ArgumentError(
+            f"{where}: expected kernel, strides and dilation of at least 1 and padding of at least 0, got kernel {kernel}, "
+            f"strides {strides}, dilation {dilation}, padding {pads}."
+        )
     result = []
     for n, k, stride, (before, after), d in zip(size, kernel, strides, pads, dilation, strict=True):
         span = d * (k - 1) + 1
@@ -169,3 +177,64 @@ def window_box(
             sides, kernel, strides, pads, dilation, size, strict=True
         )
     )
+
+
+def covering_windows(
+    sides: tuple[tuple[int, int], ...], kernel: Shape, strides: Shape, pads: Pads, dilation: Shape, out: Sequence[int]
+) -> tuple[tuple[int, int], ...]:
+    """The rectangle of windows that look at an input rectangle."""
+    # Window i covers i·stride − before … i·stride − before + d·(k − 1).
+    return tuple(
+        (max(-(-(first + before - d * (k - 1)) // stride), 0), min((last - 1 + before) // stride + 1, n))
+        for (first, last), k, stride, (before, _), d, n in zip(
+            sides, kernel, strides, pads, dilation, out, strict=True
+        )
+    )
+
+
+def entries_inside(
+    size: Sequence[int], kernel: Shape, strides: Shape, pads: Pads, dilation: Shape, out: Shape
+) -> list[Array]:
+    """For each axis, how many entries of each window lie in the input and not in the padding."""
+    counts = []
+    for n, k, stride, (before, _), d, windows in zip(size, kernel, strides, pads, dilation, out, strict=True):
+        place = np.arange(windows)[:, None] * stride + np.arange(k) * d - before  # (windows, k)
+        counts.append(((place >= 0) & (place < n)).sum(axis=1))
+    return counts
+
+
+def input_place(position: Sequence[int], entry: Sequence[int], strides: Shape, pads: Pads, dilation: Shape) -> Shape:
+    """Where in the input the window at ``position`` has its entry ``entry``; may lie in the padding."""
+    return tuple(
+        i * stride + a * d - before
+        for i, a, stride, d, (before, _) in zip(position, entry, strides, dilation, pads, strict=True)
+    )
+
+
+def inside(place: Shape, size: Sequence[int]) -> bool:
+    """Whether ``place`` lies in an array of ``size``."""
+    return all(0 <= p < n for p, n in zip(place, size, strict=True))
+
+
+def places_in_window(
+    position: Sequence[int], size: Sequence[int], kernel: Shape, strides: Shape, pads: Pads, dilation: Shape
+) -> Iterator[tuple[Shape, Shape]]:
+    """(entry of the kernel, its place in the input) in row-major order, without those in the padding."""
+    for entry in itertools.product(*map(range, kernel)):
+        place = input_place(position, entry, strides, pads, dilation)
+        if inside(place, size):
+            yield entry, place
+
+
+def windows_at_place(
+    place: Sequence[int], out: Sequence[int], kernel: Shape, strides: Shape, pads: Pads, dilation: Shape
+) -> Iterator[tuple[Shape, Shape]]:
+    """(entry of the kernel, position of the window that has this entry at ``place``)."""
+    for entry in itertools.product(*map(range, kernel)):
+        steps = [
+            divmod(p + before - a * d, stride)
+            for p, a, stride, d, (before, _) in zip(place, entry, strides, dilation, pads, strict=True)
+        ]
+        position = tuple(quotient for quotient, _ in steps)
+        if not any(rest for _, rest in steps) and inside(position, out):
+            yield entry, position

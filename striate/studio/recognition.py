@@ -117,7 +117,7 @@ class Recogniser:
 
 def _input_layer(picture: Values) -> Layer:
     height, width = picture.shape[:2]
-    sentence = f"What the network sees: the drawing cropped to its ink, centred by mass and scaled to {height}×{width}."
+    sentence = f"What the network sees: the ink alone, centred by mass and scaled to {height}×{width}."
     return Layer("input", "Input", sentence, picture.shape)
 
 

@@ -109,13 +109,10 @@ async def _refuse(_: Request, error: Exception) -> Response:
 def serve(model: Model, *, port: int = 0, open_browser: bool = True) -> None:
     """Serve the studio on 127.0.0.1 until Ctrl-C.
 
-    Args:
-        model: what recognises the drawings.
-        port: 0 takes a free one; the address is printed.
-        open_browser: show the page, where there is a browser and a screen.
+    ``model`` recognises the drawings. ``port`` 0 (default) takes a free one; the address is printed. ``open_browser``
+    shows the page, where there is a browser and a screen.
 
-    Raises:
-        ArgumentError: the port cannot be had.
+    Raises ArgumentError if the port cannot be had.
     """
     app = create_app(model)
     try:

@@ -6,7 +6,6 @@ respect to the input is also the transposed convolution ("deconvolution") of gen
 
 import itertools
 import math
-from collections.abc import Iterable
 from typing import Any
 
 from striate.errors import ArgumentError, ShapeError
@@ -15,7 +14,18 @@ from striate.ops.conv import reference
 from striate.ops.elementwise import add
 from striate.ops.operation import Box, Index, Operation, Read, Term, Terms, check_rank, read
 from striate.ops.shape import reshape
-from striate.ops.windows import Pads, output_sizes, per_axis, resolve_padding, window_box
+from striate.ops.windows import (
+    Pads,
+    covering_windows,
+    input_place,
+    inside,
+    output_sizes,
+    per_axis,
+    places_in_window,
+    resolve_padding,
+    window_box,
+    windows_at_place,
+)
 
 LAYOUT = {1: "(N, W, C)", 2: "(N, H, W, C)", 3: "(N, D, H, W, C)"}
 
@@ -53,22 +63,20 @@ class Conv(Operation):
         n, *position, k = index
         first = k // (w.shape[-1] // attributes["groups"]) * w.shape[-2]  # first input channel of this output's group
         summands = []
-        for entry in itertools.product(*map(range, w.shape[:-2])):
-            place = _input_place(position, entry, attributes)
-            if not _inside(place, x.shape[1:-1]):
-                continue  # padding: 0 · w
+        for entry, place in places_in_window(position, x.shape[1:-1], w.shape[:-2], *_window(attributes)):
             for c in range(w.shape[-2]):
                 summands.append(_product(read("x", x, (n, *place, first + c)), read("w", w, (*entry, c, k))))
         return Terms("Σ x·w over the window and its channels", tuple(summands))
 
+    def fan_in(self, node: Node) -> int:
+        return math.prod(node.inputs[1].shape[:-1])  # type: ignore[arg-type]
+
     def multiply_adds(self, node: Node) -> int:
-        w = node.inputs[1]
-        return math.prod(node.output.shape) * math.prod(w.shape[:-1])
+        return math.prod(node.output.shape) * self.fan_in(node)  # type: ignore[arg-type]
 
     def reach(self, node: Node, box: Box) -> list[Box | None]:
         x, w = node.inputs
-        a = node.attributes
-        sides = window_box(box.sides, w.shape[:-2], a["strides"], a["padding"], a["dilation"], x.shape[1:-1])
+        sides = window_box(box.sides, w.shape[:-2], *_window(node.attributes), x.shape[1:-1])
         return [Box(sides), None]
 
 
@@ -116,10 +124,7 @@ class ConvGradInput(Operation):
         group, c = divmod(channel, w.shape[-2])
         per_group = w.shape[-1] // attributes["groups"]
         summands = []
-        for entry in itertools.product(*map(range, w.shape[:-2])):
-            place = _output_place(position, entry, attributes)
-            if place is None or not _inside(place, g.shape[1:-1]):
-                continue  # no window had this entry of the kernel here
+        for entry, place in windows_at_place(position, g.shape[1:-1], w.shape[:-2], *_window(attributes)):
             for k in range(group * per_group, (group + 1) * per_group):
                 summands.append(_product(read("g", g, (n, *place, k)), read("w", w, (*entry, c, k))))
         return Terms("Σ g·w over the windows that contain this place", tuple(summands))
@@ -130,14 +135,8 @@ class ConvGradInput(Operation):
 
     def reach(self, node: Node, box: Box) -> list[Box | None]:
         g, w = node.inputs
-        a = node.attributes
-        sides = []
-        for (first, last), k, s, (before, _), d, n in zip(
-            box.sides, w.shape[:-2], a["strides"], a["padding"], a["dilation"], g.shape[1:-1], strict=True
-        ):
-            # Window i covers i·s − before … i·s − before + d·(k − 1).
-            sides.append((max(-(-(first + before - d * (k - 1)) // s), 0), min((last - 1 + before) // s + 1, n)))
-        return [Box(tuple(sides)), None]
+        sides = covering_windows(box.sides, w.shape[:-2], *_window(node.attributes), g.shape[1:-1])
+        return [Box(sides), None]
 
 
 class ConvGradWeight(Operation):
@@ -162,14 +161,17 @@ class ConvGradWeight(Operation):
         channel = k // (g.shape[-1] // attributes["groups"]) * (x.shape[-1] // attributes["groups"]) + c
         summands = []
         for n, *position in itertools.product(*map(range, g.shape[:-1])):
-            place = _input_place(position, entry, attributes)
-            if _inside(place, x.shape[1:-1]):
+            place = input_place(position, entry, *_window(attributes))
+            if inside(place, x.shape[1:-1]):
                 summands.append(_product(read("x", x, (n, *place, channel)), read("g", g, (n, *position, k))))
         return Terms("Σ x·g over images and windows", tuple(summands))
 
     def multiply_adds(self, node: Node) -> int:
         _, g = node.inputs
         return math.prod(g.shape) * math.prod(node.output.shape[:-1])  # type: ignore[arg-type]
+
+    def reach(self, node: Node, box: Box) -> list[Box | None]:
+        return [None, None]
 
 
 CONV = Conv()
@@ -370,31 +372,9 @@ def _channel_hint(got: int, expected: int) -> str:
     return " Images are channels-last: (N, H, W, C)."
 
 
-def _input_place(position: Iterable[int], entry: Iterable[int], attributes: dict[str, Any]) -> Index:
-    """Where in the input the window at ``position`` has its entry ``entry``; may lie in the padding."""
-    return tuple(
-        i * s + a * d - before
-        for i, a, s, d, (before, _) in zip(
-            position, entry, attributes["strides"], attributes["dilation"], attributes["padding"], strict=True
-        )
-    )
-
-
-def _output_place(position: Iterable[int], entry: Iterable[int], attributes: dict[str, Any]) -> Index | None:
-    """Which window has its entry ``entry`` at the input's ``position``; None if the stride skips it."""
-    place = []
-    for p, a, s, d, (before, _) in zip(
-        position, entry, attributes["strides"], attributes["dilation"], attributes["padding"], strict=True
-    ):
-        quotient, rest = divmod(p + before - a * d, s)
-        if rest:
-            return None
-        place.append(quotient)
-    return tuple(place)
-
-
-def _inside(place: Index, size: Iterable[int]) -> bool:
-    return all(0 <= p < n for p, n in zip(place, size, strict=True))
+def _window(attributes: dict[str, Any]) -> tuple[Shape, Pads, Shape]:
+    """How the window moves, in the order in which `striate.ops.windows` takes it."""
+    return attributes["strides"], attributes["padding"], attributes["dilation"]
 
 
 def _product(a: Read, b: Read) -> Term:

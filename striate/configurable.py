@@ -1,0 +1,102 @@
+"""Things that are chosen by name and saved as plain data: optimizers, losses, metrics, initializers and their like.
+
+One rule makes both work: a class keeps each constructor argument as an attribute of the same name.
+"""
+
+import difflib
+import inspect
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Self, TypeVar
+
+from striate.errors import ArgumentError
+
+
+class Configurable:
+    """Base of what can be described by the arguments it was made with."""
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments as plain data, from which `from_config` makes an equal object."""
+        return {name: _plain(getattr(self, name)) for name in inspect.signature(type(self)).parameters}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """An object made with the arguments that `get_config` returned.
+
+        Raises:
+            ArgumentError: ``config`` has other names than the constructor takes.
+        """
+        signature = inspect.signature(cls)
+        try:
+            signature.bind(**config)
+        except TypeError as error:
+            raise ArgumentError(
+                f"{cls.__name__}.from_config: expected the arguments {', '.join(signature.parameters)}; {error}."
+            ) from None
+        return cls(**config)
+
+
+def describe(thing: Configurable) -> dict[str, Any]:
+    """``{"class_name": …, "config": …}``, which every ``get`` turns back into an equal object."""
+    return {"class_name": type(thing).__name__, "config": thing.get_config()}
+
+
+def _plain(value: Any) -> Any:
+    return describe(value) if isinstance(value, Configurable) else value
+
+
+def snake_case(name: str) -> str:
+    """``HeNormal`` → ``he_normal``, ``AUC`` → ``auc``, ``F1Score`` → ``f1_score``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+Thing = TypeVar("Thing", bound=Configurable)
+
+
+class Names(dict[str, type[Thing]]):
+    """Classes of one kind by name; capitals and underscores make no difference: ``HeNormal`` is ``he_normal``.
+
+    Arguments:
+        where: the function that looks things up, for messages.
+        classes: found by their own names.
+        aliases: further names.
+    """
+
+    def __init__(self, where: str, classes: Iterable[type[Thing]], aliases: Mapping[str, type[Thing]] | None = None):
+        self.where = where
+        self.shown = {cls.__name__: cls for cls in classes} | dict(aliases or {})
+        super().__init__({_key(name): cls for name, cls in self.shown.items()})
+
+    def find(self, name: Any) -> type[Thing]:
+        """The class of this name.
+
+        Raises:
+            ArgumentError: there is none; the message lists what there is.
+        """
+        if not isinstance(name, str):
+            raise ArgumentError(f"{self.where}: expected a name, a config or an object, got {name!r}.")
+        if _key(name) not in self:
+            near = difflib.get_close_matches(_key(name), self, n=1)
+            hint = f" Did you mean {next(n for n in self.shown if _key(n) == near[0])!r}?" if near else ""
+            raise ArgumentError(f"{self.where}: expected one of {', '.join(sorted(self.shown))}; got {name!r}.{hint}")
+        return self[_key(name)]
+
+    def make(self, identifier: Any) -> Thing:
+        """An object from a name, a class, or ``{"class_name": …, "config": …}``.
+
+        Raises:
+            ArgumentError: it is none of these, or the name or the config's arguments are unknown.
+        """
+        if isinstance(identifier, type) and identifier in self.values():
+            identifier = identifier.__name__
+        if not isinstance(identifier, Mapping):
+            identifier = {"class_name": identifier, "config": {}}
+        if set(identifier) != {"class_name", "config"} or not isinstance(identifier["config"], Mapping):
+            raise ArgumentError(
+                f"{self.where}: expected a config with class_name and config, got {dict(identifier)!r}."
+            )
+        return self.find(identifier["class_name"]).from_config(identifier["config"])
+
+
+def _key(name: str) -> str:
+    return name.replace("_", "").lower()

@@ -1,0 +1,252 @@
+"""Activations as layers, and what ``activation=`` of other layers may be."""
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+from striate import ops
+from striate.errors import ArgumentError
+from striate.graph import Shape
+from striate.layers import initializers, regularizers
+from striate.layers.arguments import at_least, not_offered, real, whole
+from striate.layers.layer import LAYERS, Layer
+
+#: What the field calls an activation, where that is not its name with spaces.
+TERMS = {
+    "relu": "ReLU",
+    "relu6": "ReLU capped at 6",
+    "leaky_relu": "leaky ReLU",
+    "elu": "ELU",
+    "selu": "SELU",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "swish": "SiLU",
+    "hard_silu": "hard SiLU",
+    "hard_swish": "hard SiLU",
+    "log_softmax": "log-softmax",
+}
+
+
+def activation_function(where: str, identifier: Any) -> Callable[[Any], Any]:
+    """The function that an ``activation`` argument means.
+
+    Arguments:
+        where: the layer's class, for messages.
+        identifier: a name such as "relu", a function of tensors, a layer, what a layer was written to a file as, or None:
+            the identity.
+
+    Raises:
+        ArgumentError: it is none of these.
+    """
+    if identifier is None:
+        return ops.linear
+    if isinstance(identifier, dict) and identifier.get("class_name") in LAYERS:
+        return LAYERS[identifier["class_name"]].from_config(identifier["config"])
+    if isinstance(identifier, str):
+        if identifier in ops.ACTIVATIONS:
+            return ops.ACTIVATIONS[identifier]
+        close = difflib.get_close_matches(identifier, ops.ACTIVATIONS, 1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        known = ", ".join(sorted(ops.ACTIVATIONS))
+        raise ArgumentError(f"{where}: there is no activation {identifier!r}; there are {known}.{hint}")
+    if callable(identifier):
+        return identifier
+    raise ArgumentError(f"{where}: expected activation as a name, a function or a layer, got {identifier!r}.")
+
+
+def term(activation: Callable[[Any], Any]) -> str:
+    """What the field calls an activation: "ReLU"."""
+    if isinstance(activation, Layer):
+        return type(activation).__name__
+    name = _NAMES.get(activation) or getattr(activation, "__name__", "a function")
+    return TERMS.get(name, name.replace("_", " "))
+
+
+def then(activation: Callable[[Any], Any]) -> str:
+    """The end of a sentence that describes a layer: ", then ReLU", or nothing where there is no activation."""
+    return "" if activation is ops.linear else f", then {term(activation)}"
+
+
+class Activation(Layer):
+    """An activation as a layer of its own; any shape → the same.
+
+    Arguments:
+        activation: a name such as "relu", a function of tensors, or a layer.
+
+    Raises:
+        ArgumentError: it is none of these.
+    """
+
+    def __init__(self, activation: Any, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.activation = activation_function("Activation", activation)
+
+    def call(self, inputs: Any) -> Any:
+        return self.activation(inputs)
+
+    def describe(self) -> str:
+        name = term(self.activation)
+        return SHARES if name == "softmax" else f"{name[0].upper()}{name[1:]} of every number."
+
+
+class ReLU(Layer):
+    """Rectifier: y = x where x > threshold, else negative_slope · (x − threshold); at most max_value.
+
+    Any shape → the same. The gradient at the threshold is 0 (with a slope, that of the lower side).
+
+    Arguments:
+        max_value: the largest y; None: no bound.
+        negative_slope: 0 or more.
+        threshold: 0 or more.
+
+    Raises:
+        ArgumentError: one of them is negative.
+
+    Source: Nair, Hinton, "Rectified linear units improve restricted Boltzmann machines" (2010).
+    """
+
+    def __init__(
+        self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
+    ):
+        super().__init__(**kwargs)
+        self.max_value = None if max_value is None else real("ReLU", "max_value", max_value, least=0)
+        self.negative_slope = real("ReLU", "negative_slope", negative_slope, least=0)
+        self.threshold = real("ReLU", "threshold", threshold, least=0)
+
+    def call(self, inputs: Any) -> Any:
+        if not self.threshold:
+            y = ops.leaky_relu(inputs, self.negative_slope) if self.negative_slope else ops.relu(inputs)
+        else:
+            above = ops.subtract(1.0, ops.less_equal(inputs, self.threshold))
+            beyond = ops.leaky_relu(ops.subtract(inputs, self.threshold), self.negative_slope)
+            y = ops.add(beyond, ops.multiply(above, self.threshold))
+        return y if self.max_value is None else ops.minimum(y, self.max_value)
+
+    def describe(self) -> str:
+        below = "become 0" if not self.negative_slope else f"count {self.negative_slope:g} times what they are below it"
+        cap = "" if self.max_value is None else f", and none exceeds {self.max_value:g}"
+        return f"ReLU: numbers below {self.threshold:g} {below}{cap}."
+
+
+class LeakyReLU(Layer):
+    """Leaky rectifier: y = x where x > 0, else negative_slope · x; any shape → the same.
+
+    Arguments:
+        negative_slope: 0 or more.
+
+    Raises:
+        ArgumentError: it is negative.
+
+    Source: Maas, Hannun, Ng, "Rectifier nonlinearities improve neural network acoustic models" (2013).
+    """
+
+    def __init__(self, negative_slope: float = 0.3, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.negative_slope = real("LeakyReLU", "negative_slope", negative_slope, least=0)
+
+    def call(self, inputs: Any) -> Any:
+        return ops.leaky_relu(inputs, self.negative_slope)
+
+    def describe(self) -> str:
+        return f"Leaky ReLU: negative numbers times {self.negative_slope:g}."
+
+
+class PReLU(Layer):
+    """Rectifier whose slope is learned: y = x where x > 0, else α · x; any shape → the same.
+
+    Variable: alpha, of the shape of one sample, 1 along ``shared_axes``.
+
+    Arguments:
+        alpha_initializer, alpha_regularizer: of α.
+        alpha_constraint: not offered; only None.
+        shared_axes: axes along which α is the same, counted with the batch as 0; [1, 2] gives one α for each channel
+            of images.
+
+    Raises:
+        ArgumentError: ``shared_axes`` are not axes of a sample.
+
+    Source: He, Zhang, Ren, Sun, "Delving deep into rectifiers" (2015).
+    """
+
+    def __init__(
+        self,
+        alpha_initializer: Any = "Zeros",
+        alpha_regularizer: Any = None,
+        alpha_constraint: None = None,
+        shared_axes: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        not_offered("PReLU", alpha_constraint=alpha_constraint)
+        self.alpha_initializer = initializers.get(alpha_initializer)
+        self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        axes = shared_axes if isinstance(shared_axes, list | tuple) else () if shared_axes is None else (shared_axes,)
+        self.shared_axes = tuple(whole("PReLU", "shared_axes", axis) for axis in axes)
+
+    def build(self, input_shape: Shape) -> None:
+        if max(self.shared_axes, default=0) >= len(input_shape):
+            raise ArgumentError(
+                f"PReLU: expected shared_axes from 1 to {len(input_shape) - 1} (input is {input_shape}), "
+                f"got {self.shared_axes}."
+            )
+        shape = tuple(1 if axis in self.shared_axes else n for axis, n in enumerate(input_shape))[1:]
+        self.alpha = self.add_weight(shape, self.alpha_initializer, "alpha", regularizer=self.alpha_regularizer)
+
+    def call(self, inputs: Any) -> Any:
+        return ops.prelu(inputs, self.alpha)
+
+    def describe(self) -> str:
+        return "ReLU with learned slopes: negative numbers times α."
+
+
+class ELU(Layer):
+    """Exponential linear unit: y = x where x > 0, else α · (exp(x) − 1); any shape → the same.
+
+    Arguments:
+        alpha: α, 0 or more.
+
+    Raises:
+        ArgumentError: it is negative.
+
+    Source: Clevert, Unterthiner, Hochreiter, "Fast and accurate deep network learning by ELUs" (2016).
+    """
+
+    def __init__(self, alpha: float = 1.0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.alpha = real("ELU", "alpha", alpha, least=0)
+
+    def call(self, inputs: Any) -> Any:
+        return ops.elu(inputs, self.alpha)
+
+    def describe(self) -> str:
+        return f"ELU: negative numbers bend smoothly towards −{self.alpha:g}."
+
+
+class Softmax(Layer):
+    """yᵢ = exp(xᵢ) / Σ exp(xⱼ) along one axis: positive numbers that sum to 1; any shape → the same.
+
+    Arguments:
+        axis: along which; −1 is the last.
+
+    Raises:
+        ArgumentError: the input has no such axis.
+
+    Source: Bridle, "Probabilistic interpretation of feedforward classification network outputs" (1990).
+    """
+
+    def __init__(self, axis: int = -1, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def call(self, inputs: Any) -> Any:
+        return ops.softmax(inputs, self.axis)
+
+    def describe(self) -> str:
+        return SHARES
+
+
+#: What softmax does, in one sentence.
+SHARES = "Softmax: the numbers become shares that are positive and sum to 1."
+
+#: Keras's name of each activation; "swish" and "silu" are one function.
+_NAMES = {function: name for name, function in ops.ACTIVATIONS.items()}

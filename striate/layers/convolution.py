@@ -1,0 +1,503 @@
+"""Convolution layers: kernels that slide over series, images and volumes, and their relatives.
+
+The letters of the shapes: N samples, D H W (OD OH OW after the layer) positions, C channels in, K ``filters`` out.
+"""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from striate import ops
+from striate.errors import ArgumentError, ShapeError
+from striate.graph import Shape, Variable
+from striate.layers import initializers, regularizers
+from striate.layers.activation import activation_function, then
+from striate.layers.arguments import channels, channels_last, not_offered, whole
+from striate.layers.layer import Layer
+from striate.ops.windows import per_axis, resolve_padding
+
+
+class _Windowed(Layer):
+    """What all convolution layers share: a window that moves over ``axes`` axes, a bias, and an activation."""
+
+    axes: ClassVar[int]
+    operation: ClassVar[Callable[..., Any]]
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        strides: Any,
+        padding: Any,
+        data_format: str | None,
+        dilation_rate: Any,
+        activation: Any,
+        use_bias: bool,
+        bias_initializer: Any,
+        bias_regularizer: Any,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        where = type(self).__name__
+        channels_last(where, data_format)
+        self.kernel_size = per_axis(where, "kernel_size", kernel_size, self.axes)
+        self.strides = per_axis(where, "strides", strides, self.axes)
+        self.dilation_rate = per_axis(where, "dilation_rate", dilation_rate, self.axes)
+        self.padding = padding.lower() if isinstance(padding, str) else padding
+        # The pads depend on sizes that are not known yet; resolving them for some sizes tells whether they have a meaning.
+        resolve_padding(where, self.padding, self.kernel_size, self.kernel_size, self.strides, self.dilation_rate)
+        self.activation = activation_function(where, activation)
+        self.use_bias = use_bias
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.bias: Variable | None = None
+
+    def _add_bias(self, size: int) -> None:
+        if self.use_bias:
+            self.bias = self.add_weight((size,), self.bias_initializer, "bias", regularizer=self.bias_regularizer)
+
+    def _kernel_term(self) -> str:
+        return "×".join(map(str, self.kernel_size)) if self.axes > 1 else f"length-{self.kernel_size[0]}"
+
+    def _step_term(self) -> str:
+        return f" in steps of {'×'.join(map(str, self.strides))}" if max(self.strides) > 1 else ""
+
+
+class _Conv(_Windowed):
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: Any = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: None = None,
+        kernel_constraint: None = None,
+        bias_constraint: None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, bias_initializer,
+            bias_regularizer, **kwargs,
+        )
+        where = type(self).__name__
+        not_offered(
+            where,
+            activity_regularizer=activity_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+        )
+        self.filters = whole(where, "filters", filters)
+        self.groups = whole(where, "groups", groups)
+        if self.filters % self.groups:
+            raise ArgumentError(f"{where}: expected groups to divide filters={filters}, got groups={groups}.")
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+
+    def build(self, input_shape: Shape) -> None:
+        where = type(self).__name__
+        count = channels(where, input_shape, self.axes)
+        if count % self.groups:
+            raise ShapeError(
+                f"{where}: expected input channels that groups={self.groups} divides, got {count} (input is {input_shape})."
+            )
+        self.kernel = self.add_weight(
+            (*self.kernel_size, count // self.groups, self.filters),
+            self.kernel_initializer,
+            "kernel",
+            regularizer=self.kernel_regularizer,
+        )
+        self._add_bias(self.filters)
+
+    def call(self, inputs: Any) -> Any:
+        y = self.operation(
+            inputs, self.kernel, self.bias, self.strides, self.padding, self.dilation_rate, self.groups
+        )
+        return self.activation(y)
+
+    def describe(self) -> str:
+        maps = "map" if self.filters == 1 else "maps"
+        group = " of its group" if self.groups > 1 else ""
+        return (
+            f"{self.filters} feature {maps}, each the maps{group} before it filtered by its own {self._kernel_term()} "
+            f"kernel{self._step_term()}{then(self.activation)}."
+        )
+
+
+class Conv1D(_Conv):
+    """Convolution of series: (N, W, C) → (N, OW, K); ``padding`` may be "causal". Otherwise as `Conv2D`.
+
+    Kernel (KW, C/groups, K), bias (K,).
+    """
+
+    axes = 1
+    operation = staticmethod(ops.conv1d)
+
+
+class Conv2D(_Conv):
+    """Convolution: ``filters`` kernels slide over images, and each makes one feature map.
+
+    y[n, i, j, k] = f(bias[k] + Σ over a, b, c of x[n, i·stride + a·dilation − top, j·… − left, c] · kernel[a, b, c, k])
+
+    Shapes: (N, H, W, C) → (N, OH, OW, K); kernel (KH, KW, C/groups, K), bias (K,).
+
+    Arguments:
+        filters: how many kernels, and so how many maps come out.
+        kernel_size: rows and columns of each kernel; one number for both.
+        strides: steps in which the kernel moves.
+        padding: zeros around the image: "valid" (none), "same" (output ⌈size/stride⌉), "full" (kernel − 1 on each
+            side), "same_lower", a number, or a (before, after) pair for each axis.
+        data_format: only "channels_last".
+        dilation_rate: distance between neighbouring entries of the kernel.
+        groups: the channels are split into this many groups that are convolved apart.
+        activation: a name such as "relu", a function, or a layer; None: none.
+        use_bias: whether each map gets a number added.
+        kernel_initializer, bias_initializer: where the first weights come from.
+        kernel_regularizer, bias_regularizer: added to the loss, such as "l2".
+        activity_regularizer, kernel_constraint, bias_constraint: not offered; only None.
+
+    Raises:
+        ArgumentError: an argument means nothing, such as a stride of 0.
+        ShapeError: the input has another rank or other channels, or is smaller than the kernel.
+
+    Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition" (1998).
+    """
+
+    axes = 2
+    operation = staticmethod(ops.conv2d)
+
+
+class Conv3D(_Conv):
+    """Convolution of volumes: (N, D, H, W, C) → (N, OD, OH, OW, K). Otherwise as `Conv2D`.
+
+    Kernel (KD, KH, KW, C/groups, K), bias (K,).
+    """
+
+    axes = 3
+    operation = staticmethod(ops.conv3d)
+
+
+class _DepthwiseConv(_Windowed):
+    def __init__(
+        self,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: Any = "valid",
+        depth_multiplier: int = 1,
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        depthwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: None = None,
+        depthwise_constraint: None = None,
+        bias_constraint: None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, bias_initializer,
+            bias_regularizer, **kwargs,
+        )
+        where = type(self).__name__
+        not_offered(
+            where,
+            activity_regularizer=activity_regularizer,
+            depthwise_constraint=depthwise_constraint,
+            bias_constraint=bias_constraint,
+        )
+        self.depth_multiplier = whole(where, "depth_multiplier", depth_multiplier)
+        self.depthwise_initializer = initializers.get(depthwise_initializer)
+        self.depthwise_regularizer = regularizers.get(depthwise_regularizer)
+
+    def build(self, input_shape: Shape) -> None:
+        count = channels(type(self).__name__, input_shape, self.axes)
+        self.kernel = self.add_weight(
+            (*self.kernel_size, count, self.depth_multiplier),
+            self.depthwise_initializer,
+            "kernel",
+            regularizer=self.depthwise_regularizer,
+        )
+        self._add_bias(count * self.depth_multiplier)
+
+    def call(self, inputs: Any) -> Any:
+        y = self.operation(inputs, self.kernel, self.bias, self.strides, self.padding, self.dilation_rate)
+        return self.activation(y)
+
+    def describe(self) -> str:
+        many = self.depth_multiplier
+        kernels = f"its own {self._kernel_term()} kernel" if many == 1 else f"{many} {self._kernel_term()} kernels of its own"
+        return f"Each map filtered on its own by {kernels}{self._step_term()}{then(self.activation)}."
+
+
+class DepthwiseConv1D(_DepthwiseConv):
+    """Each channel of a series filtered on its own: (N, W, C) → (N, OW, C·M). Otherwise as `DepthwiseConv2D`."""
+
+    axes = 1
+    operation = staticmethod(ops.depthwise_conv1d)
+
+
+class DepthwiseConv2D(_DepthwiseConv):
+    """Depthwise convolution: each channel is filtered on its own, by M = ``depth_multiplier`` kernels.
+
+    Four maps and a multiplier of 2 make eight maps; `Conv2D` with 2 filters makes two.
+
+    Shapes: (N, H, W, C) → (N, OH, OW, C·M); kernel (KH, KW, C, M), bias (C·M,); map c·M + m is channel c filtered by its
+    kernel m.
+
+    Arguments:
+        depth_multiplier: kernels for each channel.
+        depthwise_initializer, depthwise_regularizer: of the kernels.
+        depthwise_constraint: not offered; only None.
+        Others: as `Conv2D`.
+
+    Raises:
+        ArgumentError, ShapeError: as `Conv2D`.
+
+    Source: Chollet, "Xception: Deep learning with depthwise separable convolutions" (2017).
+    """
+
+    axes = 2
+    operation = staticmethod(ops.depthwise_conv2d)
+
+
+class _SeparableConv(_Windowed):
+    depthwise: ClassVar[Callable[..., Any]]
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: Any = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        depth_multiplier: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform",
+        pointwise_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        depthwise_regularizer: Any = None,
+        pointwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: None = None,
+        depthwise_constraint: None = None,
+        pointwise_constraint: None = None,
+        bias_constraint: None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, bias_initializer,
+            bias_regularizer, **kwargs,
+        )
+        where = type(self).__name__
+        not_offered(
+            where,
+            activity_regularizer=activity_regularizer,
+            depthwise_constraint=depthwise_constraint,
+            pointwise_constraint=pointwise_constraint,
+            bias_constraint=bias_constraint,
+        )
+        self.filters = whole(where, "filters", filters)
+        self.depth_multiplier = whole(where, "depth_multiplier", depth_multiplier)
+        self.depthwise_initializer = initializers.get(depthwise_initializer)
+        self.pointwise_initializer = initializers.get(pointwise_initializer)
+        self.depthwise_regularizer = regularizers.get(depthwise_regularizer)
+        self.pointwise_regularizer = regularizers.get(pointwise_regularizer)
+
+    def build(self, input_shape: Shape) -> None:
+        count = channels(type(self).__name__, input_shape, self.axes)
+        self.depthwise_kernel = self.add_weight(
+            (*self.kernel_size, count, self.depth_multiplier),
+            self.depthwise_initializer,
+            "depthwise_kernel",
+            regularizer=self.depthwise_regularizer,
+        )
+        self.pointwise_kernel = self.add_weight(
+            (*(1,) * self.axes, count * self.depth_multiplier, self.filters),
+            self.pointwise_initializer,
+            "pointwise_kernel",
+            regularizer=self.pointwise_regularizer,
+        )
+        self._add_bias(self.filters)
+
+    def call(self, inputs: Any) -> Any:
+        filtered = self.depthwise(
+            inputs, self.depthwise_kernel, None, self.strides, self.padding, self.dilation_rate
+        )
+        return self.activation(self.operation(filtered, self.pointwise_kernel, self.bias))
+
+    def describe(self) -> str:
+        maps = "map" if self.filters == 1 else "maps"
+        return (
+            f"Each map filtered on its own by a {self._kernel_term()} kernel{self._step_term()}, then {self.filters} "
+            f"feature {maps} mixed from these{then(self.activation)}."
+        )
+
+
+class SeparableConv1D(_SeparableConv):
+    """Depthwise, then pointwise convolution of series: (N, W, C) → (N, OW, K). Otherwise as `SeparableConv2D`."""
+
+    axes = 1
+    operation = staticmethod(ops.conv1d)
+    depthwise = staticmethod(ops.depthwise_conv1d)
+
+
+class SeparableConv2D(_SeparableConv):
+    """Depthwise separable convolution: each channel filtered on its own, then all mixed by a 1×1 convolution.
+
+    Shapes: (N, H, W, C) → (N, OH, OW, K); depthwise kernel (KH, KW, C, M), pointwise kernel (1, 1, C·M, K), bias (K,).
+
+    Arguments:
+        filters: how many maps come out.
+        depth_multiplier: M, kernels for each channel.
+        depthwise_initializer, pointwise_initializer, depthwise_regularizer, pointwise_regularizer: of the two kernels.
+        depthwise_constraint, pointwise_constraint: not offered; only None.
+        Others: as `Conv2D`.
+
+    Raises:
+        ArgumentError, ShapeError: as `Conv2D`.
+
+    Source: Chollet, "Xception: Deep learning with depthwise separable convolutions" (2017).
+    """
+
+    axes = 2
+    operation = staticmethod(ops.conv2d)
+    depthwise = staticmethod(ops.depthwise_conv2d)
+
+
+class _ConvTranspose(_Windowed):
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        output_padding: Any = None,
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: None = None,
+        kernel_constraint: None = None,
+        bias_constraint: None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, bias_initializer,
+            bias_regularizer, **kwargs,
+        )
+        where = type(self).__name__
+        not_offered(
+            where,
+            activity_regularizer=activity_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+        )
+        if self.padding not in ("valid", "same"):
+            raise ArgumentError(f"{where}: expected padding 'valid' or 'same', got {padding!r}.")
+        self.filters = whole(where, "filters", filters)
+        self.output_padding: Shape | None = None
+        if output_padding is not None:
+            self.output_padding = per_axis(where, "output_padding", output_padding, self.axes, least=0)
+            if any(extra >= stride for extra, stride in zip(self.output_padding, self.strides, strict=True)):
+                raise ArgumentError(
+                    f"{where}: expected output_padding below strides={self.strides}, got {self.output_padding}."
+                )
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+
+    def build(self, input_shape: Shape) -> None:
+        count = channels(type(self).__name__, input_shape, self.axes)
+        self.kernel = self.add_weight(
+            (*self.kernel_size, self.filters, count),
+            self.kernel_initializer,
+            "kernel",
+            regularizer=self.kernel_regularizer,
+        )
+        self._add_bias(self.filters)
+
+    def call(self, inputs: Any) -> Any:
+        channels(type(self).__name__, inputs.shape, self.axes)
+        y = self.operation(
+            inputs,
+            self.kernel,
+            self.bias,
+            self.strides,
+            self.padding,
+            self.dilation_rate,
+            output_size=self._output_size(inputs.shape[1:-1]),
+        )
+        return self.activation(y)
+
+    def _output_size(self, size: Shape) -> Shape:
+        """Along each axis the size that a convolution of the same settings takes to ``size``; of several, as Keras."""
+        spans = [d * (k - 1) + 1 for k, d in zip(self.kernel_size, self.dilation_rate, strict=True)]
+        least = [(n - 1) * stride for n, stride in zip(size, self.strides, strict=True)]
+        if self.padding == "same":
+            extra = self.output_padding
+            if extra is None:
+                return tuple(n * stride for n, stride in zip(size, self.strides, strict=True))
+            return tuple(n + span % 2 + e for n, span, e in zip(least, spans, extra, strict=True))
+        extra = self.output_padding or tuple(max(stride - s, 0) for stride, s in zip(self.strides, spans, strict=True))
+        return tuple(n + span + e for n, span, e in zip(least, spans, extra, strict=True))
+
+    def describe(self) -> str:
+        maps = "map" if self.filters == 1 else "maps"
+        return (
+            f"{self.filters} feature {maps} painted with {self._kernel_term()} kernels, one stroke for each number before "
+            f"it{self._step_term()} (transposed convolution){then(self.activation)}."
+        )
+
+
+class Conv1DTranspose(_ConvTranspose):
+    """Transposed convolution of series: (N, W, C) → (N, OW, K). Otherwise as `Conv2DTranspose`."""
+
+    axes = 1
+    operation = staticmethod(ops.conv1d_transpose)
+
+
+class Conv2DTranspose(_ConvTranspose):
+    """Transposed convolution ("deconvolution"): every input number, times the kernel, is added to the output.
+
+    The exact adjoint of the convolution that goes the other way; it makes images larger by about ``strides``.
+
+    Shapes: (N, H, W, C) → (N, OH, OW, K); kernel (KH, KW, K, C), bias (K,). With span = dilation · (kernel − 1) + 1:
+
+        valid   output = (size − 1) · stride + span + output_padding, which is max(stride − span, 0) unless given
+        same    output = size · stride; with output_padding (size − 1) · stride + span mod 2 + output_padding
+
+    Arguments:
+        padding: "valid" or "same", of the convolution that goes the other way.
+        output_padding: of the sizes that this convolution takes to the input's, which one; below ``strides``.
+        Others: as `Conv2D`.
+
+    Raises:
+        ArgumentError, ShapeError: as `Conv2D`.
+
+    Source: Zeiler et al., "Deconvolutional networks" (2010); Dumoulin, Visin, "A guide to convolution arithmetic for
+    deep learning" (2016), chapter 4.
+    """
+
+    axes = 2
+    operation = staticmethod(ops.conv2d_transpose)
+
+
+class Conv3DTranspose(_ConvTranspose):
+    """Transposed convolution of volumes: (N, D, H, W, C) → (N, OD, OH, OW, K). Otherwise as `Conv2DTranspose`."""
+
+    axes = 3
+    operation = staticmethod(ops.conv3d_transpose)

@@ -1,0 +1,112 @@
+"""Fully connected layers, and the two simplest: the identity and a change of scale."""
+
+from typing import Any
+
+from striate import ops
+from striate.graph import Shape, Variable
+from striate.layers import initializers, regularizers
+from striate.layers.activation import activation_function, then
+from striate.layers.arguments import at_least, not_offered, real, whole
+from striate.layers.layer import Layer
+
+
+class Dense(Layer):
+    """Fully connected: every output number is a weighted sum of all numbers on the last axis.
+
+    y[…, k] = f(bias[k] + Σ over c of x[…, c] · kernel[c, k])
+
+    Shapes: (N, …, C) → (N, …, K), whatever the rank; kernel (C, K), bias (K,). ``Dense(16)`` on (20, 20, 3) gives
+    (20, 20, 16): to connect all pixels with all units, put `Flatten` before it.
+
+    Arguments:
+        units: K, how many numbers come out.
+        activation: a name such as "relu", a function, or a layer; None: none.
+        use_bias: whether each unit gets a number added.
+        kernel_initializer, bias_initializer: where the first weights come from.
+        kernel_regularizer, bias_regularizer: added to the loss, such as "l2".
+        activity_regularizer, kernel_constraint, bias_constraint: not offered; only None.
+
+    Raises:
+        ArgumentError: an argument means nothing.
+        ShapeError: the input has another count of numbers on its last axis than the kernel.
+
+    Source: Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors" (1986).
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: None = None,
+        kernel_constraint: None = None,
+        bias_constraint: None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        not_offered(
+            "Dense",
+            activity_regularizer=activity_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+        )
+        self.units = whole("Dense", "units", units)
+        self.activation = activation_function("Dense", activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.bias: Variable | None = None
+
+    def build(self, input_shape: Shape) -> None:
+        at_least("Dense", input_shape, 2, "(N, …, C)")
+        self.kernel = self.add_weight(
+            (input_shape[-1], self.units), self.kernel_initializer, "kernel", regularizer=self.kernel_regularizer
+        )
+        if self.use_bias:
+            self.bias = self.add_weight((self.units,), self.bias_initializer, "bias", regularizer=self.bias_regularizer)
+
+    def call(self, inputs: Any) -> Any:
+        return self.activation(ops.dense(inputs, self.kernel, self.bias))
+
+    def describe(self) -> str:
+        units = "unit" if self.units == 1 else "units"
+        return f"{self.units} {units}, each a weighted sum of all numbers before it{then(self.activation)}."
+
+
+class Identity(Layer):
+    """The input as it is: any shape → the same."""
+
+    def call(self, inputs: Any) -> Any:
+        return ops.linear(inputs)
+
+    def describe(self) -> str:
+        return "The numbers as they are."
+
+
+class Rescaling(Layer):
+    """A change of scale: y = x · scale + offset; any shape → the same.
+
+    Arguments:
+        scale: such as 1/255 for pixels that are to lie in 0…1.
+        offset: added afterwards.
+
+    Raises:
+        ArgumentError: one of them is no finite number.
+    """
+
+    def __init__(self, scale: float, offset: float = 0.0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.scale = real("Rescaling", "scale", scale)
+        self.offset = real("Rescaling", "offset", offset)
+
+    def call(self, inputs: Any) -> Any:
+        return ops.add(ops.multiply(inputs, self.scale), self.offset)
+
+    def describe(self) -> str:
+        return f"Every number times {self.scale:g}" + (f", plus {self.offset:g}." if self.offset else ".")

@@ -1,0 +1,120 @@
+"""Layers of several inputs: element by element, or side by side."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from striate import ops
+from striate.errors import ShapeError
+from striate.layers.arguments import integer
+from striate.layers.layer import Layer
+
+
+class _Merge(Layer):
+    """Several inputs become one by an operation on two."""
+
+    least: ClassVar[int] = 1
+    most: ClassVar[int | None] = None
+    sentence: ClassVar[str]
+    operation: ClassVar[Callable[[Any, Any], Any]]
+
+    def build(self, input_shape: Any) -> None:
+        check_list(type(self).__name__, input_shape, self.least, self.most)
+
+    def call(self, inputs: Any) -> Any:
+        return functools.reduce(self.operation, inputs)
+
+    def describe(self) -> str:
+        return self.sentence
+
+
+class Add(_Merge):
+    """The sum of all inputs, element by element: a list of tensors of one shape → that shape.
+
+    Shapes may also differ where one of them is 1: then its numbers are repeated. So for all layers of this kind.
+
+    Raises:
+        ShapeError: not a list, or shapes that do not fit together.
+    """
+
+    sentence = "The sum of its inputs, number by number."
+    operation = staticmethod(ops.add)
+
+
+class Subtract(_Merge):
+    """The first of two inputs minus the second, element by element. Shapes, errors: as `Add`."""
+
+    least, most = 2, 2
+    sentence = "The difference of its two inputs, number by number."
+    operation = staticmethod(ops.subtract)
+
+
+class Multiply(_Merge):
+    """The product of all inputs, element by element. Shapes, errors: as `Add`."""
+
+    sentence = "The product of its inputs, number by number."
+    operation = staticmethod(ops.multiply)
+
+
+class Average(_Merge):
+    """The mean of all inputs, element by element. Shapes, errors: as `Add`."""
+
+    sentence = "The mean of its inputs, number by number."
+    operation = staticmethod(ops.add)
+
+    def call(self, inputs: Any) -> Any:
+        return ops.multiply(super().call(inputs), 1 / len(inputs))
+
+
+class Maximum(_Merge):
+    """The largest of all inputs, element by element; of equal ones the first gets the gradient. Shapes, errors: as `Add`."""
+
+    sentence = "The largest of its inputs, number by number."
+    operation = staticmethod(ops.maximum)
+
+
+class Minimum(_Merge):
+    """The least of all inputs, element by element; of equal ones the first gets the gradient. Shapes, errors: as `Add`."""
+
+    sentence = "The least of its inputs, number by number."
+    operation = staticmethod(ops.minimum)
+
+
+class Concatenate(Layer):
+    """All inputs side by side along one axis: (N, H, W, C₁), (N, H, W, C₂), … → (N, H, W, C₁ + C₂ + …).
+
+    Arguments:
+        axis: along which; −1 is the last. Not the batch.
+
+    Raises:
+        ArgumentError: ``axis`` is no whole number, or the inputs have no such axis.
+        ShapeError: not a list, or shapes that differ along another axis.
+    """
+
+    def __init__(self, axis: int = -1, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.axis = integer("Concatenate", "axis", axis)
+
+    def build(self, input_shape: Any) -> None:
+        check_list("Concatenate", input_shape, 1, None)
+
+    def call(self, inputs: Any) -> Any:
+        return ops.concatenate(inputs, self.axis)
+
+    def describe(self) -> str:
+        return "Its inputs side by side."
+
+
+def check_list(where: str, input_shape: Any, least: int, most: int | None) -> None:
+    """Raise ShapeError unless a layer was given a list of inputs of one rank.
+
+    Without this, broadcasting would take the first axis of a smaller input, its batch, for another axis of a larger one.
+    """
+    if not isinstance(input_shape, list):
+        raise ShapeError(f"{where}: expected a list of inputs, got one input of shape {input_shape}.")
+    if len(input_shape) < least or (most is not None and len(input_shape) > most):
+        count = f"{least}" if most == least else f"at least {least}"
+        raise ShapeError(f"{where}: expected {count} inputs, got {len(input_shape)}.")
+    if len({len(shape) for shape in input_shape}) > 1:
+        shapes = " and ".join(map(str, input_shape))
+        raise ShapeError(f"{where}: expected inputs of one rank, got {shapes}. Reshape the smaller one, with axes of size 1.")

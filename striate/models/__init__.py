@@ -1,0 +1,9 @@
+"""Networks: functional, sequential and subclassed models, their summaries and files."""
+
+from striate.models.activations import LayerOutput
+from striate.models.input import Input, InputLayer
+from striate.models.model import Model, Sequential
+from striate.models.saving import load_model
+from striate.models.summary import Summary, summarize
+
+__all__ = ["Input", "InputLayer", "LayerOutput", "Model", "Sequential", "Summary", "load_model", "summarize"]

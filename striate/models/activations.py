@@ -1,0 +1,53 @@
+"""What every layer of a network gives for an input."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from striate.graph import Array, Graph
+from striate.graph.tensor import Tensor
+from striate.runtime import ReferenceExecutor
+from striate.training.batches import as_inputs
+
+if TYPE_CHECKING:
+    from striate.models.model import Model
+
+
+@dataclass(frozen=True)
+class LayerOutput:
+    """One layer's output for a batch of inputs.
+
+    Arguments:
+        name: the layer's name.
+        kind: its class, such as "Conv2D".
+        sentence: what it does, in one plain sentence.
+        values: (N, …).
+    """
+
+    name: str
+    kind: str
+    sentence: str
+    values: Array
+
+
+def layer_graph(model: "Model", batch_size: int) -> tuple[list[Any], Graph]:
+    """The layers that compute (not the models among them), and a graph whose outputs are theirs."""
+    graph = model.traced(batch_size)
+    calls = [call for call in graph.calls if not any(True for _ in call.layer.sublayers())]
+    outputs: list[Tensor] = [call.outputs[0] for call in calls]
+    inner = Graph(graph.inputs, outputs, graph.variables, graph.updates, graph.random, calls)
+    return [call.layer for call in calls], inner
+
+
+def layer_outputs(model: "Model", x: Any) -> list[LayerOutput]:
+    """What every layer of ``model`` gives for ``x``; see `Model.activations`."""
+    arrays = as_inputs("activations", model, x)
+    plans = model.__dict__.setdefault("_activation_plans", {})
+    size = len(arrays[0])
+    if size not in plans:
+        layers, graph = layer_graph(model, size)
+        plans[size] = layers, ReferenceExecutor(graph)
+    layers, executor = plans[size]
+    return [
+        LayerOutput(layer.name, type(layer).__name__, layer.describe(), values)
+        for layer, values in zip(layers, executor.run(arrays), strict=True)
+    ]

@@ -1,0 +1,332 @@
+"""One safetensors file for each model: weights as tensors, everything else as JSON in the file's metadata.
+
+    metadata["striate"] = {
+        "version": 1,
+        "model": {"class_name": "Sequential", "config": …},   null where only weights were saved
+        "preprocessing": {…} or null, "classes": [...], "threshold": 0.5,
+        "training": {"optimizer": …, "loss": …, "metrics": …} or null
+    }
+    tensors: "conv2d/kernel", "conv2d/bias", …
+
+Nothing in a file is executed: class names are looked up in a table of this library's layers, their arguments are plain
+data, operations are looked up by name, and arrays are only as large as the file.
+
+Format: https://github.com/huggingface/safetensors
+"""
+
+import json
+import math
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from striate.data.drawing import Preprocessing
+from striate.data.files import write_atomically
+from striate.errors import FormatError, ModelError, StriateError
+from striate.graph import Array, Shape, Tensor, Variable
+from striate.graph.tensor import map_tensors, tensors_in
+from striate.layers.layer import LAYERS, WEIGHT_SOURCE, Layer, serialize
+from striate.models.input import InputLayer
+from striate.ops.operation import OPERATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from striate.models.model import Model, Sequential
+
+VERSION = 1
+MAX_METADATA = 32 << 20  # bytes of JSON; the largest architectures need far less
+MAX_CONSTANT = 4096  # numbers in a constant that is part of an architecture
+
+
+def save(model: "Model", filepath: str | Path, overwrite: bool) -> None:
+    """See `Model.save`."""
+    if not model.is_graph:
+        raise ModelError(
+            f"save: the structure of {model.name} is Python code, not data (or it has seen no input yet). "
+            "Save its weights with save_weights, or build it with Sequential or Model(inputs, outputs)."
+        )
+    description = {
+        "version": VERSION,
+        "model": {"class_name": type(model).__name__, "config": model.get_config()},
+        "preprocessing": model.preprocessing.to_json() if model.preprocessing else None,
+        "classes": list(model.classes),
+        "threshold": model.threshold,
+        "training": model.compile_config(),
+    }
+    _write(model, filepath, overwrite, description)
+
+
+def save_weights(model: "Model", filepath: str | Path, overwrite: bool) -> None:
+    """See `Model.save_weights`."""
+    _write(model, filepath, overwrite, {"version": VERSION, "model": None})
+
+
+def _write(model: "Model", filepath: str | Path, overwrite: bool, description: dict[str, Any]) -> None:
+    from safetensors.numpy import save as as_bytes
+
+    path = Path(filepath)
+    if not overwrite and path.exists():
+        raise FormatError(f"save: {path} exists already; give overwrite=True to replace it.")
+    tensors = {name: variable.value for name, variable in named_weights(model).items()}
+    metadata = {"format": "striate", "striate": json.dumps(description, allow_nan=False)}
+    write_atomically(path, as_bytes(tensors, metadata), "save")
+
+
+def load_model(filepath: str | Path) -> "Model":
+    """Open a model: one that ships with Striate by its name ("digits"), or a file that `Model.save` wrote.
+
+    No code from the file is run: it holds plain data only.
+
+    Arguments:
+        filepath: path of the file, or the name of a model in ``striate/pretrained``.
+
+    Raises:
+        FormatError: no such file, or it is damaged, too large, or no model file of ours.
+    """
+    path = Path(filepath)
+    shipped = Path(__file__).parent.parent / "pretrained" / f"{path}.safetensors"
+    if path.name == str(path) and shipped.is_file() and not path.is_file():
+        path = shipped
+    tensors, description = _read(path)
+    if description.get("model") is None:
+        _refuse(path, "it holds weights only. Build the model, then call load_weights")
+    budget = sum(array.size for array in tensors.values())
+    try:
+        with _weights_from_file(budget):
+            model = from_description(description["model"])
+        if not _is_model(model):
+            _refuse(path, f"it describes a {type(model).__name__}, not a model")
+        if description.get("preprocessing") is not None:
+            model.preprocessing = Preprocessing.from_json(description["preprocessing"])
+        model.classes = tuple(str(name) for name in description.get("classes", ()))
+        model.threshold = float(description.get("threshold", 0.0))
+        if description.get("training"):
+            model.compile(**description["training"])
+    except FormatError:
+        raise
+    except (StriateError, TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
+        _refuse(path, f"its architecture cannot be rebuilt: {type(error).__name__}: {error}")
+    except (RecursionError, MemoryError) as error:
+        _refuse(path, f"its architecture is too deep or too large ({type(error).__name__})")
+    _assign(path, model, tensors)
+    return model
+
+
+def load_weights(model: "Model", filepath: str | Path) -> None:
+    """See `Model.load_weights`."""
+    path = Path(filepath)
+    tensors, _ = _read(path)
+    _assign(path, model, tensors)
+
+
+def named_weights(layer: Layer, prefix: str = "") -> dict[str, Variable]:
+    """Every variable under the path it has in a file, such as ``conv2d/kernel``."""
+    named: dict[str, Variable] = {}
+    below = {variable for inner in layer.sublayers() for variable in inner.weights}
+    for variable in layer.weights:
+        if variable not in below:
+            path, count = f"{prefix}{variable.name}", 0
+            while (name := f"{path}_{count}" if count else path) in named:
+                count += 1
+            named[name] = variable
+    for inner in layer.sublayers():
+        for name, variable in named_weights(inner, f"{prefix}{inner.name}/").items():
+            if variable not in named.values():
+                named[name] = variable
+    return named
+
+
+def _assign(path: Path, model: "Model", tensors: dict[str, Array]) -> None:
+    named = named_weights(model)
+    if missing := sorted(named.keys() - tensors.keys()):
+        _refuse(path, f"it lacks the weights {', '.join(missing[:5])}")
+    if extra := sorted(tensors.keys() - named.keys()):
+        _refuse(path, f"it holds weights that the model does not have: {', '.join(extra[:5])}")
+    for name, variable in named.items():
+        if tensors[name].shape != variable.shape:
+            _refuse(path, f"expected {name} of shape {variable.shape}, got {tensors[name].shape}")
+    for name, variable in named.items():
+        variable.assign(tensors[name])
+
+
+def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Tensors and description of a model file, each checked for what it claims."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise FormatError(f"load_model: no file {path}.")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dictionary)
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        _refuse(path, f"it is not a safetensors file, or damaged: {error}")
+    text = metadata.get("striate", "")
+    if not text:
+        _refuse(path, "it was not written by Striate: its metadata has no entry 'striate'")
+    if len(text) > MAX_METADATA:
+        _refuse(path, f"its description is larger than {MAX_METADATA} bytes")
+    try:
+        description = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+    except (ValueError, RecursionError) as error:
+        _refuse(path, f"its description is not valid JSON: {error}")
+    if not isinstance(description, dict) or description.get("version") != VERSION:
+        _refuse(path, f"expected a description of version {VERSION}")
+    for name, array in tensors.items():
+        if array.dtype != np.float32:
+            _refuse(path, f"expected weights in float32, {name} is {array.dtype}")
+    return tensors, description
+
+
+def _refuse(path: Path, reason: str) -> NoReturn:
+    raise FormatError(f"load_model: cannot open {path}: {reason}.") from None
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not JSON")
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+@contextmanager
+def _weights_from_file(budget: int) -> "Iterator[None]":
+    """While a network is rebuilt its variables start as zeros, and hold no more numbers than the file does."""
+    left = budget
+
+    def zeros(shape: Shape) -> Array:
+        nonlocal left
+        left -= math.prod(shape)
+        if left < 0:
+            raise FormatError(f"load_model: the architecture needs more weights than the {budget} in the file.")
+        return np.zeros(shape, np.float32)
+
+    token = WEIGHT_SOURCE.set(zeros)
+    try:
+        yield
+    finally:
+        WEIGHT_SOURCE.reset(token)
+
+
+# Architectures as data
+
+
+def from_description(description: Any) -> Any:
+    """A layer or model from ``{"class_name": …, "config": …}``.
+
+    Raises:
+        FormatError: the class is none of this library's layers.
+    """
+    if not isinstance(description, dict) or not isinstance(description.get("config"), dict):
+        raise FormatError(f"load_model: expected a class name and a config, got {str(description)[:80]}.")
+    name = description.get("class_name")
+    if name not in LAYERS:
+        raise FormatError(f"load_model: {name!r} is no layer of this library; files cannot bring their own code.")
+    return LAYERS[name].from_config({key: _tuples(value) for key, value in description["config"].items()})
+
+
+def sequential_config(model: "Sequential", stack: list[Layer]) -> dict[str, Any]:
+    """`Sequential` as data: its layers in order, after the input's shape."""
+    layers = [serialize(layer) for layer in stack]
+    if model.is_graph and not isinstance(stack[0], InputLayer):
+        layers.insert(0, serialize(model.inputs[0].node.operation))  # type: ignore[union-attr]
+    return {"name": model.name, "layers": layers}
+
+
+def sequential_from_config(cls: type["Sequential"], config: dict[str, Any]) -> "Sequential":
+    """The reverse of `sequential_config`."""
+    return cls([from_description(layer) for layer in config["layers"]], name=config.get("name"))
+
+
+def graph_config(model: "Model") -> dict[str, Any]:
+    """A functional model as data: its layers, and its nodes with references to earlier nodes' outputs."""
+    if not model.is_graph:
+        raise ModelError(f"{model.name}: has no structure that can be written as data.")
+    nodes = model.nodes_in_order
+    place = {tensor: [n, i] for n, node in enumerate(nodes) for i, tensor in enumerate(node.outputs)}
+    layers = model.layers
+
+    def reference(tensor: Tensor) -> dict[str, Any]:
+        if tensor.value is None:
+            return {"tensor": place[tensor]}
+        if tensor.value.size > MAX_CONSTANT:
+            raise ModelError(f"save: a constant of {tensor.value.size} numbers is too large to be written as data.")
+        return {"constant": tensor.value.tolist()}
+
+    described = []
+    for node in nodes:
+        own = isinstance(node.operation, Layer)
+        arguments, attributes = map_tensors((node.arguments, node.attributes), reference)
+        described.append(
+            {
+                "layer" if own else "operation": layers.index(node.operation) if own else node.operation.name,
+                "arguments": _plain(arguments),
+                "attributes": _plain(attributes),
+            }
+        )
+    begin, end = model.input, model.output
+    return {
+        "name": model.name,
+        "layers": [serialize(layer) for layer in layers],
+        "nodes": described,
+        "inputs": map_tensors(begin, place.__getitem__),
+        "outputs": map_tensors(end, place.__getitem__),
+    }
+
+
+def graph_from_config(cls: type["Model"], config: dict[str, Any]) -> "Model":
+    """The reverse of `graph_config`."""
+    layers = [from_description(layer) for layer in config["layers"]]
+    outputs: list[tuple[Tensor, ...]] = []
+
+    def resolve(value: Any) -> Any:
+        if isinstance(value, dict):
+            if value.keys() == {"tensor"}:
+                node, index = value["tensor"]
+                return outputs[node][index]
+            if value.keys() == {"constant"}:
+                return np.asarray(value["constant"], np.float32)
+            return {key: resolve(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [resolve(item) for item in value]
+        return value
+
+    for node in config["nodes"]:
+        if "layer" in node and isinstance(layers[node["layer"]], InputLayer):
+            outputs.append(layers[node["layer"]].nodes[0].outputs)
+            continue
+        operation = layers[node["layer"]] if "layer" in node else OPERATIONS[node["operation"]]
+        arguments = resolve(node["arguments"])
+        attributes = {name: _tuples(resolve(value)) for name, value in node["attributes"].items()}
+        outputs.append(tuple(tensors_in(operation(*arguments, **attributes))))
+
+    def symbols(places: Any) -> Any:
+        one = len(places) == 2 and all(isinstance(number, int) for number in places)
+        return outputs[places[0]][places[1]] if one else [symbols(place) for place in places]
+
+    return cls(symbols(config["inputs"]), symbols(config["outputs"]), name=config.get("name"))
+
+
+def _plain(value: Any) -> Any:
+    """References, numbers and words in lists and dictionaries; raises ModelError on anything else."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return serialize(value)
+
+
+def _tuples(value: Any) -> Any:
+    """JSON knows lists only; the library's arguments are tuples."""
+    return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def _is_model(layer: Any) -> bool:
+    return hasattr(layer, "is_graph")

@@ -1,0 +1,159 @@
+"""A network as a table: shapes, parameters, work, memory and receptive fields, layer by layer."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from striate.errors import ModelError
+from striate.graph import Node, Tensor, topological_order
+from striate.graph.graph import Call
+from striate.models.activations import layer_graph
+from striate.models.receptive import input_box
+from striate.ops.operation import Box
+
+if TYPE_CHECKING:
+    from striate.models.model import Model
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer of a network.
+
+    Arguments:
+        name, kind: the layer's name and class.
+        output_shape: with None for the batch size.
+        parameters: how many numbers its variables hold.
+        multiply_adds: for one sample.
+        activation_bytes: size of its output for one sample, in float32.
+        receptive_field: rows and columns of the input behind one output number in the middle; () where the layer's
+            output or the network's input has no such axes.
+        inputs_per_unit: how many numbers of the layer's input one output number is computed from.
+    """
+
+    name: str
+    kind: str
+    output_shape: tuple[int | None, ...]
+    parameters: int
+    multiply_adds: int
+    activation_bytes: int
+    receptive_field: tuple[int, ...]
+    inputs_per_unit: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All layers of a network, and the totals."""
+
+    title: str
+    rows: tuple[Row, ...]
+    parameters: int
+    trainable_parameters: int
+
+    @property
+    def multiply_adds(self) -> int:
+        return sum(row.multiply_adds for row in self.rows)
+
+    @property
+    def activation_bytes(self) -> int:
+        return sum(row.activation_bytes for row in self.rows)
+
+
+def summarize(model: "Model") -> Summary:
+    """The table behind ``model.summary()``.
+
+    Raises:
+        ModelError: the shape of the model's input is not known yet.
+    """
+    trainable = sum(v.value.size for v in model.trainable_weights)
+    title = f"{type(model).__name__} {model.name}"
+    try:
+        layers, graph = layer_graph(model, 1)
+    except ModelError:
+        if not model.layers or model.built:
+            raise
+        rows = tuple(Row(one.name, type(one).__name__, (), one.count_params(), 0, 0, (), 0) for one in model.layers)
+        return Summary(f"{title} (not built yet: give it an Input, or data)", rows, model.count_params(), trainable)
+    rows = tuple(_row(call, graph.inputs[0]) for call in graph.calls)
+    return Summary(title, rows, model.count_params(), trainable)
+
+
+def _row(call: Call, source: Tensor) -> Row:
+    output = call.outputs[0]
+    work = _nodes_of(call)
+    numbers = math.prod(output.shape)  # type: ignore[arg-type]
+    field: tuple[int, ...] = ()
+    if len(source.shape) > 2:
+        middle = Box(tuple((n // 2, n // 2 + 1) for n in output.shape[1:-1]))  # type: ignore[operator]
+        field = tuple(last - first for first, last in input_box(output, source, middle))
+    return Row(
+        call.layer.name,
+        type(call.layer).__name__,
+        (None, *output.shape[1:]),
+        call.layer.count_params(),
+        sum(node.operation.multiply_adds(node) for node in work),
+        4 * numbers,
+        field,
+        math.prod(node.operation.fan_in(node) for node in work),
+    )
+
+
+def _nodes_of(call: Call) -> list[Node]:
+    """The nodes that a layer added to the graph: those between its inputs and its output."""
+    outside = set(topological_order(call.inputs))
+    return [node for node in topological_order(call.outputs) if node not in outside]
+
+
+def as_text(summary: Summary, line_length: int | None = None) -> str:
+    """The summary as lines of text.
+
+    Arguments:
+        summary: what to show.
+        line_length: columns at most; names are shortened to fit.
+    """
+    header = ("Layer", "Output shape", "Parameters", "Multiply-adds", "Activations", "Receptive field", "Inputs/unit")
+    cells = [
+        (
+            f"{row.name} ({row.kind})",
+            "×".join("N" if n is None else str(n) for n in row.output_shape),
+            f"{row.parameters:,}",
+            f"{row.multiply_adds:,}",
+            readable_bytes(row.activation_bytes),
+            "×".join(map(str, row.receptive_field)),
+            f"{row.inputs_per_unit:,}",
+        )
+        for row in summary.rows
+    ]
+    widths = [max(len(row[i]) for row in (header, *cells)) for i in range(len(header))]
+    if line_length is not None:
+        widths[0] = max(8, widths[0] - max(sum(widths) + 2 * len(widths) - 2 - line_length, 0))
+
+    def line(row: tuple[str, ...]) -> str:
+        first = row[0] if len(row[0]) <= widths[0] else row[0][: widths[0] - 1] + "…"
+        rest = [f"{cell:>{width}}" for cell, width in zip(row[2:], widths[2:], strict=True)]
+        return "  ".join([f"{first:<{widths[0]}}", f"{row[1]:<{widths[1]}}", *rest]).rstrip()
+
+    rule = "─" * (sum(widths) + 2 * len(widths) - 2)
+    frozen = summary.parameters - summary.trainable_parameters
+    return "\n".join(
+        [
+            summary.title,
+            line(header),
+            rule,
+            *map(line, cells),
+            rule,
+            f"Parameters: {summary.parameters:,} ({readable_bytes(4 * summary.parameters)}), "
+            f"of these trainable {summary.trainable_parameters:,}, not trainable {frozen:,}",
+            f"For one sample: {summary.multiply_adds:,} multiply-adds, "
+            f"{readable_bytes(summary.activation_bytes)} of activations",
+        ]
+    )
+
+
+def readable_bytes(count: int) -> str:
+    """1536 → "1.5 KiB"."""
+    size = float(count)
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GiB"

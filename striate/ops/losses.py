@@ -1,0 +1,324 @@
+"""Losses: how wrong each prediction is. The mean over them is taken by `striate.training`.
+
+Two families:
+
+    from logits           softmax_cross_entropy, sparse_softmax_cross_entropy, sigmoid_binary_cross_entropy
+                          the last activation is part of the loss, so the gradient is prediction − target, exactly
+    from predictions      categorical_crossentropy, binary_crossentropy, squared_error, absolute_error, huber
+
+Targets are what they are: gradients flow to the predictions only. A target must have the shape of its prediction:
+between (N,) and (N, 1) NumPy would quietly compute an (N, N) table.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from striate.errors import ArgumentError, DataError, ShapeError
+from striate.graph import Array, Node, Shape, Tensor
+from striate.ops.activations import LOG_SOFTMAX, SOFTMAX, sigmoid
+from striate.ops.elementwise import (
+    ElementWise,
+    add,
+    clip,
+    divide,
+    minimum,
+    multiply,
+    negative,
+    sign,
+    square,
+    subtract,
+)
+from striate.ops.operation import Box, Index, Operation, Term, Terms, read
+from striate.ops.reductions import sum
+
+#: Probabilities are kept this far from 0 and 1, as in Keras: a certain but wrong prediction costs 16, not infinity.
+EPSILON = 1e-7
+
+
+class Loss(ElementWise):
+    """A loss for each number of a prediction and its target, which have the same shape."""
+
+    def shape(self, *inputs: Any) -> Shape:
+        target, prediction = (tuple(value.shape) for value in inputs)
+        if target != prediction:
+            raise ShapeError(
+                f"{self.name}: expected {' and '.join(self.inputs)} of the same shape, got {target} and {prediction}."
+            )
+        return prediction
+
+
+class SoftmaxCrossEntropy(Operation):
+    """−Σ t·ln softmax(z) over the classes, the last axis: z logits (…, K), t target probabilities (…, K) → (…,)."""
+
+    name = "softmax_cross_entropy"
+    inputs = ("logits", "targets")
+
+    def shape(self, logits: Any, targets: Any) -> Shape:
+        if tuple(logits.shape) != tuple(targets.shape) or not logits.shape:
+            raise ShapeError(
+                f"softmax_cross_entropy: expected logits and targets of the same shape (…, classes), "
+                f"got {tuple(logits.shape)} and {tuple(targets.shape)}."
+            )
+        return tuple(logits.shape[:-1])
+
+    def forward(self, logits: Array, targets: Array) -> Array:
+        return np.asarray(-(targets * LOG_SOFTMAX.forward(logits, axis=-1)).sum(axis=-1))
+
+    def gradient(self, node: Node, grad_output: Tensor) -> tuple[Tensor, None]:
+        return SOFTMAX_CROSS_ENTROPY_GRAD(*node.inputs, grad_output), None
+
+    def terms(self, index: Index, logits: Array, targets: Array) -> Terms:
+        losses = LOG_SOFTMAX.forward(logits[index], axis=-1)
+        summands = []
+        for k, value in enumerate(losses):
+            target = read("targets", targets, (*index, k))
+            summands.append(Term(-target.value * float(value), (target, read("logits", logits, (*index, k)))))
+        return Terms("−Σ t·ln softmax(z)", tuple(summands))
+
+    def fan_in(self, node: Node) -> int:
+        return node.inputs[0].shape[-1]  # type: ignore[return-value]
+
+    def reach(self, node: Node, box: Box) -> list[Box | None]:
+        return [None, None]
+
+
+class SoftmaxCrossEntropyGrad(Operation):
+    """g·(softmax(z)·Σ t − t): for probabilities t, prediction minus target."""
+
+    name = "softmax_cross_entropy_grad"
+    inputs = ("logits", "targets", "g")
+
+    def shape(self, logits: Any, targets: Any, g: Any) -> Shape:
+        return tuple(logits.shape)
+
+    def forward(self, logits: Array, targets: Array, g: Array) -> Array:
+        grad = SOFTMAX.forward(logits, axis=-1)
+        grad *= targets.sum(axis=-1, keepdims=True)
+        grad -= targets
+        grad *= g[..., None]
+        return grad
+
+    def terms(self, index: Index, logits: Array, targets: Array, g: Array) -> Terms:
+        *row, k = index
+        here, target, weight = read("logits", logits, index), read("targets", targets, index), read("g", g, tuple(row))
+        probability = SOFTMAX.forward(logits[tuple(row)], axis=-1)[k] * targets[tuple(row)].sum()
+        predicted = Term(weight.value * float(probability), (weight, here))
+        return Terms("g·softmax(z) − g·t", (predicted, Term(-weight.value * target.value, (weight, target))))
+
+    def reach(self, node: Node, box: Box) -> list[Box | None]:
+        return [box, box, None]
+
+
+class OneHot(Operation):
+    """1 at each label's place, 0 elsewhere: labels (…,) → (…, classes), float32. It has no gradient."""
+
+    name = "one_hot"
+    inputs = ("labels",)
+
+    def shape(self, labels: Any, *, classes: int) -> Shape:
+        return (*labels.shape, classes)
+
+    def dtype(self, labels: Any, *, classes: int) -> Any:
+        return np.dtype(np.float32)
+
+    def forward(self, labels: Array, *, classes: int) -> Array:
+        wrong = ~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))  # NaN is wrong, too
+        if wrong.any():
+            raise DataError(
+                f"one_hot: expected labels that are whole numbers from 0 to {classes - 1} ({classes} classes), "
+                f"got {labels[wrong].flat[0]}."
+            )
+        return np.asarray(labels[..., None] == np.arange(classes), np.float32)
+
+    def as_input(self, name: str, value: Any, dtype: Any) -> Array:
+        labels = np.asarray(value)
+        if labels.dtype.kind not in "fiub":
+            raise DataError(f"one_hot: expected labels as whole numbers, got an array of {labels.dtype}.")
+        return labels.astype(labels.dtype.newbyteorder("="), copy=False)
+
+    def gradient(self, node: Node, grad_output: Tensor) -> tuple[None]:
+        return (None,)
+
+    def terms(self, index: Index, labels: Array, *, classes: int) -> Terms:
+        one = read("labels", labels, index[:-1])
+        return Terms("1 at the label", (Term(float(one.value == index[-1]), (one,)),))
+
+    def reach(self, node: Node, box: Box) -> list[Box | None]:
+        return [None]
+
+
+SOFTMAX_CROSS_ENTROPY = SoftmaxCrossEntropy()
+SOFTMAX_CROSS_ENTROPY_GRAD = SoftmaxCrossEntropyGrad()
+ONE_HOT = OneHot()
+SIGMOID_BINARY_CROSS_ENTROPY = Loss(
+    "sigmoid_binary_cross_entropy",
+    ("targets", "logits"),
+    "−t·ln σ(z) − (1 − t)·ln(1 − σ(z))",
+    lambda t, z: np.maximum(z, 0) - z * t + np.log1p(np.exp(-np.abs(z))),
+    lambda g, i, y: (None, multiply(g, subtract(sigmoid(i[1]), i[0]))),
+)
+CROSS_ENTROPY = Loss(
+    "cross_entropy",
+    ("y_true", "y_pred"),
+    "−t·ln p",
+    lambda t, p: -t * np.log(p),
+    lambda g, i, y: (None, negative(multiply(g, divide(i[0], i[1])))),
+)
+BINARY_CROSSENTROPY = Loss(
+    "binary_crossentropy",
+    ("y_true", "y_pred"),
+    "−t·ln p − (1 − t)·ln(1 − p)",
+    lambda t, p: -t * np.log(p) - (1 - t) * np.log1p(-p),
+    lambda g, i, y: (None, divide(multiply(g, subtract(i[1], i[0])), multiply(i[1], subtract(1.0, i[1])))),
+)
+SQUARED_ERROR = Loss(
+    "squared_error",
+    ("y_true", "y_pred"),
+    "(p − t)²",
+    lambda t, p: np.square(p - t),
+    lambda g, i, y: (None, multiply(g, multiply(2.0, subtract(i[1], i[0])))),
+)
+ABSOLUTE_ERROR = Loss(
+    "absolute_error",
+    ("y_true", "y_pred"),
+    "|p − t|",
+    lambda t, p: np.abs(p - t),
+    lambda g, i, y: (None, multiply(g, sign(subtract(i[1], i[0])))),
+)
+
+
+def softmax_cross_entropy(logits: Any, targets: Any) -> Any:
+    """−Σ t·ln softmax(z) over the classes; its gradient by z is softmax(z) − t.
+
+    Arguments:
+        logits: z (…, K), any numbers.
+        targets: t (…, K), probabilities that sum to 1.
+
+    Returns:
+        (…,): one loss for each position.
+
+    Raises:
+        ShapeError: the shapes differ.
+
+    Source: Goodfellow, Bengio, Courville, "Deep Learning" (2016), section 6.2.2.3.
+    """
+    return SOFTMAX_CROSS_ENTROPY(logits, targets)
+
+
+def sparse_softmax_cross_entropy(logits: Any, labels: Any) -> Any:
+    """−ln softmax(z) at the label: `softmax_cross_entropy` for targets that are class numbers.
+
+    Arguments:
+        logits: z (…, K), any numbers.
+        labels: (…,), whole numbers from 0 to K − 1.
+
+    Returns:
+        (…,): one loss for each position.
+
+    Raises:
+        ShapeError: the labels' shape is not that of the logits without the last axis.
+        DataError: a label is out of range, no whole number, or NaN.
+    """
+    (logits,), (labels,) = LOG_SOFTMAX.same_kind(logits), ONE_HOT.same_kind(labels)
+    expected, got = tuple(logits.shape[:-1]), tuple(labels.shape)
+    if got != expected or not logits.shape:
+        raise ShapeError(
+            f"sparse_softmax_cross_entropy: expected labels of shape {expected}, one for each row of the logits "
+            f"{tuple(logits.shape)}, got {got}."
+        )
+    return softmax_cross_entropy(logits, one_hot(labels, logits.shape[-1]))
+
+
+def one_hot(labels: Any, classes: int) -> Any:
+    """1 at each label's place, 0 elsewhere.
+
+    Arguments:
+        labels: (…,), whole numbers from 0 to ``classes`` − 1.
+        classes: how many there are.
+
+    Returns:
+        (…, classes), float32.
+
+    Raises:
+        DataError: a label is out of range, no whole number, or NaN.
+    """
+    return ONE_HOT(labels, classes=int(classes))
+
+
+def sigmoid_binary_cross_entropy(logits: Any, targets: Any) -> Any:
+    """−t·ln σ(z) − (1 − t)·ln(1 − σ(z)) for each number, without overflow; its gradient by z is σ(z) − t.
+
+    Arguments:
+        logits: z, any shape and any numbers.
+        targets: t, of the same shape, from 0 to 1.
+
+    Raises:
+        ShapeError: the shapes differ.
+    """
+    return SIGMOID_BINARY_CROSS_ENTROPY(targets, logits)
+
+
+def categorical_crossentropy(y_true: Any, y_pred: Any) -> Any:
+    """−Σ t·ln p over the classes, the last axis, of p that is first divided by its sum and kept 10⁻⁷ off 0 and 1.
+
+    Arguments:
+        y_true: t (…, K), probabilities that sum to 1.
+        y_pred: p (…, K), not negative.
+
+    Returns:
+        (…,): one loss for each position.
+
+    Raises:
+        ShapeError: the shapes differ.
+    """
+    _, y_pred = CROSS_ENTROPY.same_kind(y_true, y_pred)
+    share = divide(y_pred, sum(y_pred, -1, keepdims=True))
+    return sum(CROSS_ENTROPY(y_true, clip(share, EPSILON, 1 - EPSILON)), -1)
+
+
+def binary_crossentropy(y_true: Any, y_pred: Any) -> Any:
+    """−t·ln p − (1 − t)·ln(1 − p) for each number, of p that is kept 10⁻⁷ off 0 and 1.
+
+    Arguments:
+        y_true: t, any shape, from 0 to 1.
+        y_pred: p, of the same shape, from 0 to 1.
+
+    Raises:
+        ShapeError: the shapes differ.
+    """
+    return BINARY_CROSSENTROPY(y_true, clip(y_pred, EPSILON, 1 - EPSILON))
+
+
+def squared_error(y_true: Any, y_pred: Any) -> Any:
+    """(y_pred − y_true)² for each number.
+
+    Raises:
+        ShapeError: the shapes differ.
+    """
+    return SQUARED_ERROR(y_true, y_pred)
+
+
+def absolute_error(y_true: Any, y_pred: Any) -> Any:
+    """|y_pred − y_true| for each number; its gradient at 0 is 0.
+
+    Raises:
+        ShapeError: the shapes differ.
+    """
+    return ABSOLUTE_ERROR(y_true, y_pred)
+
+
+def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
+    """½·e² for errors e = |y_pred − y_true| up to ``delta``, beyond it the straight line δ·e − ½·δ².
+
+    Raises:
+        ShapeError: the shapes differ.
+        ArgumentError: ``delta`` is not positive.
+
+    Source: Huber, "Robust estimation of a location parameter" (1964).
+    """
+    if not delta > 0:
+        raise ArgumentError(f"huber: expected delta above 0, got {delta}.")
+    error = absolute_error(y_true, y_pred)
+    curved = minimum(error, float(delta))
+    return add(multiply(0.5, square(curved)), multiply(float(delta), subtract(error, curved)))

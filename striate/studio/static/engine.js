@@ -1,0 +1,105 @@
+// The conversation with the server; messages.py says how the bytes lie.
+
+import { Tensor } from "./tensor.js";
+
+/** @typedef {{drawing: number | null, sure: boolean, tensors: Tensor[]}} Answer */
+/** @typedef {{name: string, kind: string, sentence: string, shape: number[]}} Layer */
+/** @typedef {{name: string, classes: string[], layers: Layer[]}} Network */
+
+const FIRST_RETRY = 500; // milliseconds
+const LAST_RETRY = 8000;
+
+export class Engine {
+  #network;
+  #onAnswer;
+  #onTrouble;
+  /** @type {WebSocket} */
+  #socket;
+  #retry = FIRST_RETRY;
+  #id = 0;
+  #oldest = 0;
+  /** @type {string | null} the newest drawing, kept until it is answered */
+  #pending = null;
+
+  /**
+   * @param {Network} network
+   * @param {(answer: Answer) => void} onAnswer
+   * @param {(sentence: string) => void} onTrouble
+   */
+  constructor(network, onAnswer, onTrouble) {
+    this.#network = network;
+    this.#onAnswer = onAnswer;
+    this.#onTrouble = onTrouble;
+    this.#connect();
+  }
+
+  /** @returns {Promise<Network>} */
+  static async network() {
+    return (await checked(await fetch("api/model"))).json();
+  }
+
+  /** Ask what a drawing is. Of drawings that come faster than answers, the newest is answered. */
+  ask(strokes, width) {
+    this.#id += 1;
+    this.#pending = JSON.stringify({ id: this.#id, width, strokes });
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(this.#pending);
+  }
+
+  /** The paper changed altogether: what was asked before is of no interest any more. */
+  forget() {
+    this.#oldest = this.#id + 1;
+    this.#pending = null;
+  }
+
+  /** Ask what a picture file shows. @param {Blob} file @returns {Promise<Answer>} */
+  async askPicture(file) {
+    const response = await fetch("api/picture", { method: "POST", body: file });
+    return decode(await (await checked(response)).arrayBuffer(), this.#network.layers);
+  }
+
+  #connect() {
+    this.#socket = new WebSocket(new URL("draw", location.href.replace(/^http/, "ws")));
+    this.#socket.binaryType = "arraybuffer";
+    this.#socket.addEventListener("open", () => {
+      this.#retry = FIRST_RETRY;
+      this.#onTrouble("");
+      if (this.#pending) this.#socket.send(this.#pending);
+    });
+    this.#socket.addEventListener("message", ({ data }) => this.#receive(data));
+    this.#socket.addEventListener("close", () => {
+      this.#onTrouble("The studio does not answer. Your drawing is safe; trying again.");
+      setTimeout(() => this.#connect(), this.#retry);
+      this.#retry = Math.min(2 * this.#retry, LAST_RETRY);
+    });
+  }
+
+  #receive(data) {
+    if (typeof data === "string") {
+      this.#onTrouble(JSON.parse(data).error);
+      return;
+    }
+    const answer = decode(data, this.#network.layers);
+    if (answer.drawing === this.#id) this.#pending = null;
+    if (answer.drawing < this.#oldest) return;
+    this.#onTrouble("");
+    this.#onAnswer(answer);
+  }
+}
+
+/** @param {ArrayBuffer} buffer @param {Layer[]} layers @returns {Answer} */
+function decode(buffer, layers) {
+  const length = new DataView(buffer).getUint32(0, true);
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+  let offset = 4 + length;
+  const tensors = layers.map(({ shape }) => {
+    const values = new Float32Array(buffer, offset, shape.reduce((product, axis) => product * axis, 1));
+    offset += values.byteLength;
+    return new Tensor(shape, values);
+  });
+  return { ...header, tensors };
+}
+
+async function checked(response) {
+  if (!response.ok) throw new Error((await response.json()).error);
+  return response;
+}

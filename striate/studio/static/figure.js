@@ -1,0 +1,151 @@
+// One layer: what it does in one sentence, and its maps for this drawing.
+
+import { element } from "./dom.js";
+import { Lens } from "./lens.js";
+import { arrange } from "./maps.js";
+import { arrow, clamp, MapView } from "./map-view.js";
+import { Readout } from "./readout.js";
+import { sizeOf } from "./tensor.js";
+
+/** @typedef {import("./tensor.js").Cell} Cell */
+
+const TILE = 112; // the most CSS pixels of a map's side,
+const UNIT = 16; // of a dense unit's,
+const HEIGHT = { wide: 128, narrow: 208 }; // and of all lines together
+const GAP = 4;
+
+export class Figure {
+  #readout = new Readout();
+  #element;
+  #size;
+  #view;
+  #lens;
+  #tensor = null;
+  /** @type {Cell | null} what the pointer or the keyboard is on */
+  #pointed = null;
+  /** @type {Cell | null} what the address names */
+  #picked = null;
+  #onPick;
+
+  /** @param {HTMLElement} parent @param {import("./engine.js").Layer} layer @param {(cell: Cell | null) => void} onPick */
+  constructor(parent, layer, onPick) {
+    this.#size = sizeOf(layer.shape);
+    this.#onPick = onPick;
+    const { channels, height, width } = this.#size;
+    const label = this.#isUnits ? `${layer.name}: ${channels} units` : `${layer.name}: ${channels} maps of ${height} by ${width}`;
+    this.#view = new MapView({
+      label: `${label}. Arrow keys choose, Enter goes deeper.`,
+      onPoint: (cell) => this.#point(cell),
+      onPick: ({ channel }) => onPick(this.#isSame(channel) ? null : { channel }),
+    });
+    this.#lens = new Lens({
+      label: `One map of ${layer.name}. Arrow keys choose a number, Enter keeps it, Escape goes back.`,
+      size: this.#size,
+      onPoint: (cell) => this.#point(cell),
+      onPick,
+      onClose: () => {
+        this.#view.canvas.focus({ preventScroll: true });
+        onPick(null);
+      },
+    });
+    this.#view.canvas.addEventListener("keydown", (event) => this.#key(event));
+    this.#view.element.append(this.#lens.element, this.#readout.element);
+    this.#element = element("figure", {}, caption(layer), this.#view.element);
+    parent.append(this.#element);
+    this.#arrange();
+    new ResizeObserver(() => this.#arrange()).observe(this.#view.element);
+  }
+
+  /** @param {import("./tensor.js").Tensor | null} tensor */
+  show(tensor) {
+    this.#tensor = tensor;
+    this.repaint();
+  }
+
+  /** Go to a map or a number, or back to the whole layer. @param {Cell | null} cell */
+  select(cell) {
+    this.#picked = cell && cell.channel < this.#size.channels ? cell : null;
+    const opens = this.#picked && !this.#isUnits;
+    if (opens) this.#openLens();
+    else this.#lens.close();
+    (opens ? this.#lens : this.#view).element.append(this.#readout.element); // the number stays near the pointer
+    this.repaint();
+    if (opens && document.activeElement === this.#view.canvas) this.#lens.focus();
+  }
+
+  reveal() {
+    this.#element.scrollIntoView({ block: "nearest" });
+  }
+
+  repaint() {
+    this.#view.paint(this.#tensor);
+    if (this.#lens.isOpen) this.#lens.paint(this.#tensor);
+    this.#mark();
+  }
+
+  get #isUnits() {
+    return this.#size.height * this.#size.width === 1;
+  }
+
+  #isSame(channel) {
+    return this.#picked?.channel === channel;
+  }
+
+  #arrange() {
+    const width = this.#view.element.clientWidth;
+    const pixels = (length) => Math.floor(length * devicePixelRatio);
+    const room = {
+      width: pixels(width),
+      height: pixels(width < 640 ? HEIGHT.narrow : HEIGHT.wide),
+      tile: pixels(this.#isUnits ? UNIT : TILE),
+      gap: pixels(GAP),
+    };
+    this.#view.arrange(arrange(this.#size, room));
+    if (this.#lens.isOpen) this.#openLens();
+    this.repaint();
+  }
+
+  #openLens() {
+    const tile = this.#view.rectangle({ channel: this.#picked.channel });
+    this.#lens.open(this.#picked.channel, tile, this.#view.element.clientWidth);
+  }
+
+  #point(cell) {
+    this.#pointed = cell;
+    this.#mark();
+  }
+
+  #mark() {
+    const cell = this.#pointed ?? this.#picked;
+    this.#view.ring(cell && { channel: cell.channel });
+    this.#lens.mark(cell);
+    this.#readout.show(this.#tensor, this.#isUnits && cell ? { ...cell, row: 0, column: 0 } : cell);
+  }
+
+  #key(event) {
+    const step = arrow(event);
+    const channel = this.#pointed?.channel ?? this.#picked?.channel ?? 0;
+    if (step) {
+      const moved = channel + step[0] * this.#view.columns + step[1];
+      this.#point({ channel: clamp(moved, 0, this.#size.channels - 1) });
+    } else if (event.key === "Enter" || event.key === " ") {
+      this.#onPick({ channel });
+    } else if (event.key === "Escape") {
+      this.#onPick(null);
+    } else {
+      return;
+    }
+    event.preventDefault();
+  }
+}
+
+/** What a layer is and does, beside its numbers. */
+export function caption({ name, kind, sentence, shape }) {
+  return element(
+    "figcaption",
+    {},
+    element("h2", {}, element("a", { href: `#${name}`, title: name, textContent: kind })),
+    element("p", { className: "shape", textContent: shape.join("×") }),
+    element("p", { className: "sentence", textContent: sentence }),
+  );
+}

@@ -1,0 +1,63 @@
+// Every drawing of this visit, so that each step can be undone: states are never changed, only replaced.
+
+/** @typedef {[number, number][]} Stroke points in 0…1 from the top left corner */
+/** @typedef {{bitmap: ImageBitmap, answer: import("./engine.js").Answer}} Picture */
+/** @typedef {{strokes: Stroke[], picture: Picture | null}} State */
+
+/** @type {State} */
+const EMPTY = { strokes: [], picture: null };
+const KEY = "striate.strokes";
+
+export class History {
+  #states = [EMPTY];
+  #at = 0;
+
+  constructor() {
+    const strokes = remembered();
+    if (strokes.length) this.push({ strokes, picture: null });
+  }
+
+  get current() {
+    return this.#states[this.#at];
+  }
+
+  get isEmpty() {
+    return !this.current.picture && this.current.strokes.length === 0;
+  }
+
+  get canUndo() {
+    return this.#at > 0;
+  }
+
+  get canRedo() {
+    return this.#at < this.#states.length - 1;
+  }
+
+  /** @param {State} state */
+  push(state) {
+    this.#states.splice(this.#at + 1, Infinity, state);
+    this.#move(1);
+  }
+
+  clear() {
+    if (!this.isEmpty) this.push(EMPTY);
+  }
+
+  undo() {
+    if (this.canUndo) this.#move(-1);
+  }
+
+  redo() {
+    if (this.canRedo) this.#move(1);
+  }
+
+  #move(step) {
+    this.#at += step;
+    sessionStorage.setItem(KEY, JSON.stringify(this.current.strokes));
+  }
+}
+
+/** The strokes from before a reload. @returns {Stroke[]} */
+function remembered() {
+  return JSON.parse(sessionStorage.getItem(KEY) ?? "[]");
+}

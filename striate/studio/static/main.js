@@ -1,0 +1,144 @@
+// The page: paper, answer and layers, and the tools that change them.
+
+import { Answer } from "./answer.js";
+import { onSchemeChange } from "./colors.js";
+import { byId } from "./dom.js";
+import { Engine } from "./engine.js";
+import { Figure } from "./figure.js";
+import { History } from "./history.js";
+import { Pad } from "./pad.js";
+import { go, here } from "./place.js";
+import { Probabilities } from "./probabilities.js";
+
+const network = await Engine.network();
+const drawings = new History();
+const brush = byId("brush");
+const answer = new Answer(network.classes);
+const pad = new Pad(byId("pad"), strokeGrew, () => redraw());
+const engine = new Engine(network, show, notice);
+const figures = new Map(network.layers.map((layer, index) => [layer.name, figureOf(layer, index)]));
+
+let scheduled = false;
+
+byId("model").textContent = network.name;
+byId("invitation").textContent = network.classes.every((label) => /^\d$/.test(label)) ? "Draw a digit" : "Draw here";
+document.title = `Striate: ${network.name}`;
+
+function figureOf(layer, index) {
+  const onPick = (cell) => go({ layer: layer.name, cell });
+  const isLast = index === network.layers.length - 1;
+  if (isLast) return new Probabilities(byId("probabilities"), layer, network.classes, onPick);
+  return new Figure(byId(index === 0 ? "input" : "layers"), layer, onPick);
+}
+
+/** The strokes so far, with the one that the pen is drawing. */
+let growing = null;
+
+function strokeGrew(stroke, done) {
+  growing = done ? null : stroke;
+  if (done) drawings.push({ strokes: [...drawings.current.strokes, stroke], picture: null });
+  changed();
+}
+
+function current() {
+  const { strokes, picture } = drawings.current;
+  return growing ? { strokes: [...strokes, growing], picture: null } : { strokes, picture };
+}
+
+/** Show the paper, and ask about it, once for each frame of the screen. */
+function changed() {
+  if (scheduled) return;
+  scheduled = true;
+  requestAnimationFrame(() => {
+    scheduled = false;
+    redraw();
+    const { strokes, picture } = current();
+    if (picture) show(picture.answer);
+    else if (strokes.length) engine.ask(strokes, brush.valueAsNumber);
+    else show(null);
+  });
+}
+
+function redraw() {
+  pad.paint(current(), brush.valueAsNumber);
+  byId("invitation").hidden = Boolean(growing) || !drawings.isEmpty;
+  byId("undo").disabled = !drawings.canUndo;
+  byId("redo").disabled = !drawings.canRedo;
+  byId("clear").disabled = drawings.isEmpty;
+}
+
+/** @param {import("./engine.js").Answer | null} given */
+function show(given) {
+  answer.show(given && { sure: given.sure, probabilities: given.tensors.at(-1).values });
+  network.layers.forEach(({ name }, index) => figures.get(name).show(given ? given.tensors[index] : null));
+}
+
+function notice(sentence) {
+  byId("notice").textContent = sentence;
+}
+
+/** Go to another drawing of this visit, or to none. */
+function turn(step) {
+  growing = null;
+  pad.abandon();
+  engine.forget();
+  drawings[step]();
+  notice("");
+  changed();
+}
+
+async function openPicture(file) {
+  if (!file) return;
+  notice("");
+  try {
+    const [given, bitmap] = await Promise.all([engine.askPicture(file), createImageBitmap(file)]);
+    engine.forget();
+    drawings.push({ strokes: [], picture: { bitmap, answer: given } });
+    changed();
+  } catch (error) {
+    notice(error.message);
+  }
+}
+
+function goThere() {
+  const place = here();
+  if (place) figures.get(place.layer)?.reveal();
+  for (const [name, figure] of figures) figure.select(place?.layer === name ? place.cell : null);
+}
+
+byId("undo").addEventListener("click", () => turn("undo"));
+byId("redo").addEventListener("click", () => turn("redo"));
+byId("clear").addEventListener("click", () => turn("clear"));
+byId("open").addEventListener("click", () => byId("file").click());
+byId("file").addEventListener("change", ({ target }) => {
+  openPicture(target.files[0]);
+  target.value = ""; // so that the same file can be opened again
+});
+brush.addEventListener("input", changed);
+
+addEventListener("keydown", (event) => {
+  const command = event.ctrlKey || event.metaKey;
+  const key = event.key.toLowerCase();
+  if (command && key === "z") turn(event.shiftKey ? "redo" : "undo");
+  else if (command && key === "o") byId("file").click();
+  else if (!command && event.key === "Delete") turn("clear");
+  else if (!command && (key === "[" || key === "]")) {
+    brush[key === "[" ? "stepDown" : "stepUp"]();
+    changed();
+  } else return;
+  event.preventDefault();
+});
+addEventListener("paste", ({ clipboardData }) => openPicture(clipboardData.files[0]));
+addEventListener("dragover", (event) => event.preventDefault());
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  openPicture(event.dataTransfer.files[0]);
+});
+addEventListener("hashchange", goThere);
+new ResizeObserver(redraw).observe(byId("pad"));
+onSchemeChange(() => {
+  redraw();
+  for (const figure of figures.values()) figure.repaint();
+});
+changed();
+goThere();

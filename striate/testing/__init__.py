@@ -1,0 +1,7 @@
+"""Checkers for anyone who writes an operation: gradient, adjoint, terms. Each raises AssertionError and says what it saw."""
+
+from striate.testing.adjoint import check_adjoint
+from striate.testing.gradient import check_gradient
+from striate.testing.terms import check_terms
+
+__all__ = ["check_adjoint", "check_gradient", "check_terms"]

@@ -1,0 +1,276 @@
+"""From what people pass to ``fit``, ``evaluate`` and ``predict`` to checked batches of arrays."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from striate.errors import ArgumentError, DataError, ShapeError
+from striate.graph import Array, Shape
+
+
+class Network(Protocol):
+    """What batches have to know of a model."""
+
+    def input_specs(self) -> list[tuple[Shape, Any]]: ...
+
+    @property
+    def is_graph(self) -> bool: ...
+
+    @property
+    def input_names(self) -> list[str]: ...
+
+    @property
+    def output_names(self) -> list[str]: ...
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs, targets and sample weights, one array for each input and output of the model."""
+
+    inputs: list[Array]
+    targets: list[Array] = field(default_factory=list)
+    weights: list[Array] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        return len(self.inputs[0])
+
+
+def as_inputs(where: str, model: Network, x: Any) -> list[Array]:
+    """Arrays for the model's inputs, checked against the shapes it takes.
+
+    Raises:
+        DataError: no numbers, none at all, or NaN.
+        ShapeError: rank or sizes are not what the model takes.
+    """
+    arrays = _arrays(where, "x", x, model.input_names if model.is_graph else [])
+    if model.is_graph:
+        specs = model.input_specs()
+        if len(specs) != len(arrays):
+            raise DataError(f"{where}: expected {len(specs)} inputs, got {len(arrays)}.")
+        for array, (shape, _) in zip(arrays, specs, strict=True):
+            if array.shape[1:] != tuple(shape):
+                expected = ", ".join(map(str, ("N", *shape)))
+                raise ShapeError(
+                    f"{where}: expected x of shape ({expected}), got {array.shape}.{_hint(tuple(shape), array.shape)}"
+                )
+    return arrays
+
+
+def _hint(expected: Shape, got: Shape) -> str:
+    if got == expected:
+        return " Give a batch: x[None] adds the batch axis."
+    if (*got[1:], 1) == expected:
+        return " Add the channel axis: x[..., None]."
+    if len(got) == len(expected) + 1 and len(got) > 2 and (*got[2:], got[1]) == expected:
+        return " Images are channels-last here: np.moveaxis(x, 1, -1)."
+    return ""
+
+
+def as_targets(where: str, model: Network, y: Any) -> list[Array]:
+    """Arrays for the targets of the model's outputs; whole numbers stay whole numbers.
+
+    Raises:
+        DataError: no numbers, none at all, or NaN.
+    """
+    return _arrays(where, "y", y, model.output_names)
+
+
+def _arrays(where: str, name: str, value: Any, keys: Sequence[str]) -> list[Array]:
+    if isinstance(value, Mapping):
+        if set(value) != set(keys):
+            raise ArgumentError(f"{where}: expected {name} for {', '.join(keys)}, got {', '.join(map(str, value))}.")
+        value = [value[key] for key in keys]
+    several = isinstance(value, list | tuple) and len(value) > 0 and all(hasattr(item, "shape") for item in value)
+    if several and (len(keys) > 1 or isinstance(value, tuple) or getattr(value[0], "ndim", 0) > 0):
+        return [_numbers(where, f"{name}[{i}]", item) for i, item in enumerate(value)]
+    return [_numbers(where, name, value)]
+
+
+def _numbers(where: str, name: str, value: Any) -> Array:
+    """``value`` as a native array of numbers with a batch axis and at least one sample, none of it NaN."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise DataError(f"{where}: expected {name} as one rectangular array, got a ragged list ({error}).") from None
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"{where}: expected {name} to hold numbers, got an array of {array.dtype}.")
+    if array.ndim == 0:
+        raise ShapeError(f"{where}: expected {name} with a batch axis, got a single number.")
+    if array.size == 0:
+        raise DataError(f"{where}: {name} is empty, shape {array.shape}; at least one sample is needed.")
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype.kind == "f" and np.isnan(np.min(array)):  # the minimum is NaN if any number is
+        place = tuple(int(i) for i in np.argwhere(np.isnan(array))[0])
+        raise DataError(f"{where}: {name} holds NaN, first at index {place}. Clean the data, or leave such samples out.")
+    return array
+
+
+def as_computed(array: Array) -> Array:
+    """Whole numbers as int64, all others as float32: what graphs are traced for."""
+    return array.astype(np.int64 if array.dtype.kind in "iub" else np.float32, copy=False)
+
+
+class ArrayData:
+    """Samples in arrays, cut into batches.
+
+    Arguments:
+        where: the method, for messages.
+        model: the network they are for.
+        x: input or inputs.
+        y: target or targets; None for prediction.
+        sample_weight: one number for each sample, or None.
+        class_weight: a weight for each label, or None.
+        batch_size: samples in a batch.
+
+    Raises:
+        ArgumentError: ``batch_size`` below 1, or both kinds of weights.
+        DataError, ShapeError: arrays that do not fit the model or each other.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        model: Network,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        batch_size: int | None = None,
+    ):
+        batch_size = 32 if batch_size is None else batch_size
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
+            raise ArgumentError(f"{where}: expected batch_size of at least 1, got {batch_size!r}.")
+        self.inputs = as_inputs(where, model, x)
+        self.targets = [] if y is None else as_targets(where, model, y)
+        self.batch_size = int(batch_size)
+        weights: list[Array] = []
+        if sample_weight is not None:
+            weights = [_numbers(where, "sample_weight", sample_weight)]
+        if class_weight is not None:
+            weights = [combine_class_weight(where, self.targets, class_weight, weights)]
+        self.weights = [w.astype(np.float32) for w in weights]
+        for name, arrays in (("x", self.inputs), ("y", self.targets), ("sample_weight", self.weights)):
+            for array in arrays:
+                if len(array) != self.samples:
+                    raise ShapeError(f"{where}: expected as many samples everywhere: x has {self.samples}, "
+                                     f"{name} has {len(array)}.")
+
+    @property
+    def samples(self) -> int:
+        return len(self.inputs[0])
+
+    def __len__(self) -> int:
+        return -(-self.samples // self.batch_size)
+
+    def split(self, first: int) -> "tuple[ArrayData, ArrayData]":
+        """The first ``first`` samples, and the others."""
+        parts = []
+        for part in (slice(None, first), slice(first, None)):
+            data = object.__new__(ArrayData)
+            data.batch_size = self.batch_size
+            data.inputs, data.targets, data.weights = (
+                [array[part] for array in arrays] for arrays in (self.inputs, self.targets, self.weights)
+            )
+            parts.append(data)
+        return parts[0], parts[1]
+
+    def batches(self, order: Array | None = None) -> Iterator[Batch]:
+        """The batches, the last one possibly smaller; ``order``: the samples' numbers in the order to take them."""
+        for start in range(0, self.samples, self.batch_size):
+            part: Any = slice(start, start + self.batch_size)
+            if order is not None:
+                part = order[part]
+            yield Batch(
+                [as_computed(array[part]) for array in self.inputs],
+                [as_computed(array[part]) for array in self.targets],
+                [array[part] for array in self.weights],
+            )
+
+
+class IterableData:
+    """Batches from somebody's iterable: x, (x, y) or (x, y, sample_weight) each.
+
+    Arguments:
+        where: the method, for messages.
+        model: the network they are for.
+        batches: an iterable; an iterator is continued from epoch to epoch, everything else begun anew.
+        class_weight: a weight for each label, or None.
+        steps: batches in one epoch; None: until it ends.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        model: Network,
+        batches: Iterable[Any],
+        class_weight: Mapping[int, float] | None = None,
+        steps: int | None = None,
+    ):
+        self.where, self.model, self.source, self.class_weight = where, model, batches, class_weight
+        self.steps = steps if steps is not None else (len(batches) if hasattr(batches, "__len__") else None)
+
+    def batches(self, order: Array | None = None) -> Iterator[Batch]:
+        """The batches of one epoch, in the order of the iterable."""
+        count = 0
+        for item in self.source:
+            parts = item if isinstance(item, tuple) else (item,)
+            x, y, weight = (*parts, None, None)[:3]
+            size = len(x[0] if isinstance(x, list | tuple) else next(iter(x.values())) if isinstance(x, Mapping) else x)
+            whole = ArrayData(self.where, self.model, x, y, weight, self.class_weight, max(size, 1))
+            yield from whole.batches()
+            count += 1
+            if count == self.steps:
+                return
+        if count == 0:
+            raise DataError(f"{self.where}: the iterable of batches gave none. Was its iterator used up before?")
+
+
+def as_data(
+    where: str,
+    model: Network,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    class_weight: Mapping[int, float] | None = None,
+    batch_size: int | None = None,
+    steps: int | None = None,
+) -> ArrayData | IterableData:
+    """Arrays, or an iterable of batches, as one of the two kinds of data.
+
+    Raises:
+        ArgumentError: targets or weights are given beside an iterable that brings its own.
+        DataError, ShapeError: as `ArrayData`.
+    """
+    plain = hasattr(x, "shape") or isinstance(x, list | tuple | Mapping)
+    if plain:
+        return ArrayData(where, model, x, y, sample_weight, class_weight, batch_size)
+    if not isinstance(x, Iterable):
+        raise DataError(f"{where}: expected arrays or an iterable of batches, got {type(x).__name__}.")
+    if y is not None or sample_weight is not None:
+        raise ArgumentError(f"{where}: an iterable brings its own targets and weights; give (x, y, weight) batches.")
+    return IterableData(where, model, x, class_weight, steps)
+
+
+def combine_class_weight(
+    where: str, targets: list[Array], class_weight: Mapping[int, float], weights: list[Array]
+) -> Array:
+    """The weight of each sample: that of its label, times its own if it has one.
+
+    Raises:
+        ArgumentError: several outputs, or a label without a weight.
+    """
+    if len(targets) != 1:
+        raise ArgumentError(f"{where}: class_weight needs a model with one output, got {len(targets)} targets.")
+    labels = targets[0]
+    if labels.ndim == 2:
+        labels = labels[:, 0] if labels.shape[1] == 1 else labels.argmax(axis=1)
+    result = np.ones(len(labels))
+    for label in np.unique(labels):
+        if int(label) not in class_weight:
+            raise ArgumentError(f"{where}: class_weight has no weight for label {int(label)}.")
+        result[labels == label] = class_weight[int(label)]
+    return result * weights[0] if weights else result

@@ -1,0 +1,23 @@
+"""Callbacks: what happens at the seams of training, besides training."""
+
+from striate.training.callbacks.callback import Callback, CallbackList, LambdaCallback, TrainedModel
+from striate.training.callbacks.checkpoint import ModelCheckpoint
+from striate.training.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
+from striate.training.callbacks.progress import ProgbarLogger
+from striate.training.callbacks.records import CSVLogger, History
+from striate.training.callbacks.stopping import EarlyStopping, TerminateOnNaN
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "CallbackList",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "ModelCheckpoint",
+    "ProgbarLogger",
+    "ReduceLROnPlateau",
+    "TerminateOnNaN",
+    "TrainedModel",
+]

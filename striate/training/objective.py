@@ -1,0 +1,106 @@
+"""What training minimises and what it reports: one loss and some metrics for each output of a network."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from striate.errors import ArgumentError, ModelError
+from striate.graph import Array, Tensor
+from striate.training import losses as loss_functions
+from striate.training import metrics as metric_classes
+
+
+class Objective:
+    """The losses and metrics of a compiled model.
+
+    Arguments:
+        loss: a loss, or a list or dictionary of one for each output.
+        metrics: a list of metrics, or a list or dictionary of lists, one for each output.
+        loss_weights: a number for each output; default 1.
+        output_names: what dictionaries are keyed by.
+
+    Raises:
+        ArgumentError: counts or names do not fit the outputs.
+    """
+
+    def __init__(self, loss: Any, metrics: Any, loss_weights: Any, output_names: Sequence[str]):
+        self.names = list(output_names)
+        self.losses = [loss_functions.get(one) for one in self._for_outputs("loss", loss)]
+        weights = [1.0] * len(self.names) if loss_weights is None else self._for_outputs("loss_weights", loss_weights)
+        self.loss_weights = [float(weight) for weight in weights]
+        if metrics is None:
+            metrics = [[] for _ in self.names]
+        elif len(self.names) == 1 and not isinstance(metrics, Mapping):
+            metrics = [metrics if isinstance(metrics, list | tuple) else [metrics]]
+        elif isinstance(metrics, Mapping):
+            metrics = [metrics.get(name, []) for name in self.names]
+        self._wanted = [
+            one if isinstance(one, list | tuple) else [one] for one in self._for_outputs("metrics", metrics)
+        ]
+        self._metrics: list[list[Any]] | None = None
+        self.mean_loss = metric_classes.Mean(name="loss")
+        self.output_losses = [metric_classes.Mean(name=f"{name}_loss") for name in self.names]
+
+    def _for_outputs(self, what: str, value: Any) -> list[Any]:
+        if isinstance(value, Mapping) and set(value) == set(self.names):
+            return [value[name] for name in self.names]
+        if not isinstance(value, list | tuple) and not (isinstance(value, Mapping) and "class_name" not in value):
+            value = [value] * (len(self.names) if what == "loss" else 1)
+        if isinstance(value, Mapping) or len(value) != len(self.names):
+            raise ArgumentError(
+                f"compile: expected {what} for the outputs {', '.join(self.names)}, one each; got {value!r}."
+            )
+        return list(value)
+
+    def loss(self, targets: list[Tensor], predictions: list[Tensor], weights: list[Tensor]) -> list[Any]:
+        """Each output's loss, a scalar in the graph.
+
+        Raises:
+            ModelError: another count of targets than of outputs.
+        """
+        if len(targets) != len(predictions):
+            raise ModelError(f"fit: expected targets for {len(predictions)} outputs, got {len(targets)}.")
+        weight = weights[0] if weights else None
+        return [
+            loss(target, prediction, weight)
+            for loss, target, prediction in zip(self.losses, targets, predictions, strict=True)
+        ]
+
+    def reset(self) -> None:
+        """Begin a new count, as at the beginning of an epoch."""
+        for metric in (self.mean_loss, *self.output_losses, *self._flat_metrics()):
+            metric.reset_state()
+
+    def update(
+        self,
+        loss: float,
+        output_losses: Sequence[float],
+        targets: list[Array],
+        predictions: list[Array],
+        weights: list[Array],
+    ) -> None:
+        """Take in one batch."""
+        if self._metrics is None:
+            self._metrics = [
+                [metric_classes.get(one, target.shape, prediction.shape) for one in wanted]
+                for wanted, target, prediction in zip(self._wanted, targets, predictions, strict=True)
+            ]
+        size = len(predictions[0])
+        self.mean_loss.update_state(loss, sample_weight=size)
+        for mean, value in zip(self.output_losses, output_losses, strict=True):
+            mean.update_state(value, sample_weight=size)
+        for metrics, target, prediction in zip(self._metrics, targets, predictions, strict=True):
+            for metric in metrics:
+                metric.update_state(target, prediction)
+
+    def logs(self) -> dict[str, float]:
+        """All results so far by name, the loss first."""
+        results = {"loss": float(self.mean_loss.result())}
+        if len(self.names) > 1:
+            results.update({mean.name: float(mean.result()) for mean in self.output_losses})
+        for name, metrics in zip(self.names, self._metrics or [], strict=False):
+            prefix = f"{name}_" if len(self.names) > 1 else ""
+            results.update({f"{prefix}{metric.name}": metric.result() for metric in metrics})
+        return results
+
+    def _flat_metrics(self) -> list[Any]:
+        return [metric for metrics in self._metrics or [] for metric in metrics]

@@ -1,0 +1,65 @@
+"""Adagrad."""
+
+from typing import Any
+
+import numpy as np
+
+from striate.training.optimizers.optimizer import Optimizer, Vector
+
+
+class Adagrad(Optimizer):
+    """Each gradient divided by the root of the sum of all its squares so far: rare features keep large steps.
+
+        v ← v + g²
+        p ← p − η·g / √(v + ε)
+
+    Arguments:
+        learning_rate: η.
+        initial_accumulator_value: v before the first update.
+        epsilon: ε, inside the root as in Keras (PyTorch adds it outside).
+        weight_decay, clipnorm, clipvalue, global_clipnorm, name: see `Optimizer`.
+
+    Raises:
+        ArgumentError: a number is negative, or as `Optimizer`.
+
+    Source: Duchi, Hazan, Singer, "Adaptive subgradient methods for online learning and stochastic optimization" (2011).
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float = 1e-7,
+        *,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            name=name,
+        )
+        self._check(
+            "initial_accumulator_value", initial_accumulator_value, initial_accumulator_value >= 0, "of at least 0"
+        )
+        self._check("epsilon", epsilon, epsilon >= 0, "of at least 0")
+        self.initial_accumulator_value = initial_accumulator_value
+        self.epsilon = epsilon
+
+    def slots(self) -> dict[str, float]:
+        return {"accumulator": self.initial_accumulator_value}
+
+    def update(self, parameters: Vector, gradients: Vector, learning_rate: float) -> None:
+        v, s = self.kept["accumulator"], self._scratch
+        v += np.square(gradients, out=s)
+        np.add(v, self.epsilon, out=s)
+        np.sqrt(s, out=s)
+        np.divide(gradients, s, out=s)
+        s *= learning_rate
+        parameters -= s

@@ -1,0 +1,124 @@
+"""Adam, and Adam with weight decay."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from striate.training.optimizers.optimizer import Optimizer, Vector
+
+
+class Adam(Optimizer):
+    """Momentum divided by the root of the recent mean square, both corrected for having started at 0.
+
+        m ← m + (1 − β₁)·(g − m)
+        v ← v + (1 − β₂)·(g² − v),   u ← v                amsgrad: u ← max(u, v)
+        p ← p − η · √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√u + ε)
+
+    Arguments:
+        learning_rate: η.
+        beta_1: β₁, from 0 up to 1: how slowly the mean forgets.
+        beta_2: β₂, from 0 up to 1: how slowly the mean square forgets.
+        epsilon: ε, the "ε̂" of the paper's section 2, as in Keras (PyTorch adds it after the correction).
+        amsgrad: whether steps never grow again after a large gradient.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, name: see `Optimizer`.
+
+    Raises:
+        ArgumentError: a number is out of range, or as `Optimizer`.
+
+    Source: Kingma, Ba, "Adam: a method for stochastic optimization" (2015); amsgrad: Reddi, Kale, Kumar, "On the
+    convergence of Adam and beyond" (2018).
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        *,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            name=name,
+        )
+        self._check("beta_1", beta_1, 0 <= beta_1 < 1, "from 0 up to, but not, 1")
+        self._check("beta_2", beta_2, 0 <= beta_2 < 1, "from 0 up to, but not, 1")
+        self._check("epsilon", epsilon, epsilon >= 0, "of at least 0")
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.amsgrad = amsgrad
+
+    def slots(self) -> dict[str, float]:
+        return {"momentum": 0.0, "velocity": 0.0} | ({"velocity_peak": 0.0} if self.amsgrad else {})
+
+    def update(self, parameters: Vector, gradients: Vector, learning_rate: float) -> None:
+        m, v, s = self.kept["momentum"], self.kept["velocity"], self._scratch
+        t = self.iterations + 1
+        np.subtract(gradients, m, out=s)
+        s *= 1 - self.beta_1
+        m += s
+        np.square(gradients, out=s)
+        s -= v
+        s *= 1 - self.beta_2
+        v += s
+        if self.amsgrad:
+            v = np.maximum(self.kept["velocity_peak"], v, out=self.kept["velocity_peak"])
+        np.sqrt(v, out=s)
+        s += self.epsilon
+        np.divide(m, s, out=s)
+        s *= learning_rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+        parameters -= s
+
+
+class AdamW(Adam):
+    """Adam that takes a share off every parameter at each update: p ← p − η · weight_decay · p, then as `Adam`.
+
+    Arguments:
+        weight_decay: per unit of learning rate.
+        learning_rate, beta_1, beta_2, epsilon, amsgrad: see `Adam`.
+        clipnorm, clipvalue, global_clipnorm, name: see `Optimizer`.
+
+    Raises:
+        ArgumentError: as `Adam`.
+
+    Source: Loshchilov, Hutter, "Decoupled weight decay regularization" (2019).
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        *,
+        amsgrad: bool = False,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            learning_rate,
+            beta_1,
+            beta_2,
+            epsilon,
+            amsgrad,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            name=name,
+        )

@@ -1,0 +1,66 @@
+"""Lion."""
+
+from typing import Any
+
+import numpy as np
+
+from striate.training.optimizers.optimizer import Optimizer, Vector
+
+
+class Lion(Optimizer):
+    """Only the sign of the momentum counts, so every parameter moves by the same amount.
+
+        p ← p − η · sign(β₁·m + (1 − β₁)·g)
+        m ← β₂·m + (1 − β₂)·g
+
+    Arguments:
+        learning_rate: η; Lion wants it 3 to 10 times smaller than Adam does.
+        beta_1: β₁, above 0 and up to 1: the momentum's share in the step.
+        beta_2: β₂, from 0 up to 1: how slowly the momentum forgets.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, name: see `Optimizer`.
+
+    Raises:
+        ArgumentError: a number is out of range, or as `Optimizer`.
+
+    Source: Chen et al., "Symbolic discovery of optimization algorithms" (2023).
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.99,
+        *,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            name=name,
+        )
+        self._check("beta_1", beta_1, 0 < beta_1 <= 1, "above 0 and up to 1")
+        self._check("beta_2", beta_2, 0 <= beta_2 <= 1, "from 0 to 1")
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+
+    def slots(self) -> dict[str, float]:
+        return {"momentum": 0.0}
+
+    def update(self, parameters: Vector, gradients: Vector, learning_rate: float) -> None:
+        m, s = self.kept["momentum"], self._scratch
+        np.multiply(gradients, (1 - self.beta_1) / self.beta_1, out=s)  # a sum divided by β₁ > 0 keeps its sign
+        s += m
+        np.sign(s, out=s)
+        s *= learning_rate
+        parameters -= s
+
+        m *= self.beta_2
+        np.multiply(gradients, 1 - self.beta_2, out=s)
+        m += s

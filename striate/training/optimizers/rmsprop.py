@@ -1,0 +1,90 @@
+"""RMSprop."""
+
+from typing import Any
+
+import numpy as np
+
+from striate.training.optimizers.optimizer import Optimizer, Vector
+
+
+class RMSprop(Optimizer):
+    """Each gradient divided by the root of its recent mean square.
+
+        v ← ρ·v + (1 − ρ)·g²
+        a ← ρ·a + (1 − ρ)·g                               centered only, else a = 0
+        m ← µ·m + η·g / √(v − a² + ε),   p ← p − m
+
+    Arguments:
+        learning_rate: η.
+        rho: ρ, from 0 to 1: how slowly the means forget.
+        momentum: µ, from 0 to 1.
+        epsilon: ε, inside the root as in Keras (PyTorch adds it outside).
+        centered: whether the mean is taken off, so that v − a² is the gradient's variance.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, name: see `Optimizer`.
+
+    Raises:
+        ArgumentError: a number is out of range, or as `Optimizer`.
+
+    Source: Tieleman, Hinton, "Lecture 6.5: RMSProp" (2012); centered: Graves, "Generating sequences with recurrent
+    neural networks" (2013), section 4.2.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-7,
+        centered: bool = False,
+        *,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            name=name,
+        )
+        self._check("rho", rho, 0 <= rho <= 1, "from 0 to 1")
+        self._check("momentum", momentum, 0 <= momentum <= 1, "from 0 to 1")
+        self._check("epsilon", epsilon, epsilon >= 0, "of at least 0")
+        self.rho = rho
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.centered = centered
+
+    def slots(self) -> dict[str, float]:
+        asked = {"velocity": True, "average_gradient": self.centered, "momentum": self.momentum > 0}
+        return {name: 0.0 for name, needed in asked.items() if needed}
+
+    def update(self, parameters: Vector, gradients: Vector, learning_rate: float) -> None:
+        v, s = self.kept["velocity"], self._scratch
+        v *= self.rho
+        np.square(gradients, out=s)
+        s *= 1 - self.rho
+        v += s
+        if self.centered:
+            a = self.kept["average_gradient"]
+            a *= self.rho
+            np.multiply(gradients, 1 - self.rho, out=s)
+            a += s
+            np.square(a, out=s)
+            np.subtract(v, s, out=s)
+            s += self.epsilon
+        else:
+            np.add(v, self.epsilon, out=s)
+        np.sqrt(s, out=s)
+        step = np.divide(gradients, s, out=s)
+        step *= learning_rate
+        if self.momentum:
+            m = self.kept["momentum"]
+            m *= self.momentum
+            m += step
+            step = m
+        parameters -= step

@@ -1,0 +1,69 @@
+"""Stochastic gradient descent."""
+
+from typing import Any
+
+import numpy as np
+
+from striate.training.optimizers.optimizer import Optimizer, Vector
+
+
+class SGD(Optimizer):
+    """Gradient descent on one batch at a time, with momentum if asked for.
+
+        p ← p − η·g                                       no momentum
+        m ← µ·m − η·g,   p ← p + m                        momentum µ
+        m ← µ·m − η·g,   p ← p + µ·m − η·g                Nesterov momentum
+
+    Arguments:
+        learning_rate: η.
+        momentum: µ, from 0 to 1.
+        nesterov: whether the step is taken from where the momentum leads.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, name: see `Optimizer`.
+
+    Raises:
+        ArgumentError: ``momentum`` is out of range, or as `Optimizer`.
+
+    Source: Robbins, Monro, "A stochastic approximation method" (1951); Polyak, "Some methods of speeding up the
+    convergence of iteration methods" (1964); Sutskever et al., "On the importance of initialization and momentum in
+    deep learning" (2013), from which the Nesterov form is.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        *,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            name=name,
+        )
+        self._check("momentum", momentum, 0 <= momentum <= 1, "from 0 to 1")
+        self.momentum = momentum
+        self.nesterov = nesterov
+
+    def slots(self) -> dict[str, float]:
+        return {"momentum": 0.0} if self.momentum else {}
+
+    def update(self, parameters: Vector, gradients: Vector, learning_rate: float) -> None:
+        step = np.multiply(gradients, -learning_rate, out=self._scratch)
+        if self.momentum:
+            m = self.kept["momentum"]
+            m *= self.momentum
+            m += step
+            if self.nesterov:
+                parameters += step
+                step = np.multiply(m, self.momentum, out=step)
+            else:
+                step = m
+        parameters += step

@@ -1,0 +1,459 @@
+"""The training loop: compile, fit, evaluate, predict.
+
+One training step is one graph: the network, its loss, and the gradients of the loss. It is traced once for each shape of
+batch, then run by an executor; the optimizer changes the flat parameter vector.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from striate.configurable import Configurable, describe
+from striate.errors import ArgumentError, ModelError
+from striate.graph import Array, Graph, Shape, Tensor, active_trace, gradients, trace
+from striate.graph.tensor import tensors_in
+from striate.ops import add, multiply
+from striate.random import get_seed, permutation
+from striate.runtime import ReferenceExecutor
+from striate.training import optimizers
+from striate.training.batches import ArrayData, Batch, IterableData, as_computed, as_data
+from striate.training.callbacks import CallbackList, History
+from striate.training.objective import Objective
+from striate.training.parameters import ParameterVector
+
+
+@dataclass(frozen=True)
+class Step:
+    """A graph for one shape of batch, its executor, and how many of its outputs are losses and predictions."""
+
+    executor: ReferenceExecutor
+    outputs: int
+
+    def run(self, batch: Batch, step: int) -> tuple[float, list[float], list[Array], list[Array]]:
+        """Total loss, each output's loss, predictions, and gradients if the graph has them."""
+        results = self.executor.run([*batch.inputs, *batch.targets, *batch.weights], get_seed(), step)
+        n = self.outputs
+        return float(results[0]), [float(v) for v in results[1 : 1 + n]], results[1 + n : 1 + 2 * n], results[1 + 2 * n :]
+
+
+class Trainer:
+    """The part of a model that trains it; `striate.models.Model` is the other part."""
+
+    optimizer: Any = None
+    objective: Objective | None = None
+    stop_training = False
+    history: History | None = None
+    _compiled_with: dict[str, Any] | None = None
+    _steps: dict[Any, Any]
+    _parameters: ParameterVector | None = None
+
+    # What the model brings
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError
+
+    def input_specs(self) -> list[tuple[Shape, Any]]:
+        raise NotImplementedError
+
+    is_graph: bool
+    name: str
+    input_names: list[str]
+    output_names: list[str]
+    trainable_weights: list[Any]
+
+    # Compiling
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        metrics: Any = None,
+        loss_weights: Any = None,
+        **ignored: Any,
+    ) -> None:
+        """Choose how the model is trained.
+
+        Arguments:
+            optimizer: a name such as "adam", or an optimizer.
+            loss: a name such as "sparse_categorical_crossentropy", or a loss; for several outputs a list or dictionary.
+            metrics: names or metrics, reported but not minimised.
+            loss_weights: for several outputs, a weight for each loss.
+            ignored: ``run_eagerly``, ``steps_per_execution``, ``jit_compile``, ``auto_scale_loss`` of Keras: they
+                change how Keras computes, not what.
+
+        Raises:
+            ArgumentError: an unknown name or argument.
+        """
+        for name in ignored:
+            if name not in ("run_eagerly", "steps_per_execution", "jit_compile", "auto_scale_loss", "weighted_metrics"):
+                raise ArgumentError(f"compile: unknown argument {name!r}.")
+        self.optimizer = optimizers.get(optimizer)
+        self._compiled_with = {
+            "optimizer": self.optimizer,
+            "loss": loss,
+            "metrics": metrics,
+            "loss_weights": loss_weights,
+        }
+        self.objective = None
+        self._steps = {}
+        self._parameters = None
+
+    def compile_config(self) -> dict[str, Any] | None:
+        """What `compile` was given as plain data; None if not compiled, or with functions that are no data."""
+        return None if self._compiled_with is None else _as_data_or_none(self._compiled_with)
+
+    def _ready(self, where: str) -> dict[str, Any]:
+        if self._compiled_with is None:
+            raise ModelError(f"{where}: the model is not compiled. Call model.compile(optimizer, loss, metrics) first.")
+        if self._compiled_with["loss"] is None:
+            raise ModelError(f"{where}: the model was compiled without a loss. Give compile a loss.")
+        return self._compiled_with
+
+    # Training
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int | str = "auto",
+        callbacks: Sequence[Any] | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int = 1,
+    ) -> History:
+        """Train for some epochs.
+
+        Arguments:
+            x: inputs (N, …), several in a list or dictionary, or an iterable of (x, y) or (x, y, weight) batches.
+            y: targets (N, …).
+            batch_size: samples in one step; default 32.
+            epochs: train until this epoch.
+            verbose: 0 silent, 1 a progress bar, 2 a line for each epoch, "auto" 1.
+            callbacks: objects that are told what happens.
+            validation_split: share of the samples, the last ones, kept for validation.
+            validation_data: (x, y) or (x, y, weight), or an iterable of batches.
+            shuffle: take the samples in another order each epoch, a function of seed and step alone.
+            class_weight: weight of each label in the loss.
+            sample_weight: weight of each sample in the loss, (N,).
+            initial_epoch: number of the first epoch.
+            steps_per_epoch: batches in one epoch; default all.
+            validation_steps, validation_batch_size, validation_freq: the same for validation; every how many epochs.
+
+        Returns:
+            The history: ``history.history["loss"]`` has one number for each epoch, and so on.
+
+        Raises:
+            ModelError: not compiled.
+            ArgumentError, DataError, ShapeError: arguments and data that do not fit.
+        """
+        self._ready("fit")
+        if not isinstance(epochs, int | np.integer) or epochs < 1:
+            raise ArgumentError(f"fit: expected epochs of at least 1, got {epochs!r}.")
+        if not 0 <= validation_split < 1:
+            raise ArgumentError(f"fit: expected validation_split from 0 to below 1, got {validation_split!r}.")
+        data = as_data("fit", self, x, y, sample_weight, class_weight, batch_size, steps_per_epoch)
+        validation: ArrayData | IterableData | None = None
+        if validation_data is not None:
+            parts = validation_data if isinstance(validation_data, tuple) else (validation_data,)
+            validation = as_data(
+                "fit: validation_data", self, *parts, batch_size=validation_batch_size or batch_size, steps=validation_steps
+            )
+        elif validation_split:
+            if not isinstance(data, ArrayData):
+                raise ArgumentError("fit: validation_split needs arrays; give validation_data beside an iterable.")
+            first = int(data.samples * (1 - validation_split))
+            if first == 0:
+                raise ArgumentError(
+                    f"fit: validation_split={validation_split} leaves none of {data.samples} samples to train on."
+                )
+            data, validation = data.split(first)
+
+        steps = len(data) if isinstance(data, ArrayData) else data.steps
+        if steps_per_epoch is not None and isinstance(data, ArrayData):
+            steps = min(steps_per_epoch, len(data))
+        verbosity = 1 if verbose == "auto" else int(verbose)
+        calls = CallbackList(callbacks, model=self, verbose=verbosity, epochs=epochs, steps=steps)
+        self.history = calls.history
+        self.stop_training = False
+        calls.on_train_begin()
+        for epoch in range(initial_epoch, epochs):
+            calls.on_epoch_begin(epoch)
+            logs = self._train_epoch(data, calls, shuffle, steps)
+            if validation is not None and (epoch + 1) % validation_freq == 0:
+                results = self._evaluate(validation, calls, validation_steps)
+                logs.update({f"val_{name}": value for name, value in results.items()})
+            calls.on_epoch_end(epoch, logs)
+            if self.stop_training:
+                break
+        calls.on_train_end()
+        return self.history
+
+    def _train_epoch(
+        self, data: ArrayData | IterableData, calls: CallbackList, shuffle: bool, steps: int | None
+    ) -> dict[str, Any]:
+        order = None
+        if shuffle and isinstance(data, ArrayData):
+            order = permutation(data.samples, seed=get_seed(), purpose="shuffle", step=self.optimizer.iterations)
+        if self.objective is not None:
+            self.objective.reset()
+        logs: dict[str, Any] = {}
+        for number, batch in enumerate(data.batches(order)):
+            if number == steps:
+                break
+            calls.on_train_batch_begin(number)
+            logs = self._train_batch(batch)
+            calls.on_train_batch_end(number, logs)
+            if self.stop_training:
+                break
+        return logs
+
+    def _train_batch(self, batch: Batch) -> dict[str, Any]:
+        step = self._step("train", batch)
+        loss, output_losses, predictions, grads = step.run(batch, self.optimizer.iterations)
+        variables = self.trainable_weights
+        if self._parameters is None or not self._parameters.holds(variables):
+            self._parameters = ParameterVector(variables)
+            self.optimizer.build(self._parameters.values.size)
+        self._parameters.set_gradients(grads)
+        self.optimizer.apply(self._parameters.values, self._parameters.gradients, self._parameters.sizes)
+        return self._report(loss, output_losses, batch, predictions)
+
+    def _report(
+        self, loss: float, output_losses: list[float], batch: Batch, predictions: list[Array]
+    ) -> dict[str, Any]:
+        assert self.objective is not None  # noqa: S101 (tracing a step made it)
+        self.objective.update(loss, output_losses, batch.targets, predictions, batch.weights)
+        return self.objective.logs()
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """One optimizer step on one batch; returns the loss, or [loss, metrics …] if there are metrics.
+
+        Arguments as `fit`; ``return_dict``: results by name. Errors as `fit`.
+        """
+        batch = self._one_batch("train_on_batch", x, y, sample_weight, class_weight)
+        if self.objective is not None:
+            self.objective.reset()
+        return _as_returned(self._train_batch(batch), return_dict)
+
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """Loss and metrics on one batch, without training; arguments and errors as `train_on_batch`."""
+        batch = self._one_batch("test_on_batch", x, y, sample_weight)
+        if self.objective is not None:
+            self.objective.reset()
+        return _as_returned(self._test_batch(batch), return_dict)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """The model's outputs for one batch; errors as `predict`."""
+        return self.predict(x, batch_size=len(x[0]) if isinstance(x, list) else len(x), verbose=0)
+
+    def _one_batch(self, where: str, x: Any, y: Any, weight: Any, class_weight: Any = None) -> Batch:
+        self._ready(where)
+        data = ArrayData(where, self, x, y, weight, class_weight)
+        data.batch_size = data.samples
+        return next(data.batches())
+
+    # Evaluation
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Sequence[Any] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Loss and metrics on some data; returns the loss, or [loss, metrics …] if there are metrics.
+
+        Arguments as `fit`; ``return_dict``: results by name. Errors as `fit`.
+        """
+        self._ready("evaluate")
+        data = as_data("evaluate", self, x, y, sample_weight, None, batch_size, steps)
+        count = len(data) if isinstance(data, ArrayData) else data.steps
+        verbosity = 1 if verbose == "auto" else int(verbose)
+        calls = CallbackList(callbacks, model=self, verbose=verbosity, epochs=1, steps=count)
+        return _as_returned(self._evaluate(data, calls, steps), return_dict)
+
+    def _evaluate(self, data: ArrayData | IterableData, calls: CallbackList, steps: int | None) -> dict[str, Any]:
+        if self.objective is not None:
+            self.objective.reset()
+        logs: dict[str, Any] = {}
+        calls.on_test_begin()
+        for number, batch in enumerate(data.batches()):
+            if number == steps:
+                break
+            calls.on_test_batch_begin(number)
+            logs = self._test_batch(batch)
+            calls.on_test_batch_end(number, logs)
+        calls.on_test_end(logs)
+        return logs
+
+    def _test_batch(self, batch: Batch) -> dict[str, Any]:
+        loss, output_losses, predictions, _ = self._step("test", batch).run(batch, 0)
+        return self._report(loss, output_losses, batch, predictions)
+
+    # Prediction
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        steps: int | None = None,
+        callbacks: Sequence[Any] | None = None,
+        deterministic: bool = False,
+    ) -> Any:
+        """The model's outputs for some inputs.
+
+        Arguments:
+            x: (N, …), or several inputs in a list or dictionary, or an iterable of batches.
+            batch_size: samples computed at once; default 32.
+            verbose: 1 shows a progress bar; "auto" 0.
+            steps: batches at most.
+            callbacks: objects that are told what happens.
+            deterministic: compute sample by sample, so that the bits of a result do not depend on its neighbours.
+
+        Returns:
+            (N, …), or a list of them for several outputs.
+
+        Raises:
+            DataError, ShapeError: data that the model does not take.
+        """
+        data = as_data("predict", self, x, batch_size=1 if deterministic else batch_size, steps=steps)
+        count = len(data) if isinstance(data, ArrayData) else data.steps
+        calls = CallbackList(callbacks, model=self, verbose=0 if verbose == "auto" else int(verbose), epochs=1, steps=count)
+        calls.on_predict_begin()
+        parts: list[list[Array]] = []
+        for number, batch in enumerate(data.batches()):
+            if number == steps:
+                break
+            calls.on_predict_batch_begin(number)
+            for part in _singles(batch) if deterministic else [batch]:
+                parts.append(self._predict_step(part).run(part.inputs))
+            calls.on_predict_batch_end(number, {})
+        calls.on_predict_end()
+        outputs = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    # Graphs
+
+    def _plans(self) -> dict[Any, Any]:
+        return self.__dict__.setdefault("_steps", {})
+
+    def _predict_step(self, batch: Batch) -> ReferenceExecutor:
+        key = ("predict", _signature(batch.inputs))
+        if key not in self._plans():
+            graph = trace(lambda *x: self._outputs(x, training=False), _symbols("x", batch.inputs))
+            self._plans()[key] = ReferenceExecutor(graph)
+        executor: ReferenceExecutor = self._plans()[key]
+        return executor
+
+    def _outputs(self, inputs: Sequence[Tensor], training: bool) -> list[Tensor]:
+        return tensors_in(self(inputs[0] if len(inputs) == 1 else list(inputs), training=training))
+
+    def _step(self, mode: str, batch: Batch) -> Step:
+        variables = tuple(self.trainable_weights)
+        key = (mode, variables, *map(_signature, (batch.inputs, batch.targets, batch.weights)))
+        if key not in self._plans():
+            step = self._trace_step(batch, training=mode == "train")
+            key = (mode, tuple(self.trainable_weights), *key[2:])  # the first trace may have made the variables
+            self._plans()[key] = step
+        found: Step = self._plans()[key]
+        return found
+
+    def _trace_step(self, batch: Batch, training: bool) -> Step:
+        inputs, targets, weights = _symbols("x", batch.inputs), _symbols("y", batch.targets), _symbols("w", batch.weights)
+        outputs = 0
+
+        def compute(*_: Tensor) -> list[Any]:
+            nonlocal outputs
+            scope = active_trace()
+            assert scope is not None  # noqa: S101 (trace calls this)
+            predictions = self._outputs(inputs, training)
+            outputs = len(predictions)
+            objective = self._objective(outputs)
+            losses = objective.loss(targets, predictions, weights)
+            total = losses[0] if objective.loss_weights[0] == 1 else multiply(losses[0], objective.loss_weights[0])
+            for loss, weight in zip(losses[1:], objective.loss_weights[1:], strict=True):
+                total = add(total, multiply(loss, weight))
+            penalties = [v.regularizer(v) for v in self.trainable_weights if v.regularizer]
+            for penalty in (*scope.losses, *penalties):
+                total = add(total, penalty)
+            if not training:
+                return [total, *losses, *predictions]
+            symbols = [scope.symbol(variable) for variable in self.trainable_weights]
+            grads = [
+                Tensor.constant(np.zeros(symbol.shape, symbol.dtype)) if grad is None else grad
+                for grad, symbol in zip(gradients(total, symbols), symbols, strict=True)
+            ]
+            return [total, *losses, *predictions, *grads]
+
+        graph: Graph = trace(compute, [*inputs, *targets, *weights], training)
+        return Step(ReferenceExecutor(graph), outputs)
+
+    def _objective(self, outputs: int) -> Objective:
+        if self.objective is None:
+            settings = self._ready("fit")
+            names = self.output_names or [f"output_{i}" for i in range(outputs)]
+            self.objective = Objective(settings["loss"], settings["metrics"], settings["loss_weights"], names)
+        return self.objective
+
+
+def _symbols(name: str, arrays: Sequence[Array]) -> list[Tensor]:
+    return [Tensor(array.shape, as_computed(array[:0]).dtype, name=name) for array in arrays]
+
+
+def _signature(arrays: Sequence[Array]) -> tuple[Any, ...]:
+    return tuple((array.shape, array.dtype.kind) for array in arrays)
+
+
+def _singles(batch: Batch) -> Iterator[Batch]:
+    for i in range(batch.size):
+        yield Batch([array[i : i + 1] for array in batch.inputs])
+
+
+def _as_returned(logs: dict[str, Any], return_dict: bool) -> Any:
+    if return_dict:
+        return logs
+    values = list(logs.values())
+    return values[0] if len(values) == 1 else values
+
+
+def _as_data_or_none(value: Any) -> Any:
+    """Names, numbers and configurable objects as plain data; None if anything else is among them."""
+
+    def convert(item: Any) -> Any:
+        if isinstance(item, Configurable):
+            return describe(item)
+        if isinstance(item, Mapping):
+            return {key: convert(inner) for key, inner in item.items()}
+        if isinstance(item, list | tuple):
+            return [convert(inner) for inner in item]
+        if item is None or isinstance(item, str | int | float):
+            return item
+        raise TypeError
+
+    try:
+        return convert(value)
+    except TypeError:
+        return None
