@@ -46,8 +46,8 @@ def _plain(value: Any) -> Any:
 
 
 def snake_case(name: str) -> str:
-    """``HeNormal`` → ``he_normal``, ``AUC`` → ``auc``, ``F1Score`` → ``f1_score``."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    """``HeNormal`` → ``he_normal``, ``AUC`` → ``auc``, ``F1Score`` → ``f1_score``, ``MaxPooling2D`` → ``max_pooling2d``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", name).lower()
 
 
 Thing = TypeVar("Thing", bound=Configurable)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,9 +86,9 @@ def probe(function: Callable[..., Any], arguments: Any, attributes: dict[str, An
     """
     results = []
     for batch in (2, 3):
+        known_arguments, known_attributes = map_tensors((arguments, attributes), partial(_with_batch, batch))
         with Trace().recording():
-            known = map_tensors((arguments, attributes), lambda tensor, n=batch: _with_batch(tensor, n))
-            results.append(function(*known[0], **known[1]))
+            results.append(function(*known_arguments, **known_attributes))
     seconds = iter(tensors_in(results[1]))
 
     def merge(first: Tensor) -> Tensor:
@@ -97,5 +98,7 @@ def probe(function: Callable[..., Any], arguments: Any, attributes: dict[str, An
     return map_tensors(results[0], merge)
 
 
-def _with_batch(tensor: Tensor, batch: int) -> Tensor:
+def _with_batch(batch: int, tensor: Tensor) -> Tensor:
+    if tensor.value is not None:
+        return tensor
     return Tensor(tuple(batch if size is None else size for size in tensor.shape), tensor.dtype, name=tensor.name)

@@ -8,7 +8,7 @@ from striate import ops
 from striate.errors import ArgumentError
 from striate.graph import Shape
 from striate.layers import initializers, regularizers
-from striate.layers.arguments import at_least, not_offered, real, whole
+from striate.layers.arguments import not_offered, real, whole
 from striate.layers.layer import LAYERS, Layer
 
 #: What the field calls an activation, where that is not its name with spaces.
@@ -32,8 +32,8 @@ def activation_function(where: str, identifier: Any) -> Callable[[Any], Any]:
 
     Arguments:
         where: the layer's class, for messages.
-        identifier: a name such as "relu", a function of tensors, a layer, what a layer was written to a file as, or None:
-            the identity.
+        identifier: a name such as "relu", a function of tensors, a layer, a layer as a file has it, or None: the
+            identity.
 
     Raises:
         ArgumentError: it is none of these.
@@ -41,7 +41,8 @@ def activation_function(where: str, identifier: Any) -> Callable[[Any], Any]:
     if identifier is None:
         return ops.linear
     if isinstance(identifier, dict) and identifier.get("class_name") in LAYERS:
-        return LAYERS[identifier["class_name"]].from_config(identifier["config"])
+        layer: Layer = LAYERS[identifier["class_name"]].from_config(identifier["config"])
+        return layer
     if isinstance(identifier, str):
         if identifier in ops.ACTIVATIONS:
             return ops.ACTIVATIONS[identifier]
@@ -50,7 +51,8 @@ def activation_function(where: str, identifier: Any) -> Callable[[Any], Any]:
         known = ", ".join(sorted(ops.ACTIVATIONS))
         raise ArgumentError(f"{where}: there is no activation {identifier!r}; there are {known}.{hint}")
     if callable(identifier):
-        return identifier
+        function: Callable[[Any], Any] = identifier
+        return function
     raise ArgumentError(f"{where}: expected activation as a name, a function or a layer, got {identifier!r}.")
 
 
@@ -58,7 +60,7 @@ def term(activation: Callable[[Any], Any]) -> str:
     """What the field calls an activation: "ReLU"."""
     if isinstance(activation, Layer):
         return type(activation).__name__
-    name = _NAMES.get(activation) or getattr(activation, "__name__", "a function")
+    name: str = _NAMES.get(activation, getattr(activation, "__name__", "a function"))
     return TERMS.get(name, name.replace("_", " "))
 
 

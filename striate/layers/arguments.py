@@ -1,42 +1,49 @@
 """Checks of constructor arguments that several layers share; ``where`` is the layer's class, for messages."""
 
-import operator
-from collections.abc import Sequence
+import math
 from typing import Any
+
+import numpy as np
 
 from striate.errors import ArgumentError, ShapeError
 from striate.graph import Shape, Tensor
 from striate.ops.operation import check_rank
-from striate.ops.windows import Pads, per_axis
+from striate.ops.windows import Pads, as_pairs
 
 #: The axes of a batch of series, images and volumes.
 LAYOUT = {1: "(N, W, C)", 2: "(N, H, W, C)", 3: "(N, D, H, W, C)"}
 
 
+def integer(where: str, name: str, value: Any) -> int:
+    """A whole number; raises ArgumentError on anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise ArgumentError(f"{where}: expected {name} as a whole number, got {value!r}.")
+    return int(value)
+
+
 def whole(where: str, name: str, value: Any, least: int = 1) -> int:
     """A whole number of at least ``least``; raises ArgumentError on anything else."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool) or number < least:
-        raise ArgumentError(f"{where}: expected {name} as a whole number of at least {least}, got {value!r}.")
+    number = integer(where, name, value)
+    if number < least:
+        raise ArgumentError(f"{where}: expected {name} of at least {least}, got {value!r}.")
     return number
 
 
-def real(where: str, name: str, value: Any, least: float = float("-inf")) -> float:
+def real(where: str, name: str, value: Any, least: float = -math.inf) -> float:
     """A finite number of at least ``least``; raises ArgumentError on anything else."""
-    if isinstance(value, str) or not _is_number(value) or not least <= float(value) < float("inf"):
-        bound = "" if least == float("-inf") else f" of at least {least:g}"
-        raise ArgumentError(f"{where}: expected {name} as a finite number{bound}, got {value!r}.")
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not math.isfinite(value):
+        raise ArgumentError(f"{where}: expected {name} as a finite number, got {value!r}.")
+    if value < least:
+        raise ArgumentError(f"{where}: expected {name} of at least {least:g}, got {value!r}.")
     return float(value)
 
 
 def share(where: str, name: str, value: Any) -> float:
     """A number from 0 up to but not including 1; raises ArgumentError on anything else."""
-    if isinstance(value, str) or not _is_number(value) or not 0 <= float(value) < 1:
-        raise ArgumentError(f"{where}: expected {name} from 0 up to but not including 1, got {value!r}.")
-    return float(value)
+    number = real(where, name, value, least=0)
+    if number >= 1:
+        raise ArgumentError(f"{where}: expected {name} below 1, got {value!r}.")
+    return number
 
 
 def pairs(where: str, name: str, value: Any, axes: int) -> Pads:
@@ -47,12 +54,15 @@ def pairs(where: str, name: str, value: Any, axes: int) -> Pads:
     Raises:
         ArgumentError: it is none of these, or negative.
     """
-    sides = value if isinstance(value, Sequence) and not isinstance(value, str) else (value,) * axes
-    if axes == 1 and len(sides) == 2:
-        sides = (sides,)
-    if len(sides) != axes:
-        raise ArgumentError(f"{where}: expected {name} for {axes} axes, got {value!r}.")
-    return tuple((one[0], one[1]) for one in (per_axis(where, name, side, 2, least=0) for side in sides))
+    if axes == 1 and isinstance(value, list | tuple) and len(value) == 2:
+        value = (value,)
+    sides = as_pairs(value, axes)
+    if sides is None:
+        raise ArgumentError(
+            f"{where}: expected {name} as a whole number, or one number or (before, after) pair for each of {axes} "
+            f"axes, none negative; got {value!r}."
+        )
+    return sides
 
 
 def channels_last(where: str, data_format: str | None) -> None:
@@ -81,13 +91,6 @@ def at_least(where: str, input_shape: Shape, rank: int, layout: str) -> None:
     """Raise ShapeError unless an input has ``rank`` axes or more."""
     if len(input_shape) < rank:
         raise ShapeError(
-            f"{where}: expected input of rank {rank} or more {layout}, got rank {len(input_shape)} {tuple(input_shape)}."
+            f"{where}: expected input of rank {rank} or more {layout}, got rank {len(input_shape)} "
+            f"{tuple(input_shape)}."
         )
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return not isinstance(value, bool)

@@ -42,7 +42,7 @@ class _Windowed(Layer):
         self.strides = per_axis(where, "strides", strides, self.axes)
         self.dilation_rate = per_axis(where, "dilation_rate", dilation_rate, self.axes)
         self.padding = padding.lower() if isinstance(padding, str) else padding
-        # The pads depend on sizes that are not known yet; resolving them for some sizes tells whether they have a meaning.
+        # The pads depend on sizes that are not known yet; resolving them for any size tells whether they mean anything.
         resolve_padding(where, self.padding, self.kernel_size, self.kernel_size, self.strides, self.dilation_rate)
         self.activation = activation_function(where, activation)
         self.use_bias = use_bias
@@ -83,8 +83,16 @@ class _Conv(_Windowed):
         **kwargs: Any,
     ):
         super().__init__(
-            kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, bias_initializer,
-            bias_regularizer, **kwargs,
+            kernel_size,
+            strides,
+            padding,
+            data_format,
+            dilation_rate,
+            activation,
+            use_bias,
+            bias_initializer,
+            bias_regularizer,
+            **kwargs,
         )
         where = type(self).__name__
         not_offered(
@@ -105,7 +113,8 @@ class _Conv(_Windowed):
         count = channels(where, input_shape, self.axes)
         if count % self.groups:
             raise ShapeError(
-                f"{where}: expected input channels that groups={self.groups} divides, got {count} (input is {input_shape})."
+                f"{where}: expected input channels that groups={self.groups} divides, got {count} "
+                f"(input is {input_shape})."
             )
         self.kernel = self.add_weight(
             (*self.kernel_size, count // self.groups, self.filters),
@@ -116,9 +125,7 @@ class _Conv(_Windowed):
         self._add_bias(self.filters)
 
     def call(self, inputs: Any) -> Any:
-        y = self.operation(
-            inputs, self.kernel, self.bias, self.strides, self.padding, self.dilation_rate, self.groups
-        )
+        y = self.operation(inputs, self.kernel, self.bias, self.strides, self.padding, self.dilation_rate, self.groups)
         return self.activation(y)
 
     def describe(self) -> str:
@@ -204,8 +211,16 @@ class _DepthwiseConv(_Windowed):
         **kwargs: Any,
     ):
         super().__init__(
-            kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, bias_initializer,
-            bias_regularizer, **kwargs,
+            kernel_size,
+            strides,
+            padding,
+            data_format,
+            dilation_rate,
+            activation,
+            use_bias,
+            bias_initializer,
+            bias_regularizer,
+            **kwargs,
         )
         where = type(self).__name__
         not_offered(
@@ -233,9 +248,11 @@ class _DepthwiseConv(_Windowed):
         return self.activation(y)
 
     def describe(self) -> str:
-        many = self.depth_multiplier
-        kernels = f"its own {self._kernel_term()} kernel" if many == 1 else f"{many} {self._kernel_term()} kernels of its own"
-        return f"Each map filtered on its own by {kernels}{self._step_term()}{then(self.activation)}."
+        kernels = "kernel" if self.depth_multiplier == 1 else "kernels"
+        return (
+            f"Each map filtered on its own by {self.depth_multiplier} {self._kernel_term()} {kernels}{self._step_term()}"
+            f"{then(self.activation)}."
+        )
 
 
 class DepthwiseConv1D(_DepthwiseConv):
@@ -250,8 +267,8 @@ class DepthwiseConv2D(_DepthwiseConv):
 
     Four maps and a multiplier of 2 make eight maps; `Conv2D` with 2 filters makes two.
 
-    Shapes: (N, H, W, C) → (N, OH, OW, C·M); kernel (KH, KW, C, M), bias (C·M,); map c·M + m is channel c filtered by its
-    kernel m.
+    Shapes: (N, H, W, C) → (N, OH, OW, C·M); kernel (KH, KW, C, M), bias (C·M,); map c·M + m is channel c filtered by
+    its kernel m.
 
     Arguments:
         depth_multiplier: kernels for each channel.
@@ -296,8 +313,16 @@ class _SeparableConv(_Windowed):
         **kwargs: Any,
     ):
         super().__init__(
-            kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, bias_initializer,
-            bias_regularizer, **kwargs,
+            kernel_size,
+            strides,
+            padding,
+            data_format,
+            dilation_rate,
+            activation,
+            use_bias,
+            bias_initializer,
+            bias_regularizer,
+            **kwargs,
         )
         where = type(self).__name__
         not_offered(
@@ -331,9 +356,7 @@ class _SeparableConv(_Windowed):
         self._add_bias(self.filters)
 
     def call(self, inputs: Any) -> Any:
-        filtered = self.depthwise(
-            inputs, self.depthwise_kernel, None, self.strides, self.padding, self.dilation_rate
-        )
+        filtered = self.depthwise(inputs, self.depthwise_kernel, None, self.strides, self.padding, self.dilation_rate)
         return self.activation(self.operation(filtered, self.pointwise_kernel, self.bias))
 
     def describe(self) -> str:
@@ -397,8 +420,16 @@ class _ConvTranspose(_Windowed):
         **kwargs: Any,
     ):
         super().__init__(
-            kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, bias_initializer,
-            bias_regularizer, **kwargs,
+            kernel_size,
+            strides,
+            padding,
+            data_format,
+            dilation_rate,
+            activation,
+            use_bias,
+            bias_initializer,
+            bias_regularizer,
+            **kwargs,
         )
         where = type(self).__name__
         not_offered(
@@ -458,8 +489,8 @@ class _ConvTranspose(_Windowed):
     def describe(self) -> str:
         maps = "map" if self.filters == 1 else "maps"
         return (
-            f"{self.filters} feature {maps} painted with {self._kernel_term()} kernels, one stroke for each number before "
-            f"it{self._step_term()} (transposed convolution){then(self.activation)}."
+            f"{self.filters} feature {maps} painted with {self._kernel_term()} kernels, one stroke for each number "
+            f"before it{self._step_term()} (transposed convolution){then(self.activation)}."
         )
 
 

@@ -2,13 +2,13 @@
 
 import functools
 import inspect
-import re
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
+from striate.configurable import snake_case
 from striate.errors import ArgumentError, ModelError, ShapeError, StriateError
 from striate.graph import Array, Node, Shape, Tensor, Variable, active_trace, probe
 from striate.graph.graph import Call
@@ -114,7 +114,7 @@ class Layer:
         training = kwargs.pop("training", None)
         if training is None:  # then as the layer that calls this one, or as the trace
             training = _TRAINING.get() if _TRAINING.get() is not None else scope is not None and scope.training
-        if "training" in _call_arguments(type(self)):
+        if "training" in _arguments_of(type(self).call):
             kwargs["training"] = training
         token = _TRAINING.set(training)
         try:
@@ -251,7 +251,10 @@ class Layer:
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data: what `from_config` needs to make such a layer again."""
-        return {**{name: serialize(value) for name, value in self._given.items()}, "name": self.name}
+        config = {**{name: serialize(value) for name, value in self._given.items()}, "name": self.name}
+        if self.trainable != config.get("trainable", True):
+            config["trainable"] = self.trainable  # it was changed later, as when a network's first layers are frozen
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Layer":
@@ -282,14 +285,9 @@ def serialize(value: Any) -> Any:
     raise ModelError(f"save: {value!r} cannot be written as plain data, and a model file holds nothing else.")
 
 
-def snake_case(name: str) -> str:
-    """``MaxPooling2D`` → ``max_pooling2d``."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", name).lower()
-
-
 @functools.cache
-def _call_arguments(cls: type[Layer]) -> frozenset[str]:
-    return frozenset(inspect.signature(cls.call).parameters)
+def _arguments_of(function: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(function).parameters)
 
 
 def _shapes(value: Any) -> Any:

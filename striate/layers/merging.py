@@ -16,7 +16,7 @@ class _Merge(Layer):
     least: ClassVar[int] = 1
     most: ClassVar[int | None] = None
     sentence: ClassVar[str]
-    operation: ClassVar[Callable[[Any, Any], Any]]
+    operation: ClassVar[Callable[..., Any]]
 
     def build(self, input_shape: Any) -> None:
         check_list(type(self).__name__, input_shape, self.least, self.most)
@@ -67,14 +67,14 @@ class Average(_Merge):
 
 
 class Maximum(_Merge):
-    """The largest of all inputs, element by element; of equal ones the first gets the gradient. Shapes, errors: as `Add`."""
+    """The largest of all inputs; on a tie the gradient goes to the first. Shapes, errors: as `Add`."""
 
     sentence = "The largest of its inputs, number by number."
     operation = staticmethod(ops.maximum)
 
 
 class Minimum(_Merge):
-    """The least of all inputs, element by element; of equal ones the first gets the gradient. Shapes, errors: as `Add`."""
+    """The least of all inputs; on a tie the gradient goes to the first. Shapes, errors: as `Add`."""
 
     sentence = "The least of its inputs, number by number."
     operation = staticmethod(ops.minimum)
@@ -108,7 +108,7 @@ class Concatenate(Layer):
 def check_list(where: str, input_shape: Any, least: int, most: int | None) -> None:
     """Raise ShapeError unless a layer was given a list of inputs of one rank.
 
-    Without this, broadcasting would take the first axis of a smaller input, its batch, for another axis of a larger one.
+    Without this, broadcasting would take the batch of a smaller input for another axis of a larger one.
     """
     if not isinstance(input_shape, list):
         raise ShapeError(f"{where}: expected a list of inputs, got one input of shape {input_shape}.")
@@ -117,4 +117,4 @@ def check_list(where: str, input_shape: Any, least: int, most: int | None) -> No
         raise ShapeError(f"{where}: expected {count} inputs, got {len(input_shape)}.")
     if len({len(shape) for shape in input_shape}) > 1:
         shapes = " and ".join(map(str, input_shape))
-        raise ShapeError(f"{where}: expected inputs of one rank, got {shapes}. Reshape the smaller one, with axes of size 1.")
+        raise ShapeError(f"{where}: expected inputs of one rank, got {shapes}. Reshape the smaller one.")

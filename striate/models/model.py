@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from striate.configurable import snake_case
 from striate.data.drawing import Preprocessing
 from striate.errors import ArgumentError, ModelError, StriateError
 from striate.graph import Array, Graph, Node, Shape, Tensor, topological_order, trace
 from striate.graph.tensor import map_tensors, tensors_in
-from striate.layers.layer import Layer, snake_case
+from striate.layers.layer import Layer
 from striate.models import receptive, saving, summary
-from striate.models.activations import LayerOutput, layer_outputs
+from striate.models.layer_outputs import LayerOutput, layer_outputs
 from striate.models.input import Input, InputLayer
 from striate.training.trainer import Trainer
 
@@ -111,6 +112,11 @@ class Model(Layer, Trainer):
         return self._structure()[1]
 
     @property
+    def input_names(self) -> list[str]:
+        """The names of the inputs."""
+        return [tensor.name for tensor in self.inputs] if self._graph else []
+
+    @property
     def output_names(self) -> list[str]:
         """The names of the layers that give the outputs."""
         return [tensor.node.name if tensor.node else tensor.name for tensor in self.outputs] if self._graph else []
@@ -143,7 +149,7 @@ class Model(Layer, Trainer):
         Raises:
             ModelError: the shape of its input is not known yet.
         """
-        symbols = [Tensor((batch_size, *shape), dtype) for shape, dtype in self.input_specs()]
+        symbols = [Tensor((batch_size, *shape), dtype, name="x") for shape, dtype in self.input_specs()]
         return trace(lambda *tensors: self(tensors[0] if len(tensors) == 1 else list(tensors)), symbols, training)
 
     def input_specs(self) -> list[tuple[Shape, Any]]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from striate.errors import ArgumentError
 from striate.graph import Tensor, topological_order
-from striate.models.activations import layer_graph
+from striate.models.layer_outputs import layer_graph
 from striate.ops.operation import Box
 
 if TYPE_CHECKING:

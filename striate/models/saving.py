@@ -96,8 +96,8 @@ def load_model(filepath: str | Path) -> "Model":
     budget = sum(array.size for array in tensors.values())
     try:
         with _weights_from_file(budget):
-            model = from_description(description["model"])
-        if not _is_model(model):
+            model: Model = from_description(description["model"])
+        if not hasattr(model, "is_graph"):
             _refuse(path, f"it describes a {type(model).__name__}, not a model")
         if description.get("preprocessing") is not None:
             model.preprocessing = Preprocessing.from_json(description["preprocessing"])
@@ -326,7 +326,3 @@ def _plain(value: Any) -> Any:
 def _tuples(value: Any) -> Any:
     """JSON knows lists only; the library's arguments are tuples."""
     return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value
-
-
-def _is_model(layer: Any) -> bool:
-    return hasattr(layer, "is_graph")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from striate.errors import ModelError
 from striate.graph import Node, Tensor, topological_order
 from striate.graph.graph import Call
-from striate.models.activations import layer_graph
+from striate.models.layer_outputs import layer_graph
 from striate.models.receptive import input_box
 from striate.ops.operation import Box
 

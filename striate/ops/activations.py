@@ -15,7 +15,7 @@ import numpy as np
 from striate.graph import Array, Node, Shape, Tensor
 from striate.ops.elementwise import ElementWise, add, broadcast_shape, exp, less_equal, multiply, subtract
 from striate.ops.operation import Box, Index, Operation, Term, Terms, read
-from striate.ops.reductions import normalized_axes, places_along, reach_along
+from striate.ops.reductions import count_along, normalized_axes, places_along, reach_along
 
 Function = Callable[..., Array]
 
@@ -73,18 +73,28 @@ class ActivationGrad(Operation):
         return Terms("g·dy/dx", (Term(value, (read(self.inputs[0], source, index), read("g", g, index))),))
 
 
-class Softmax(Operation):
+class AlongAxis(Operation):
+    """Base: what comes out at a place depends on the numbers that differ from it along ``axis`` only."""
+
+    def shape(self, *inputs: Any, axis: int) -> Shape:
+        return broadcast_shape(self.name, *inputs)
+
+    def fan_in(self, node: Node) -> int:
+        return count_along(node.inputs[0], (node.attributes["axis"],))
+
+    def reach(self, node: Node, box: Box) -> list[Box | None]:
+        return [reach_along(node, box, (node.attributes["axis"],))] * len(node.inputs)
+
+
+class Softmax(AlongAxis):
     """yᵢ = exp(xᵢ) / Σ exp(xⱼ) along one axis."""
 
     name = "softmax"
     inputs = ("x",)
 
-    def shape(self, x: Any, *, axis: int) -> Shape:
-        return tuple(x.shape)
-
     def forward(self, x: Array, *, axis: int) -> Array:
         with np.errstate(invalid="ignore"):
-            y = np.exp(x - x.max(axis=axis, keepdims=True, initial=-np.inf))  # no exponential above 1
+            y = np.exp(_below_largest(x, axis))
             return np.asarray(y / y.sum(axis=axis, keepdims=True))
 
     def gradient(self, node: Node, grad_output: Tensor) -> tuple[Tensor]:
@@ -95,18 +105,12 @@ class Softmax(Operation):
         reads = tuple(read("x", x, place) for place in places_along(index, x.shape, (axis,)))
         return Terms("exp(xᵢ) / Σ exp(x)", (Term(value, reads),))
 
-    def reach(self, node: Node, box: Box) -> list[Box | None]:
-        return [reach_along(node, box, (node.attributes["axis"],))]
 
-
-class SoftmaxGrad(Operation):
+class SoftmaxGrad(AlongAxis):
     """yᵢ · (gᵢ − Σ gⱼ·yⱼ): the gradient of `Softmax`, from its output y."""
 
     name = "softmax_grad"
     inputs = ("y", "g")
-
-    def shape(self, y: Any, g: Any, *, axis: int) -> Shape:
-        return broadcast_shape(self.name, y, g)
 
     def forward(self, y: Array, g: Array, *, axis: int) -> Array:
         return np.asarray(y * (g - (g * y).sum(axis=axis, keepdims=True)))
@@ -119,22 +123,16 @@ class SoftmaxGrad(Operation):
             summands.append(Term(-here.value * a.value * b.value, (here, a, b)))
         return Terms("yᵢ·gᵢ − Σ yᵢ·yⱼ·gⱼ", tuple(summands))
 
-    def reach(self, node: Node, box: Box) -> list[Box | None]:
-        return [reach_along(node, box, (node.attributes["axis"],))] * 2
 
-
-class LogSoftmax(Operation):
+class LogSoftmax(AlongAxis):
     """yᵢ = xᵢ − ln Σ exp(xⱼ) along one axis: the logarithm of `Softmax`, also where that is too small for a number."""
 
     name = "log_softmax"
     inputs = ("x",)
 
-    def shape(self, x: Any, *, axis: int) -> Shape:
-        return tuple(x.shape)
-
     def forward(self, x: Array, *, axis: int) -> Array:
-        with np.errstate(invalid="ignore"):
-            below = x - x.max(axis=axis, keepdims=True, initial=-np.inf)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            below = _below_largest(x, axis)
             return np.asarray(below - np.log(np.exp(below).sum(axis=axis, keepdims=True)))
 
     def gradient(self, node: Node, grad_output: Tensor) -> tuple[Tensor]:
@@ -147,18 +145,12 @@ class LogSoftmax(Operation):
         total = most + math.log(math.fsum(math.exp(r.value - most) for r in reads))
         return Terms("xᵢ − ln Σ exp(x)", (Term(here.value, (here,)), Term(-float(total), reads)))
 
-    def reach(self, node: Node, box: Box) -> list[Box | None]:
-        return [reach_along(node, box, (node.attributes["axis"],))]
 
-
-class LogSoftmaxGrad(Operation):
+class LogSoftmaxGrad(AlongAxis):
     """gᵢ − exp(yᵢ) · Σ gⱼ: the gradient of `LogSoftmax`, from its output y."""
 
     name = "log_softmax_grad"
     inputs = ("y", "g")
-
-    def shape(self, y: Any, g: Any, *, axis: int) -> Shape:
-        return broadcast_shape(self.name, y, g)
 
     def forward(self, y: Array, g: Array, *, axis: int) -> Array:
         return np.asarray(g - np.exp(y) * g.sum(axis=axis, keepdims=True))
@@ -171,8 +163,10 @@ class LogSoftmaxGrad(Operation):
             summands.append(Term(-math.exp(here.value) * other.value, (here, other)))
         return Terms("gᵢ − Σ exp(yᵢ)·gⱼ", tuple(summands))
 
-    def reach(self, node: Node, box: Box) -> list[Box | None]:
-        return [reach_along(node, box, (node.attributes["axis"],))] * 2
+
+def _below_largest(x: Array, axis: int) -> Array:
+    """x minus the largest along ``axis``, so that no exponential is above 1; an axis may be empty."""
+    return np.asarray(x - x.max(axis=axis, keepdims=True, initial=-np.inf))
 
 
 def _sigmoid(x: Array) -> Array:

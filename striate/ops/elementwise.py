@@ -64,9 +64,7 @@ class ElementWise(Operation):
         )
 
     def terms(self, index: Index, *arrays: Array) -> Terms:
-        reads = tuple(
-            read_broadcast(name, array, index) for name, array in zip(self.inputs, arrays, strict=True)
-        )
+        reads = tuple(read_broadcast(name, array, index) for name, array in zip(self.inputs, arrays, strict=True))
         if self.name in ("add", "subtract"):
             sign = 1 if self.name == "add" else -1
             a, b = reads
@@ -162,7 +160,11 @@ def _larger(g: Tensor, inputs: tuple[Tensor, ...], chosen: Callable[..., Any]) -
 def _indicator(name: str, formula: str, function: Callable[..., Any]) -> ElementWise:
     """A comparison that answers 1 or 0 in the inputs' type; its gradient is 0 everywhere."""
     return ElementWise(
-        name, ("a", "b"), formula, lambda a, b: function(a, b).astype(np.result_type(a, b)), lambda g, i, y: (None, None)
+        name,
+        ("a", "b"),
+        formula,
+        lambda a, b: function(a, b).astype(np.result_type(a, b)),
+        lambda g, i, y: (None, None),
     )
 
 

@@ -106,9 +106,6 @@ class NormalizeGradInput(Operation):
             summands.append(Term(a.value * b.value * float(slope), (a, b, read("x", x, place))))
         return Terms("Σ g·γ·∂x̂/∂x", tuple(summands))
 
-    def fan_in(self, node: Node) -> int:
-        return NORMALIZE.fan_in(node)
-
     def reach(self, node: Node, box: Box) -> list[Box | None]:
         here = reach_along(node, box, node.attributes["axes"])
         return [here, None, here]

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -176,3 +176,8 @@ def check_rank(operation: str, name: str, value: Any, rank: int, layout: str) ->
 def read(source: str, array: Array, index: Index) -> Read:
     """The number of ``array`` at ``index``, as a `Read`."""
     return Read(source, tuple(int(i) for i in index), float(array[index]))
+
+
+def known_shape(tensor: Tensor) -> Shape:
+    """The shape of a symbol inside a trace, where no size is None."""
+    return cast(Shape, tensor.shape)

@@ -38,9 +38,9 @@ def kept_shape(shape: Shape, axes: Shape) -> Shape:
     return tuple(1 if axis in axes else n for axis, n in enumerate(shape))
 
 
-def count_along(x: Tensor, axes: Shape) -> int:
+def count_along(x: Any, axes: Shape) -> int:
     """How many numbers of x differ along ``axes`` only."""
-    return math.prod(x.shape[axis] for axis in axes)  # type: ignore[misc]
+    return math.prod(x.shape[axis] for axis in axes)
 
 
 def check_not_empty(where: str, x: Any, axes: Shape) -> None:
@@ -170,15 +170,13 @@ class MaxGrad(Operation):
         return broadcast_shape(self.name, x, g)
 
     def forward(self, x: Array, g: Array, *, axes: Shape) -> Array:
-        grad_input = np.zeros_like(x, order="C")
         last = tuple(range(x.ndim - len(axes), x.ndim))
-        rows = np.moveaxis(x, axes, last).reshape(*np.delete(x.shape, axes), -1)  # (rest, n)
-        winners = np.unravel_index(rows.argmax(axis=-1), [x.shape[axis] for axis in axes])
-        place: list[Array] = list(np.indices(kept_shape(x.shape, axes), sparse=True))
-        for axis, winner in zip(axes, winners, strict=True):
-            place[axis] = winner.reshape(g.shape)
-        grad_input[tuple(place)] = g
-        return grad_input
+        moved = np.moveaxis(x, axes, last)
+        rows = moved.reshape(*moved.shape[: x.ndim - len(axes)], count_along(x, axes))  # (*rest, n)
+        winners = rows.argmax(axis=-1, keepdims=True)
+        grad_rows = np.zeros_like(rows)
+        np.put_along_axis(grad_rows, winners, g.reshape(winners.shape), axis=-1)
+        return np.moveaxis(grad_rows.reshape(moved.shape), last, axes)
 
     def terms(self, index: Index, x: Array, g: Array, *, axes: Shape) -> Terms:
         places = list(places_along(index, x.shape, axes))

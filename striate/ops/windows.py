@@ -38,7 +38,8 @@ def per_axis(where: str, name: str, value: Any, axes: int, least: int = 1) -> Sh
         ArgumentError: another count of numbers, no whole numbers, or one below ``least``.
     """
     expected = f"{where}: expected {name} as a whole number or {axes} of them, each at least {least}"
-    values = tuple(value) if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else (value,) * axes
+    several = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
+    values = tuple(value) if several else (value,) * axes
     try:
         numbers = tuple(operator.index(v) for v in values)
     except TypeError:
@@ -46,6 +47,20 @@ def per_axis(where: str, name: str, value: Any, axes: int, least: int = 1) -> Sh
     if len(numbers) != axes or min(numbers, default=least) < least:
         raise ArgumentError(f"{expected}, got {value!r}.")
     return numbers
+
+
+def as_pairs(value: Any, axes: int) -> Pads | None:
+    """A whole number, one for each axis, or a (before, after) pair for each, as pairs; None if it is none of these."""
+    rows = (value,) * axes if isinstance(value, int | np.integer) else value
+    try:
+        pairs = [
+            tuple(map(operator.index, row if isinstance(row, Sequence | np.ndarray) else (row, row))) for row in rows
+        ]
+    except TypeError:
+        return None
+    if len(pairs) != axes or any(len(pair) != 2 or min(pair) < 0 for pair in pairs):
+        return None
+    return tuple((before, after) for before, after in pairs)
 
 
 def resolve_padding(
@@ -80,27 +95,15 @@ def resolve_padding(
             if padding == "same":
                 return tuple((t // 2, t - t // 2) for t in total)
             return tuple((t - t // 2, t // 2) for t in total)
-    elif isinstance(padding, int | np.integer):
-        padding = (padding,) * axes
-    if not isinstance(padding, str):
-        try:
-            pairs = tuple(
-                (operator.index(p), operator.index(p)) if not isinstance(p, Sequence) else tuple(map(operator.index, p))
-                for p in padding
-            )
-            if len(pairs) == axes and all(len(pair) == 2 and min(pair) >= 0 for pair in pairs):
-                return pairs
-        except TypeError:
-            pass
+    elif (pairs := as_pairs(padding, axes)) is not None:
+        return pairs
     raise ArgumentError(
         f"{where}: expected padding as one of {', '.join(PADDING_WORDS)} (causal in 1 dimension only), "
         f"a whole number, or a (before, after) pair for each of {axes} axes, none negative; got {padding!r}."
     )
 
 
-def output_sizes(
-    where: str, size: Sequence[int], kernel: Shape, strides: Shape, pads: Pads, dilation: Shape
-) -> Shape:
+def output_sizes(where: str, size: Sequence[int], kernel: Shape, strides: Shape, pads: Pads, dilation: Shape) -> Shape:
     """How many windows fit along each axis.
 
     Raises:
@@ -110,8 +113,8 @@ def output_sizes(
     """
     if min((*kernel, *strides, *dilation), default=1) < 1 or min((n for pair in pads for n in pair), default=0) < 0:
         raise ArgumentError(
-            f"{where}: expected kernel, strides and dilation of at least 1 and padding of at least 0, got kernel {kernel}, "
-            f"strides {strides}, dilation {dilation}, padding {pads}."
+            f"{where}: expected kernel, strides and dilation of at least 1 and padding of at least 0, "
+            f"got kernel {kernel}, strides {strides}, dilation {dilation}, padding {pads}."
         )
     result = []
     for n, k, stride, (before, after), d in zip(size, kernel, strides, pads, dilation, strict=True):
@@ -186,9 +189,7 @@ def covering_windows(
     # Window i covers i·stride − before … i·stride − before + d·(k − 1).
     return tuple(
         (max(-(-(first + before - d * (k - 1)) // stride), 0), min((last - 1 + before) // stride + 1, n))
-        for (first, last), k, stride, (before, _), d, n in zip(
-            sides, kernel, strides, pads, dilation, out, strict=True
-        )
+        for (first, last), k, stride, (before, _), d, n in zip(sides, kernel, strides, pads, dilation, out, strict=True)
     )
 
 

@@ -53,7 +53,7 @@ def _refusal(scope: Scope) -> str | None:
     host = headers.get("host", "")
     if host not in hosts:
         return f"studio: expected the host {' or '.join(hosts)}, got {host!r}. Open http://{hosts[0]}/ instead."
-    # Programs such as curl send no Origin, and may come in; browsers send it with all that could change or read something.
+    # Programs such as curl send no Origin, and may come in; no page can make a browser leave it out.
     origin = headers.get("origin", f"http://{host}")
     if origin != f"http://{host}":
         return f"studio: expected a page of its own, http://{host}, got one of {origin!r}."

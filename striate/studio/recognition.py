@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.data.drawing import render
+from striate.errors import ModelError
 
 Ink = Literal["bright", "dark", "auto"]
 Pixels = NDArray[np.uint8]
@@ -31,7 +32,7 @@ class LayerOutput(Protocol):
         """What the layer does, with the standard term, in one plain sentence."""
 
     @property
-    def values(self) -> NDArray[np.floating[Any]]:
+    def values(self) -> NDArray[Any]:
         """The output of shape (N, …), channels last."""
 
 
@@ -58,8 +59,8 @@ class Model(Protocol):
         """The least top probability that counts as an answer; below it, the model is not sure."""
 
     @property
-    def preprocessing(self) -> Preparation:
-        """How a drawing becomes an input."""
+    def preprocessing(self) -> Preparation | None:
+        """How a drawing becomes an input, if that is known."""
 
     def activations(self, x: Values, /) -> Sequence[LayerOutput]:
         """Return what every layer makes of the batch, in order; the last is the softmax over the classes."""
@@ -87,29 +88,31 @@ class Recogniser:
     """A model at work for the studio.
 
     One picture at a time: the engine uses every core by itself, and layers need not be safe to share between threads.
+
+    Raises ModelError if the model does not say how it prepares drawings, or what its outputs stand for.
     """
 
     def __init__(self, model: Model) -> None:
+        if model.preprocessing is None:
+            raise ModelError("studio: expected a model that knows how to prepare drawings. Set its preprocessing.")
+        self.name = model.name
+        self.classes = tuple(model.classes)
         self._model = model
+        self._prepare = model.preprocessing.prepare
         self._lock = Lock()
         # A dot is the smallest drawing. It tells the shapes, and warms the engine up before the first pen touches.
-        dot = model.preprocessing.prepare(render([[(0.5, 0.5)]], width=0.1), ink="bright")
+        dot = self._prepare(render([[(0.5, 0.5)]], width=0.1), ink="bright")
         self.layers = (_input_layer(dot), *map(_layer, model.activations(dot[np.newaxis])))
-
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        return self._model.name
-
-    @property
-    def classes(self) -> Sequence[str]:
-        """The label of each output, in order."""
-        return self._model.classes
+        if self.layers[-1].shape != (len(self.classes),):
+            raise ModelError(
+                f"studio: expected one output for each of the {len(self.classes)} classes, "
+                f"got outputs of shape {self.layers[-1].shape}. Set the model's classes."
+            )
 
     def recognise(self, image: Pixels, *, ink: Ink) -> Answer:
         """Run every layer on a picture; raise `DataError` where it has no ink."""
         with self._lock:
-            picture = self._model.preprocessing.prepare(image, ink=ink)
+            picture = self._prepare(image, ink=ink)
             outputs = self._model.activations(picture[np.newaxis])
         tensors = (picture, *(np.asarray(output.values[0], np.float32) for output in outputs))
         return Answer(sure=bool(tensors[-1].max() >= self._model.threshold), tensors=tensors)

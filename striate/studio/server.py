@@ -35,15 +35,18 @@ mimetypes.add_type("text/javascript", ".js")
 
 
 def create_app(model: Model) -> Starlette:
-    """Return the studio for one model, as an ASGI application."""
+    """Return the studio for one model, as an ASGI application.
+
+    Raises ModelError if the model cannot take drawings, or does not name its classes.
+    """
     recogniser = Recogniser(model)
 
     async def describe(_: Request) -> Response:
         return JSONResponse(encode_model(recogniser))
 
     async def picture(request: Request) -> Response:
-        body = await _read(request)
-        return Response(await asyncio.to_thread(_answer_picture, recogniser, body), media_type="application/octet-stream")
+        answer = await asyncio.to_thread(_answer_picture, recogniser, await _read(request))
+        return Response(answer, media_type="application/octet-stream")
 
     async def draw(websocket: WebSocket) -> None:
         await websocket.accept()
@@ -58,8 +61,7 @@ def create_app(model: Model) -> Starlette:
 
     return Starlette(
         routes=[
-            Route("/api/model", describe),
-            Route("/api/picture", picture, methods=["POST"]),
+            Mount("/api", routes=[Route("/model", describe), Route("/picture", picture, methods=["POST"])]),
             WebSocketRoute("/draw", draw),
             Mount("/", StaticFiles(directory=Path(__file__).with_name("static"), html=True)),
         ],
@@ -112,7 +114,7 @@ def serve(model: Model, *, port: int = 0, open_browser: bool = True) -> None:
     ``model`` recognises the drawings. ``port`` 0 (default) takes a free one; the address is printed. ``open_browser``
     shows the page, where there is a browser and a screen.
 
-    Raises ArgumentError if the port cannot be had.
+    Raises ModelError as `create_app` does; ArgumentError if the port cannot be had.
     """
     app = create_app(model)
     try:

@@ -30,7 +30,7 @@ def check_adjoint(
     Raises:
         AssertionError: the shapes or the products differ; it gives both.
 
-    Source: Claerbout, "Earth Soundings Analysis: Processing versus Inversion" (1992), section 5.1, the dot-product test.
+    Source: Claerbout, "Earth Soundings Analysis: Processing versus Inversion" (1992), the dot-product test.
     """
     y = forward(x)
     g = np.random.default_rng(seed).standard_normal(y.shape)

@@ -57,7 +57,9 @@ def check_gradient(
     attributes = dict(attributes or {})
     arrays = [np.array(value, np.float64) if np.asarray(value).dtype.kind == "f" else value for value in inputs]
     wrt = [i for i, array in enumerate(arrays) if array.dtype.kind == "f"] if wrt is None else wrt
-    where = f"{getattr(function, 'name', getattr(function, '__name__', function))} {[a.shape for a in arrays]} {attributes}"
+    where = (
+        f"{getattr(function, 'name', getattr(function, '__name__', function))} {[a.shape for a in arrays]} {attributes}"
+    )
     generator = np.random.default_rng(seed)
     for _ in range(MOVES):
         try:
@@ -65,7 +67,9 @@ def check_gradient(
         except _KinkError:
             for i in wrt:
                 arrays[i] = arrays[i] * (1 + 1e-2 * generator.standard_normal(arrays[i].shape)) + 1e-3
-    raise AssertionError(f"check_gradient: {where}: expected a smooth point, got kinks at {MOVES} points near the inputs.")
+    raise AssertionError(
+        f"check_gradient: {where}: expected a smooth point, got kinks at {MOVES} points near the inputs."
+    )
 
 
 def _largest_error(

@@ -1,6 +1,6 @@
 """From what people pass to ``fit``, ``evaluate`` and ``predict`` to checked batches of arrays."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -211,7 +211,7 @@ class IterableData:
         steps: int | None = None,
     ):
         self.where, self.model, self.source, self.class_weight = where, model, batches, class_weight
-        self.steps = steps if steps is not None else (len(batches) if hasattr(batches, "__len__") else None)
+        self.steps = steps if steps is not None else (len(batches) if isinstance(batches, Sized) else None)
 
     def batches(self, order: Array | None = None) -> Iterator[Batch]:
         """The batches of one epoch, in the order of the iterable."""

@@ -12,14 +12,14 @@ import numpy as np
 
 from striate.configurable import Configurable, describe
 from striate.errors import ArgumentError, ModelError
-from striate.graph import Array, Graph, Shape, Tensor, active_trace, gradients, trace
+from striate.graph import Array, Graph, Shape, Tensor, Variable, active_trace, gradients, trace
 from striate.graph.tensor import tensors_in
 from striate.ops import add, multiply
 from striate.random import get_seed, permutation
 from striate.runtime import ReferenceExecutor
 from striate.training import optimizers
 from striate.training.batches import ArrayData, Batch, IterableData, as_computed, as_data
-from striate.training.callbacks import CallbackList, History
+from striate.training.callbacks import CallbackList, History, ProgbarLogger
 from striate.training.objective import Objective
 from striate.training.parameters import ParameterVector
 
@@ -57,11 +57,21 @@ class Trainer:
     def input_specs(self) -> list[tuple[Shape, Any]]:
         raise NotImplementedError
 
-    is_graph: bool
-    name: str
-    input_names: list[str]
-    output_names: list[str]
-    trainable_weights: list[Any]
+    @property
+    def is_graph(self) -> bool:
+        raise NotImplementedError
+
+    @property
+    def input_names(self) -> list[str]:
+        raise NotImplementedError
+
+    @property
+    def output_names(self) -> list[str]:
+        raise NotImplementedError
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        raise NotImplementedError
 
     # Compiling
 
@@ -110,6 +120,13 @@ class Trainer:
         if self._compiled_with["loss"] is None:
             raise ModelError(f"{where}: the model was compiled without a loss. Give compile a loss.")
         return self._compiled_with
+
+    def _callbacks(
+        self, callbacks: Sequence[Any] | None, verbose: int, epochs: int, steps: int | None
+    ) -> CallbackList:
+        shown = [ProgbarLogger()] if verbose else []
+        params = {"verbose": verbose, "epochs": epochs, "steps": steps}
+        return CallbackList([*(callbacks or []), *shown], self, params)  # type: ignore[arg-type]
 
     # Training
 
@@ -165,10 +182,10 @@ class Trainer:
         data = as_data("fit", self, x, y, sample_weight, class_weight, batch_size, steps_per_epoch)
         validation: ArrayData | IterableData | None = None
         if validation_data is not None:
-            parts = validation_data if isinstance(validation_data, tuple) else (validation_data,)
-            validation = as_data(
-                "fit: validation_data", self, *parts, batch_size=validation_batch_size or batch_size, steps=validation_steps
-            )
+            given = validation_data if isinstance(validation_data, tuple) else (validation_data,)
+            val_x, val_y, val_weight = (*given, None, None)[:3]
+            size = validation_batch_size or batch_size
+            validation = as_data("fit: validation_data", self, val_x, val_y, val_weight, None, size, validation_steps)
         elif validation_split:
             if not isinstance(data, ArrayData):
                 raise ArgumentError("fit: validation_split needs arrays; give validation_data beside an iterable.")
@@ -183,8 +200,8 @@ class Trainer:
         if steps_per_epoch is not None and isinstance(data, ArrayData):
             steps = min(steps_per_epoch, len(data))
         verbosity = 1 if verbose == "auto" else int(verbose)
-        calls = CallbackList(callbacks, model=self, verbose=verbosity, epochs=epochs, steps=steps)
-        self.history = calls.history
+        self.history = History()
+        calls = self._callbacks([self.history, *(callbacks or [])], verbosity, epochs, steps)
         self.stop_training = False
         calls.on_train_begin()
         for epoch in range(initial_epoch, epochs):
@@ -291,7 +308,7 @@ class Trainer:
         data = as_data("evaluate", self, x, y, sample_weight, None, batch_size, steps)
         count = len(data) if isinstance(data, ArrayData) else data.steps
         verbosity = 1 if verbose == "auto" else int(verbose)
-        calls = CallbackList(callbacks, model=self, verbose=verbosity, epochs=1, steps=count)
+        calls = self._callbacks(callbacks, verbosity, 1, count)
         return _as_returned(self._evaluate(data, calls, steps), return_dict)
 
     def _evaluate(self, data: ArrayData | IterableData, calls: CallbackList, steps: int | None) -> dict[str, Any]:
@@ -341,7 +358,7 @@ class Trainer:
         """
         data = as_data("predict", self, x, batch_size=1 if deterministic else batch_size, steps=steps)
         count = len(data) if isinstance(data, ArrayData) else data.steps
-        calls = CallbackList(callbacks, model=self, verbose=0 if verbose == "auto" else int(verbose), epochs=1, steps=count)
+        calls = self._callbacks(callbacks, 0 if verbose == "auto" else int(verbose), 1, count)
         calls.on_predict_begin()
         parts: list[list[Array]] = []
         for number, batch in enumerate(data.batches()):
@@ -358,7 +375,8 @@ class Trainer:
     # Graphs
 
     def _plans(self) -> dict[Any, Any]:
-        return self.__dict__.setdefault("_steps", {})
+        plans: dict[Any, Any] = self.__dict__.setdefault("_steps", {})
+        return plans
 
     def _predict_step(self, batch: Batch) -> ReferenceExecutor:
         key = ("predict", _signature(batch.inputs))
@@ -382,7 +400,8 @@ class Trainer:
         return found
 
     def _trace_step(self, batch: Batch, training: bool) -> Step:
-        inputs, targets, weights = _symbols("x", batch.inputs), _symbols("y", batch.targets), _symbols("w", batch.weights)
+        inputs, targets = _symbols("x", batch.inputs), _symbols("y", batch.targets)
+        weights = _symbols("weight", batch.weights)
         outputs = 0
 
         def compute(*_: Tensor) -> list[Any]:
@@ -403,8 +422,10 @@ class Trainer:
                 return [total, *losses, *predictions]
             symbols = [scope.symbol(variable) for variable in self.trainable_weights]
             grads = [
-                Tensor.constant(np.zeros(symbol.shape, symbol.dtype)) if grad is None else grad
-                for grad, symbol in zip(gradients(total, symbols), symbols, strict=True)
+                Tensor.constant(np.zeros(variable.shape, symbol.dtype)) if grad is None else grad
+                for grad, symbol, variable in zip(
+                    gradients(total, symbols), symbols, self.trainable_weights, strict=True
+                )
             ]
             return [total, *losses, *predictions, *grads]
 

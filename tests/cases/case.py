@@ -31,9 +31,7 @@ class Case:
     def arrays(self, seed: int = 0) -> list[Array]:
         """The inputs, float64 unless a maker says otherwise; the same for the same seed."""
         generator = np.random.default_rng(seed)
-        return [
-            make(generator) if callable(make) else generator.standard_normal(make) for make in self.inputs
-        ]
+        return [make(generator) if callable(make) else generator.standard_normal(make) for make in self.inputs]
 
     def __str__(self) -> str:
         shapes = " ".join("×".join(map(str, array.shape)) for array in self.arrays())

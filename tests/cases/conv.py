@@ -32,8 +32,14 @@ def corners() -> list[Case]:
     ]
 
 
-def case(x: tuple[int, ...], w: tuple[int, ...], strides: tuple[int, ...], padding: tuple[tuple[int, int], ...],
-         dilation: tuple[int, ...], groups: int = 1) -> Case:
+def case(
+    x: tuple[int, ...],
+    w: tuple[int, ...],
+    strides: tuple[int, ...],
+    padding: tuple[tuple[int, int], ...],
+    dilation: tuple[int, ...],
+    groups: int = 1,
+) -> Case:
     settings = {"strides": strides, "padding": padding, "dilation": dilation, "groups": groups}
     return Case(CONV, (x, w), settings)
 
@@ -44,14 +50,18 @@ def random_case(generator: np.random.Generator) -> Case:
     kernel = random_sizes(generator, axes, 1, 4 if axes < 3 else 2)
     strides = random_sizes(generator, axes, 1, 3)
     dilation = random_sizes(generator, axes, 1, 3 if axes < 3 else 2)
-    padding = tuple((before, after) for before, after in generator.integers(0, 4 if axes < 3 else 2, (axes, 2)).tolist())
+    padding = tuple(
+        (before, after) for before, after in generator.integers(0, 4 if axes < 3 else 2, (axes, 2)).tolist()
+    )
     groups, batch = int(generator.integers(1, 4)), int(generator.integers(1, 3))
     channels, outputs = random_sizes(generator, 2, 1, 2)
     size = tuple(
         max(d * (k - 1) + 1 - sum(pads), 1) + more
         for d, k, pads, more in zip(dilation, kernel, padding, random_sizes(generator, axes, 0, 3), strict=True)
     )
-    return case((batch, *size, groups * channels), (*kernel, channels, groups * outputs), strides, padding, dilation, groups)
+    return case(
+        (batch, *size, groups * channels), (*kernel, channels, groups * outputs), strides, padding, dilation, groups
+    )
 
 
 def gradient_cases(forward: Case) -> list[Case]:

@@ -165,7 +165,7 @@ def test_memory_layout_does_not_matter(operation: Operation) -> None:
 def scattered(array: Array) -> Array:
     """The same numbers, every second place of a larger array."""
     spread = np.zeros([2 * n for n in array.shape], array.dtype)
-    view = spread[tuple(slice(None, None, 2) for _ in array.shape)]
+    view = spread[..., *(slice(None, None, 2) for _ in array.shape)]
     view[...] = array
     return view
 
@@ -173,7 +173,7 @@ def scattered(array: Array) -> Array:
 def reversed_axes(array: Array) -> Array:
     """The same numbers, column-major, each axis running backwards through memory."""
     backwards = (slice(None, None, -1),) * array.ndim
-    return np.asfortranarray(array[backwards])[backwards]
+    return np.array(array[backwards], order="F")[backwards]
 
 
 @every_operation

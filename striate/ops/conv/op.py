@@ -12,7 +12,7 @@ from striate.errors import ArgumentError, ShapeError
 from striate.graph import Array, Node, Shape, Tensor
 from striate.ops.conv import reference
 from striate.ops.elementwise import add
-from striate.ops.operation import Box, Index, Operation, Read, Term, Terms, check_rank, read
+from striate.ops.operation import Box, Index, Operation, Read, Term, Terms, check_rank, known_shape, read
 from striate.ops.shape import reshape
 from striate.ops.windows import (
     Pads,
@@ -42,8 +42,8 @@ class Conv(Operation):
         expected = w.shape[-2] * groups
         if x.shape[-1] != expected:
             raise ShapeError(
-                f"conv{len(strides)}d: expected {expected} input channels (weight is {tuple(w.shape)}, groups={groups}), "
-                f"got {x.shape[-1]} (input is {tuple(x.shape)}).{_channel_hint(x.shape[-1], expected)}"
+                f"conv{len(strides)}d: expected {expected} input channels (weight is {tuple(w.shape)}, "
+                f"groups={groups}), got {x.shape[-1]} (input is {tuple(x.shape)}).{_channel_hint(x.shape[-1], expected)}"
             )
         where = f"conv{len(strides)}d"
         out = output_sizes(where, x.shape[1:-1], tuple(w.shape[:-2]), strides, padding, dilation)
@@ -76,7 +76,7 @@ class Conv(Operation):
 
     def reach(self, node: Node, box: Box) -> list[Box | None]:
         x, w = node.inputs
-        sides = window_box(box.sides, w.shape[:-2], *_window(node.attributes), x.shape[1:-1])
+        sides = window_box(box.sides, known_shape(w)[:-2], *_window(node.attributes), known_shape(x)[1:-1])
         return [Box(sides), None]
 
 
@@ -135,7 +135,7 @@ class ConvGradInput(Operation):
 
     def reach(self, node: Node, box: Box) -> list[Box | None]:
         g, w = node.inputs
-        sides = covering_windows(box.sides, w.shape[:-2], *_window(node.attributes), g.shape[1:-1])
+        sides = covering_windows(box.sides, known_shape(w)[:-2], *_window(node.attributes), known_shape(g)[1:-1])
         return [Box(sides), None]
 
 
@@ -252,16 +252,28 @@ def depthwise_conv2d(
 
 
 def conv1d_transpose(
-    x: Any, w: Any, bias: Any = None, strides: Any = 1, padding: Any = "valid", dilation_rate: Any = 1,
-    groups: int = 1, output_size: Any = None,
+    x: Any,
+    w: Any,
+    bias: Any = None,
+    strides: Any = 1,
+    padding: Any = "valid",
+    dilation_rate: Any = 1,
+    groups: int = 1,
+    output_size: Any = None,
 ) -> Any:
     """Transposed convolution of a series: x (N, W, K), w (KW, C/groups, K) → (N, OW, C). See `conv2d_transpose`."""
     return _conv_transpose(1, x, w, bias, strides, padding, dilation_rate, groups, output_size)
 
 
 def conv2d_transpose(
-    x: Any, w: Any, bias: Any = None, strides: Any = 1, padding: Any = "valid", dilation_rate: Any = 1,
-    groups: int = 1, output_size: Any = None,
+    x: Any,
+    w: Any,
+    bias: Any = None,
+    strides: Any = 1,
+    padding: Any = "valid",
+    dilation_rate: Any = 1,
+    groups: int = 1,
+    output_size: Any = None,
 ) -> Any:
     """Transposed convolution ("deconvolution"): the exact adjoint of `conv2d` with the same weights.
 
@@ -290,8 +302,14 @@ def conv2d_transpose(
 
 
 def conv3d_transpose(
-    x: Any, w: Any, bias: Any = None, strides: Any = 1, padding: Any = "valid", dilation_rate: Any = 1,
-    groups: int = 1, output_size: Any = None,
+    x: Any,
+    w: Any,
+    bias: Any = None,
+    strides: Any = 1,
+    padding: Any = "valid",
+    dilation_rate: Any = 1,
+    groups: int = 1,
+    output_size: Any = None,
 ) -> Any:
     """Transposed convolution of volumes: x (N, D, H, W, K), w (KD, KH, KW, C/groups, K). See `conv2d_transpose`."""
     return _conv_transpose(3, x, w, bias, strides, padding, dilation_rate, groups, output_size)
@@ -361,7 +379,9 @@ def _check_kernel(where: str, w: Any, axes: int, groups: int) -> None:
     if min(w.shape) < 1:
         raise ShapeError(f"{where}: expected a weight with no empty axis, got {tuple(w.shape)}.")
     if w.shape[-1] % groups:
-        raise ArgumentError(f"{where}: expected groups to divide the {w.shape[-1]} output channels, got groups={groups}.")
+        raise ArgumentError(
+            f"{where}: expected groups to divide the {w.shape[-1]} output channels, got groups={groups}."
+        )
 
 
 def _channel_hint(got: int, expected: int) -> str:

@@ -37,9 +37,11 @@ def grad_weight(
     out, channels, outputs = grad_output.shape[1:-1], x.shape[-1] // groups, grad_output.shape[-1]
     rows = _windows_as_rows(x, kernel, strides, padding, dilation, groups, out)  # (G, N·P, Q)
     gw = rows.transpose(0, 2, 1) @ _groups_first(grad_output, groups)  # (G, Q, K/G)
-    return gw.reshape(groups, *kernel, channels, -1).transpose(
-        *range(1, len(kernel) + 2), 0, -1
-    ).reshape(*kernel, channels, outputs)  # (*kernel, C/G, G, K/G) → (*kernel, C/G, K)
+    return (
+        gw.reshape(groups, *kernel, channels, -1)
+        .transpose(*range(1, len(kernel) + 2), 0, -1)
+        .reshape(*kernel, channels, outputs)
+    )  # (*kernel, C/G, G, K/G) → (*kernel, C/G, K)
 
 
 def grad_input(
@@ -47,15 +49,13 @@ def grad_input(
 ) -> Array:
     """Each gradient number, times the kernel, added where its window was: grad (N, *out, K), w → (N, *size, C)."""
     n, *out, _ = grad_output.shape
-    *kernel, channels, _ = w.shape
-    rows = _groups_first(grad_output, groups) @ _weights_as_matrix(w, groups).transpose(0, 2, 1)  # (G, N·P, Q)
-    spread = rows.reshape(groups, n, *out, *kernel, channels)
-    spread = np.moveaxis(spread, 0, -2).reshape(n, *out, *kernel, groups * channels)  # (N, *out, *kernel, C)
-
+    *kernel, channels, outputs = w.shape
+    g = _groups_first(grad_output, groups)  # (G, N·P, K/G)
     padded = np.zeros((n, *(b + s + a for s, (b, a) in zip(size, padding, strict=True)), groups * channels), w.dtype)
-    every = (slice(None),) * (1 + len(out))
     for entry in np.ndindex(*kernel):
-        padded[:, *shifted(entry, strides, dilation, tuple(out))] += spread[*every, *entry]
+        column = w[entry].reshape(channels, groups, outputs // groups).transpose(1, 2, 0)  # (G, K/G, C/G)
+        part = _groups_last(g @ column, (n, *out, groups * channels))
+        padded[:, *shifted(entry, strides, dilation, tuple(out))] += part
     return crop_spatial(padded, padding)
 
 

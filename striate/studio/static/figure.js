@@ -1,17 +1,17 @@
 // One layer: what it does in one sentence, and its maps for this drawing.
 
+import { arrow, clamp } from "./arrows.js";
 import { element } from "./dom.js";
 import { Lens } from "./lens.js";
 import { arrange } from "./maps.js";
-import { arrow, clamp, MapView } from "./map-view.js";
+import { MapView } from "./map-view.js";
 import { Readout } from "./readout.js";
 import { sizeOf } from "./tensor.js";
 
 /** @typedef {import("./tensor.js").Cell} Cell */
 
-const TILE = 112; // the most CSS pixels of a map's side,
-const UNIT = 16; // of a dense unit's,
-const HEIGHT = { wide: 128, narrow: 208 }; // and of all lines together
+const TILE = 112; // the most CSS pixels of a map's side
+const UNIT = 16; // and of a dense unit's
 const GAP = 4;
 
 export class Figure {
@@ -32,9 +32,9 @@ export class Figure {
     this.#size = sizeOf(layer.shape);
     this.#onPick = onPick;
     const { channels, height, width } = this.#size;
-    const label = this.#isUnits ? `${layer.name}: ${channels} units` : `${layer.name}: ${channels} maps of ${height} by ${width}`;
+    const contents = this.#isUnits ? `units: ${channels}` : `maps of ${height} by ${width}: ${channels}`;
     this.#view = new MapView({
-      label: `${label}. Arrow keys choose, Enter goes deeper.`,
+      label: `${layer.name}, ${contents}. Arrow keys choose, Enter goes deeper.`,
       onPoint: (cell) => this.#point(cell),
       onPick: ({ channel }) => onPick(this.#isSame(channel) ? null : { channel }),
     });
@@ -66,9 +66,9 @@ export class Figure {
   select(cell) {
     this.#picked = cell && cell.channel < this.#size.channels ? cell : null;
     const opens = this.#picked && !this.#isUnits;
+    (opens ? this.#lens : this.#view).element.append(this.#readout.element); // the number stays near the pointer
     if (opens) this.#openLens();
     else this.#lens.close();
-    (opens ? this.#lens : this.#view).element.append(this.#readout.element); // the number stays near the pointer
     this.repaint();
     if (opens && document.activeElement === this.#view.canvas) this.#lens.focus();
   }
@@ -96,7 +96,7 @@ export class Figure {
     const pixels = (length) => Math.floor(length * devicePixelRatio);
     const room = {
       width: pixels(width),
-      height: pixels(width < 640 ? HEIGHT.narrow : HEIGHT.wide),
+      height: pixels(heightFor(width)),
       tile: pixels(this.#isUnits ? UNIT : TILE),
       gap: pixels(GAP),
     };
@@ -148,4 +148,9 @@ export function caption({ name, kind, sentence, shape }) {
     element("p", { className: "shape", textContent: shape.join("×") }),
     element("p", { className: "sentence", textContent: sentence }),
   );
+}
+
+/** How high all lines together may become: on a phone several lines, on a projector larger maps. */
+function heightFor(width) {
+  return width < 640 ? 208 : Math.max(128, width / 7.5);
 }

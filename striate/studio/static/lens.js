@@ -1,8 +1,9 @@
 // One map, enlarged in place: large enough cells carry their number.
 
+import { arrow, clamp } from "./arrows.js";
 import { element } from "./dom.js";
 import { arrange } from "./maps.js";
-import { arrow, clamp, MapView } from "./map-view.js";
+import { MapView } from "./map-view.js";
 import { fitting } from "./numbers.js";
 
 /** @typedef {import("./tensor.js").Cell} Cell */
@@ -72,7 +73,7 @@ export class Lens {
 
   /** Put a ring around a cell, if it is one of this map. @param {Cell | null} cell */
   mark(cell) {
-    const mine = cell?.channel === this.#channel && cell.row !== undefined;
+    const mine = this.isOpen && cell?.channel === this.#channel && cell.row !== undefined;
     this.#view.ring(mine ? { ...cell, channel: 0 } : null);
   }
 

@@ -18,6 +18,8 @@ const pad = new Pad(byId("pad"), strokeGrew, () => redraw());
 const engine = new Engine(network, show, notice);
 const figures = new Map(network.layers.map((layer, index) => [layer.name, figureOf(layer, index)]));
 
+/** The stroke that the pen is drawing. */
+let growing = null;
 let scheduled = false;
 
 byId("model").textContent = network.name;
@@ -31,15 +33,13 @@ function figureOf(layer, index) {
   return new Figure(byId(index === 0 ? "input" : "layers"), layer, onPick);
 }
 
-/** The strokes so far, with the one that the pen is drawing. */
-let growing = null;
-
 function strokeGrew(stroke, done) {
   growing = done ? null : stroke;
   if (done) drawings.push({ strokes: [...drawings.current.strokes, stroke], picture: null });
   changed();
 }
 
+/** The drawing so far, with the growing stroke; on a picture that begins a new one. */
 function current() {
   const { strokes, picture } = drawings.current;
   return growing ? { strokes: [...strokes, growing], picture: null } : { strokes, picture };
@@ -91,7 +91,8 @@ async function openPicture(file) {
   if (!file) return;
   notice("");
   try {
-    const [given, bitmap] = await Promise.all([engine.askPicture(file), createImageBitmap(file)]);
+    const given = await engine.askPicture(file);
+    const bitmap = await createImageBitmap(file);
     engine.forget();
     drawings.push({ strokes: [], picture: { bitmap, answer: given } });
     changed();

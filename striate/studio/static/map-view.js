@@ -59,14 +59,3 @@ export class MapView {
     return cellAt(this.#arrangement, event.offsetX * devicePixelRatio, event.offsetY * devicePixelRatio);
   }
 }
-
-const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-
-/** The step [rows, columns] that an arrow key asks for, if it is one. */
-export function arrow(event) {
-  return event.ctrlKey || event.metaKey || event.altKey ? undefined : STEPS[event.key];
-}
-
-export function clamp(value, least, greatest) {
-  return Math.min(Math.max(value, least), greatest);
-}

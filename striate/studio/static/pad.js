@@ -1,7 +1,7 @@
 // The paper: takes strokes from a mouse, a finger, a pen or the arrow keys, and shows them.
 
+import { arrow, clamp } from "./arrows.js";
 import { color } from "./colors.js";
-import { arrow, clamp } from "./map-view.js";
 
 /** @typedef {import("./history.js").Stroke} Stroke */
 
@@ -35,7 +35,7 @@ export class Pad {
     canvas.addEventListener("blur", () => this.#putAway());
   }
 
-  /** @param {import("./history.js").State} state @param {number} width of the brush */
+  /** @param {import("./history.js").State} state with the stroke that is being drawn @param {number} width of the brush */
   paint({ strokes, picture }, width) {
     const side = Math.round(this.#canvas.clientWidth * devicePixelRatio);
     Object.assign(this.#canvas, { width: side, height: side });
@@ -46,7 +46,7 @@ export class Pad {
     context.lineJoin = "round";
     context.lineWidth = width;
     context.strokeStyle = color(1);
-    for (const stroke of this.#stroke ? [...strokes, this.#stroke] : strokes) paintStroke(context, stroke);
+    for (const stroke of strokes) paintStroke(context, stroke);
     if (this.#keyPen) paintPen(context, this.#keyPen, width, Boolean(this.#stroke));
   }
 

@@ -12,7 +12,7 @@ class ModelCheckpoint(Callback):
     """Save the model after each epoch, after some batches, or whenever it is better than ever.
 
     Arguments:
-        filepath: where to; ``{epoch:02d}`` (from 1), ``{batch}`` and names of the logs, ``{val_loss:.2f}``, are filled in.
+        filepath: where to; ``{epoch:02d}`` (from 1), ``{batch}`` and logs, ``{val_loss:.2f}``, are filled in.
         monitor: name in the logs of the number that says how good the model is.
         verbose: 1 says what is saved.
         save_best_only: whether a file is written only if the number improved.
@@ -69,7 +69,7 @@ class ModelCheckpoint(Callback):
             # Without the number nothing says that the model is worse: better one file too many than none.
             if value is not None:
                 if not self.monitor.better(value, self.best):
-                    self._say(f"{self.monitor.name} did not improve on {self.best:.5f}")
+                    self._say(f"{self.monitor.name} is {value:.5f}, not better than {self.best}")
                     return
                 self.best = value
         path = self._path(logs)

@@ -31,7 +31,7 @@ class Monitor:
             last = name.lower().rsplit("_", 1)[-1]
             if last not in FALLING + RISING:
                 raise ArgumentError(
-                    f"{where}: whether {name!r} should fall or rise is not clear from its name; give mode='min' or 'max'."
+                    f"{where}: the name {name!r} does not say which way is better; give mode 'min' or 'max'."
                 )
             mode = "min" if last in FALLING else "max"
         self.where, self.name, self.mode = where, name, mode

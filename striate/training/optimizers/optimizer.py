@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.configurable import Configurable, describe, snake_case
+from striate.configurable import Configurable, describe
 from striate.errors import ArgumentError, FormatError, ModelError, ShapeError
 from striate.training import schedules
 from striate.training.schedules import LearningRateSchedule
@@ -54,7 +54,7 @@ class Optimizer(Configurable):
         self.clipnorm = clipnorm
         self.clipvalue = clipvalue
         self.global_clipnorm = global_clipnorm
-        self.name = name or snake_case(type(self).__name__)
+        self.name = name or type(self).__name__.lower()
         #: How many updates were made.
         self.iterations = 0
         self.built = False

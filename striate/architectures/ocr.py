@@ -1,0 +1,42 @@
+"""The small network for printed and written signs that lectures on character recognition use."""
+
+from striate.architectures.architecture import Architecture
+from striate.layers import Conv2D, Dense, Dropout, Flatten, MaxPooling2D
+from striate.models import Input, Sequential
+
+
+def ocr(classes: int = 40, input_shape: tuple[int, int, int] = (20, 20, 1)) -> Sequential:
+    """A network for 40 signs: (N, 20, 20, 1) → (N, 40), sides 20 → 22 → 20 → 10.
+
+    A 3×3 convolution with full padding, one without, 2×2 max pooling, and two dense layers with dropout before each.
+
+    Arguments:
+        classes: outputs of the softmax.
+        input_shape: height, width and channels.
+
+    Source: the network of this shape in lectures on optical character recognition; no paper.
+    """
+    return Sequential(
+        [
+            Input(input_shape),
+            Conv2D(32, 3, padding="full", activation="relu"),
+            Conv2D(32, 3, activation="relu"),
+            MaxPooling2D(2),
+            Dropout(0.25),
+            Flatten(),
+            Dense(128, activation="relu"),
+            Dropout(0.5),
+            Dense(classes, activation="softmax"),
+        ],
+        name="ocr",
+    )
+
+
+OCR = Architecture(
+    name="ocr",
+    year=2015,
+    paper="no paper; lectures on optical character recognition",
+    card="A teaching network: it shows full padding (20 → 22), valid padding (22 → 20) and pooling (20 → 10) in three "
+    "layers. Its year is about when such networks became the usual first example.",
+    build=ocr,
+)

@@ -1,0 +1,41 @@
+"""The network that ``striate train mnist`` trains by default, and that the shipped digit reader is."""
+
+from striate.architectures.architecture import Architecture
+from striate.layers import Conv2D, Dense, Dropout, Flatten, MaxPooling2D
+from striate.models import Input, Sequential
+
+
+def simple(classes: int = 10, input_shape: tuple[int, int, int] = (28, 28, 1)) -> Sequential:
+    """Three 3×3 convolutions with max pooling between, and two dense layers: (N, 28, 28, 1) → (N, classes).
+
+    Arguments:
+        classes: outputs of the softmax.
+        input_shape: height, width and channels.
+
+    Source: the usual shape of a first convolutional network; no paper.
+    """
+    return Sequential(
+        [
+            Input(input_shape),
+            Conv2D(16, 3, padding="same", activation="relu"),
+            MaxPooling2D(2),
+            Conv2D(32, 3, padding="same", activation="relu"),
+            MaxPooling2D(2),
+            Conv2D(64, 3, padding="same", activation="relu"),
+            Flatten(),
+            Dropout(0.25),
+            Dense(64, activation="relu"),
+            Dropout(0.5),
+            Dense(classes, activation="softmax"),
+        ],
+        name="simple",
+    )
+
+
+SIMPLE = Architecture(
+    name="simple",
+    year=2026,
+    paper="no paper; the default of this library",
+    card="Small enough to train in minutes on two cores with the reference executor, and to look at in one page.",
+    build=simple,
+)

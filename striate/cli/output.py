@@ -1,0 +1,59 @@
+"""What commands write: lines, tables and JSON, with escape codes on a terminal only, and never out of a file."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def say(text: str) -> None:
+    """Write lines to stdout."""
+    print(visible(text), flush=True)
+
+
+def complain(text: str) -> None:
+    """Write what went wrong to stderr, in one line."""
+    print(f"striate: {visible(' '.join(text.split()))}", file=sys.stderr, flush=True)
+
+
+def say_json(value: Any) -> None:
+    """Write a JSON document to stdout."""
+    print(json.dumps(value, indent=2, allow_nan=False), flush=True)
+
+
+def visible(text: str) -> str:
+    """Control characters as escapes: the name of a file or of a class in a model must not steer the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def console() -> "Console":
+    """Stdout as rich sees it; where it is no terminal, lines are as long as they need to be."""
+    from rich.console import Console  # noqa: PLC0415  help and errors do without
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 1000)
+
+
+def say_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1, title: str = "") -> None:
+    """Write a table to stdout.
+
+    Arguments:
+        header: over each column; all empty: no header.
+        rows: cells.
+        left: how many columns are aligned to the left; the others, numbers, to the right.
+        title: a line over the table.
+    """
+    from rich import box  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, show_header=any(header))
+    for number, name in enumerate(header):
+        table.add_column(Text(visible(name)), justify="left" if number < left else "right")
+    for row in rows:
+        table.add_row(*(Text(visible(cell)) for cell in row))
+    if title:
+        say(f"\n{title}\n")
+    console().print(table)

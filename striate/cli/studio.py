@@ -1,0 +1,18 @@
+"""``striate studio``: draw, and see what every layer makes of it."""
+
+from typing import Annotated
+
+import typer
+
+from striate.models import load_model
+
+
+def studio(
+    model: Annotated[str, typer.Option(help="Model file, or the name of a model that ships with Striate.")] = "digits",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")] = 0,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
+) -> None:
+    """Open the studio in the browser: draw, and see every layer's answer."""
+    from striate.studio import serve  # noqa: PLC0415  the other commands need no server
+
+    serve(load_model(model), port=port, open_browser=not no_browser)

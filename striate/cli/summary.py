@@ -1,0 +1,25 @@
+"""``striate summary``: a network as a table."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from striate.architectures import ARCHITECTURES
+from striate.cli.output import console, say, say_json
+from striate.models import load_model
+from striate.models.summary import summarize
+
+
+def summary(
+    model: Annotated[str, typer.Argument(metavar="MODEL|ARCH", help="Model file or name, or an architecture.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+) -> None:
+    """Show a network layer by layer: shapes, parameters, work, receptive fields."""
+    network = ARCHITECTURES[model].build() if model in ARCHITECTURES else load_model(model)
+    if not as_json:
+        network.summary(console().width, say)
+        return
+    table = summarize(network)
+    totals = {"multiply_adds": table.multiply_adds, "activation_bytes": table.activation_bytes}
+    say_json(asdict(table) | totals)

@@ -1,0 +1,140 @@
+"""What all metrics share: gathering batches, means, and checks of shapes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.configurable import Configurable, snake_case
+from striate.errors import ShapeError
+from striate.graph import Array, Shape
+
+Counts = NDArray[np.float64]
+
+
+class Metric(Configurable):
+    """Base of all metrics: `update_state` takes in a batch, `result` says what the metric is so far.
+
+    Arguments:
+        name: under which it is reported; default: the class's name, such as "binary_accuracy".
+    """
+
+    def __init__(self, name: str | None = None):
+        self.name = name or snake_case(type(self).__name__)
+        self.reset_state()
+
+    def reset_state(self) -> None:
+        """Forget all batches."""
+        raise NotImplementedError
+
+    def update_state(self, *arguments: Any, **named: Any) -> None:
+        """Take in a batch: (y_true, y_pred, sample_weight=None), if not said otherwise."""
+        raise NotImplementedError
+
+    def result(self) -> Any:
+        """The metric over all batches since the last `reset_state`."""
+        raise NotImplementedError
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Take in a batch, then give the result so far."""
+        self.update_state(*arguments, **named)
+        return self.result()
+
+
+class Mean(Metric):
+    """Σ wᵢ·vᵢ / Σ wᵢ over all values; 0 before the first."""
+
+    def reset_state(self) -> None:
+        self.total = 0.0
+        self.count = 0.0
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Take in ``values`` (N, …) with weights (N,) or (N, …), default 1.
+
+        Raises:
+            ShapeError: the weights do not fit.
+        """
+        values = np.asarray(values, np.float64)
+        weights = weights_for(self.name, sample_weight, values.shape)
+        self.total += float((values * weights).sum())
+        self.count += float(weights.sum())
+
+    def result(self) -> float:
+        return self.total / self.count if self.count else 0.0
+
+
+class MeanMetric(Metric):
+    """A metric that is a mean over samples (and positions): a subclass says in `values` of what."""
+
+    def reset_state(self) -> None:
+        self.mean = Mean(self.name)
+
+    def values(self, y_true: Any, y_pred: Any) -> Any:
+        """One number per sample or position."""
+        raise NotImplementedError
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Take in targets and predictions of a batch, and weights (N,) or one per position.
+
+        Raises:
+            ShapeError: the shapes do not fit.
+        """
+        self.mean.update_state(self.values(y_true, y_pred), sample_weight)
+
+    def result(self) -> float:
+        return self.mean.result()
+
+
+class FunctionMetric(MeanMetric):
+    """The mean of a function of (y_true, y_pred) that gives one number per sample.
+
+    Arguments:
+        function: takes and gives arrays.
+        name: default: the function's.
+    """
+
+    def __init__(self, function: Callable[[Any, Any], Any], name: str | None = None):
+        super().__init__(name or getattr(function, "__name__", "function"))
+        self.function = function
+
+    def values(self, y_true: Any, y_pred: Any) -> Any:
+        return self.function(y_true, y_pred)
+
+
+def same_shape(where: str, y_true: Any, y_pred: Any) -> tuple[Array, Array]:
+    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    if y_true.shape != y_pred.shape:
+        raise ShapeError(
+            f"{where}: expected targets and predictions of the same shape, got {y_true.shape} and {y_pred.shape}. "
+            "Reshape one of them; they are never stretched to fit."
+        )
+    return y_true, y_pred
+
+
+def labels_for(where: str, y_true: Any, y_pred: Any) -> tuple[Array, Array]:
+    """Labels (…,) from (…,) or (…, 1), for predictions (…, K)."""
+    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    rows = y_pred.shape[:-1]
+    if y_true.shape not in (rows, (*rows, 1)):
+        raise ShapeError(
+            f"{where}: expected labels of shape {rows} for predictions of shape {y_pred.shape}, got {y_true.shape}."
+        )
+    return y_true.reshape(rows), y_pred
+
+
+def weights_for(where: str, sample_weight: Any, shape: Shape) -> Counts:
+    """Weights that broadcast to ``shape`` (N, …), from (N,) or one for every place; 1 by default."""
+    if sample_weight is None:
+        return np.ones(shape)
+    weights = np.asarray(sample_weight, np.float64)
+    if weights.shape == (*shape, 1):
+        weights = weights.reshape(shape)
+    if weights.shape != shape[: weights.ndim]:
+        raise ShapeError(f"{where}: expected sample_weight of shape {shape[:1]} or {shape}, got {weights.shape}.")
+    return np.broadcast_to(weights.reshape(weights.shape + (1,) * (len(shape) - weights.ndim)), shape)
+
+
+def share(part: Any, whole: Any) -> Any:
+    """part / whole, and 0 where the whole is 0."""
+    return np.divide(part, whole, out=np.zeros(np.shape(part)), where=np.asarray(whole) != 0)

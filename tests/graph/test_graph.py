@@ -1,0 +1,153 @@
+"""Tensors, nodes, tracing and gradients."""
+
+import numpy as np
+import pytest
+
+from striate import ops
+from striate.errors import ArgumentError, ShapeError
+from striate.graph import Tensor, Variable, active_trace, gradients, probe, topological_order, trace
+from striate.runtime import ReferenceExecutor
+
+
+def value_of(function, *arrays):
+    graph = trace(function, [Tensor(a.shape, a.dtype) for a in arrays], dtype=np.float64)
+    return ReferenceExecutor(graph).run(arrays)
+
+
+def test_operators_are_operations():
+    a, b = np.array([1.0, 2.0, 4.0]), np.array([3.0, 5.0, 8.0])
+    (result,) = value_of(lambda x, y: (x + y) * 2 - y / x + (-x) ** 2 + 1 / x - (1 - y), a, b)
+    np.testing.assert_allclose(result, (a + b) * 2 - b / a + (-a) ** 2 + 1 / a - (1 - b))
+
+
+def test_numpy_on_the_left_asks_the_tensor():
+    x = Tensor((3,), np.float64)
+    assert isinstance(np.ones(3) + x, Tensor)
+    assert isinstance(np.float64(2) * x, Tensor)
+
+
+def test_symbols_refuse_to_be_numbers():
+    x = ops.relu(Tensor((2, 2)))
+    with pytest.raises(TypeError, match="has no values yet"):
+        np.asarray(x)
+    with pytest.raises(TypeError, match="cannot branch"):
+        bool(x)
+    with pytest.raises(TypeError, match="cannot be iterated"):
+        list(x)
+    assert "by relu" in repr(x)
+    assert "relu" in repr(x.node)
+
+
+def test_gradients_add_where_a_tensor_is_used_twice():
+    x = np.array([1.0, -2.0, 3.0])
+
+    def function(t):
+        y = ops.sum(t * t + 3.0 * t)
+        return gradients(y, [t])
+
+    np.testing.assert_allclose(value_of(function, x)[0], 2 * x + 3)
+
+
+def test_gradient_of_what_does_not_matter_is_none():
+    def function(t, u):
+        grads = gradients(ops.sum(t), [t, u])
+        assert grads[1] is None
+        return grads[0]
+
+    np.testing.assert_array_equal(value_of(function, np.ones(2), np.ones(2))[0], [1, 1])
+
+
+def test_gradients_want_a_scalar_or_a_gradient():
+    x = Tensor((2, 3))
+    with pytest.raises(ShapeError, match=r"expected a scalar output, got shape \(2, 3\); give grad_output"):
+        gradients(ops.relu(x), [x])
+    with pytest.raises(ShapeError, match=r"expected grad_output of shape \(2, 3\), got \(3, 2\)"):
+        gradients(ops.relu(x), [x], Tensor((3, 2)))
+
+
+def test_first_order_only():
+    def twice(x):
+        y = ops.max(ops.square(x))
+        (first,) = gradients(y, [x])
+        return gradients(ops.sum(first), [x])
+
+    with pytest.raises(ArgumentError, match="gradients in Striate are of first order"):
+        trace(twice, [Tensor((3,))])
+
+
+def test_networks_deeper_than_pythons_stack():
+    def deep(x):
+        y = x
+        for _ in range(3000):
+            y = y + 1.0
+        return y, gradients(ops.sum(y), [x])
+
+    y, grad = value_of(deep, np.zeros(1))
+    assert (y.item(), grad.item()) == (3000, 1)
+
+
+def test_topological_order_has_each_node_once_after_its_inputs():
+    x = Tensor((1,))
+    a = ops.relu(x)
+    b = ops.exp(a)
+    c = a + b
+    assert [node.name for node in topological_order([c, b])] == ["relu", "exp", "add"]
+
+
+def test_unneeded_gradients_are_never_computed():
+    """The gradient with respect to a network's input is not asked for, so no node computes it."""
+
+    def function(x):
+        w = active_trace().symbol(kernel)
+        return gradients(ops.sum(ops.conv2d(x, w)), [w])
+
+    kernel = Variable(np.ones((3, 3, 1, 2)))
+    graph = trace(function, [Tensor((1, 5, 5, 1))])
+    assert "conv_grad_input" not in [node.name for node in graph.nodes]
+
+
+def test_probe_finds_what_depends_on_the_batch():
+    x = Tensor((None, 4, 4, 3))
+    assert probe(ops.relu, (x,), {}).shape == (None, 4, 4, 3)
+    assert ops.mean(x, axis=(1, 2)).shape == (None, 3)
+    assert ops.sum(x).shape == ()
+    assert (x + np.ones((1, 4, 4, 3))).shape == (None, 4, 4, 3)
+
+
+def test_variables_keep_their_array_and_check_shapes():
+    v = Variable([1, 2, 3], "v")
+    array = v.value
+    v.assign([4, 5, 6])
+    assert v.value is array
+    assert v.dtype == np.float32
+    assert v.numpy() is not array
+    assert repr(v) == "<Variable v (3,) float32>"
+    np.testing.assert_array_equal(np.asarray(v), [4, 5, 6])
+    with pytest.raises(ShapeError, match=r"v: expected a value of shape \(3,\), got \(2,\)"):
+        v.assign([1, 2])
+
+
+def test_assigning_inside_a_trace_happens_after_each_run():
+    v = Variable(np.zeros(2), "count")
+
+    def function(x):
+        v.assign(v + x)
+        return v + 0.0
+
+    graph = trace(function, [Tensor((2,))])
+    run = ReferenceExecutor(graph).run
+    np.testing.assert_array_equal(run([np.ones(2)])[0], [0, 0])
+    np.testing.assert_array_equal(run([np.ones(2)])[0], [1, 1])
+    np.testing.assert_array_equal(v.value, [2, 2])
+
+
+def test_trace_leaves_no_trace_behind():
+    with pytest.raises(ZeroDivisionError):
+        trace(lambda x: 1 // 0, [Tensor((1,))])
+    assert active_trace() is None
+
+
+def test_executor_takes_the_shape_it_was_traced_for():
+    graph = trace(ops.relu, [Tensor((2, 3), name="x")])
+    with pytest.raises(ShapeError, match=r"this graph takes x of shape \(2, 3\), got \(3, 2\)"):
+        ReferenceExecutor(graph).run([np.zeros((3, 2))])

@@ -1,0 +1,224 @@
+"""Networks: how they are put together, named, looked at and asked."""
+
+import numpy as np
+import pytest
+
+import striate
+from striate import layers
+from striate.errors import ArgumentError, DataError, ModelError, ShapeError
+
+
+def small(**kwargs):
+    striate.set_seed(0)
+    return striate.Sequential(
+        [
+            striate.Input((8, 8, 1)),
+            layers.Conv2D(3, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(4, 3),
+            layers.Flatten(),
+            layers.Dense(2, activation="softmax"),
+        ],
+        **kwargs,
+    )
+
+
+def test_names_are_unique_and_stay():
+    model = small()
+    assert [layer.name for layer in model.layers] == ["conv2d", "max_pooling2d", "conv2d_1", "flatten", "dense"]
+    part = striate.Model(model.get_layer("conv2d_1").input, model.get_layer("conv2d_1").output)
+    assert "conv2d_1" in [layer.name for layer in part.layers]
+    assert model.get_layer("conv2d_1") is model.get_layer(index=2)
+
+
+def test_two_layers_of_one_name_are_refused():
+    with pytest.raises(ArgumentError, match="two layers are named 'a'; names must be unique"):
+        striate.Sequential([striate.Input((3,)), layers.Dense(2, name="a"), layers.Dense(2, name="a")])
+
+
+def test_missing_layers_are_named():
+    with pytest.raises(ArgumentError, match="get_layer: no layer 'nope'; there are conv2d, max_pooling2d"):
+        small().get_layer("nope")
+    with pytest.raises(ArgumentError, match="get_layer: expected an index below 5, got 9"):
+        small().get_layer(index=9)
+
+
+def test_sequential_waits_for_its_first_input():
+    model = striate.Sequential([layers.Dense(3), layers.Dense(2)])
+    assert not model.built
+    with pytest.raises(ModelError, match="call it on an input, or fit it"):
+        model.traced()
+    assert model.predict(np.ones((5, 4), np.float32)).shape == (5, 2)
+    assert model.built
+    assert [v.shape for v in model.weights] == [(4, 3), (3,), (3, 2), (2,)]
+
+
+def test_add_and_pop():
+    model = striate.Sequential()
+    with pytest.raises(ModelError, match="has no layers yet"):
+        model(np.ones((1, 2), np.float32))
+    with pytest.raises(ModelError, match="pop: there are no layers"):
+        model.pop()
+    model.add(striate.Input((4,)))
+    model.add(layers.Dense(3))
+    model.add(layers.Dense(2))
+    kernel = model.layers[0].kernel
+    assert isinstance(model.pop(), layers.Dense)
+    assert model.predict(np.ones((1, 4), np.float32)).shape == (1, 3)
+    assert model.layers[0].kernel is kernel
+    with pytest.raises(ArgumentError, match="expected a layer, got 'dense'"):
+        model.add("dense")
+    with pytest.raises(ArgumentError, match="an Input can only be the first layer"):
+        model.add(striate.Input((4,)))
+
+
+def test_inputs_and_outputs_have_to_belong_together():
+    a, b = striate.Input((3,)), striate.Input((3,))
+    with pytest.raises(ArgumentError, match="the outputs also depend on the input"):
+        striate.Model(a, layers.Add()([a, b]))
+    with pytest.raises(ArgumentError, match="the outputs do not depend on the input"):
+        striate.Model([a, b], layers.Dense(2)(a))
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (-1,), (2.5,), (None, 3), "28"])
+def test_inputs_have_known_sizes(shape):
+    with pytest.raises(ArgumentError, match="Input: expected a shape of whole numbers, each at least 1, got"):
+        striate.Input(shape)
+
+
+def test_models_nest():
+    inner = small()
+    begin = striate.Input((8, 8, 1))
+    outer = striate.Model(begin, layers.Dense(3)(inner(begin)))
+    x = np.random.default_rng(0).random((4, 8, 8, 1), np.float32)
+    dense = outer.layers[-1]
+    expected = inner.predict(x) @ dense.kernel.value + dense.bias.value
+    np.testing.assert_allclose(outer.predict(x), expected, rtol=1e-5)
+    assert len(outer.weights) == 8
+
+
+def test_layers_used_twice_share_their_weights():
+    dense = layers.Dense(3)
+    a, b = striate.Input((3,)), striate.Input((3,))
+    model = striate.Model([a, b], layers.Subtract()([dense(a), dense(b)]))
+    assert len(model.weights) == 2
+    x = np.ones((2, 3), np.float32)
+    np.testing.assert_array_equal(model.predict([x, x]), np.zeros((2, 3)))
+    with pytest.raises(ModelError, match="dense: is used 2 times in a network; expected 1"):
+        _ = dense.output
+
+
+def test_training_is_handed_down():
+    x = np.ones((1, 1000), np.float32)
+    inner = striate.Sequential([striate.Input((1000,)), layers.Dropout(0.5)])
+    outer = striate.Sequential([striate.Input((1000,)), inner])
+    striate.set_seed(1)
+    assert (np.asarray(outer(x, training=True)) == 0).mean() == pytest.approx(0.5, abs=0.1)
+    np.testing.assert_array_equal(outer(x), x)
+    np.testing.assert_array_equal(outer.predict(x), x)
+    begin = striate.Input((1000,))
+    frozen = striate.Model(begin, inner(begin, training=False))
+    np.testing.assert_array_equal(frozen(x, training=True), x)
+
+
+def test_O12_batch_invariance():
+    model = small()
+    x = np.random.default_rng(0).random((17, 8, 8, 1), np.float32)
+    together = model.predict(x, batch_size=17)
+    singles = np.concatenate([model.predict(x[i : i + 1]) for i in range(17)])
+    np.testing.assert_allclose(together, singles, atol=1e-6)
+    exact = model.predict(x, deterministic=True)
+    np.testing.assert_array_equal(exact, singles)
+    np.testing.assert_array_equal(exact[3:5], model.predict(x[3:5], deterministic=True))
+    np.testing.assert_array_equal(
+        exact, model.predict(iter([x[:5], x[5:]]), deterministic=True)
+    )
+
+
+def test_O13_receptive_field_is_exact():
+    model = striate.Sequential(
+        [
+            striate.Input((16, 16, 1)),
+            layers.Conv2D(2, 3, strides=2, padding="same", activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(2, 3, padding="same", dilation_rate=1),
+            layers.UpSampling2D(2),
+            layers.Conv2DTranspose(1, 3, strides=2, padding="same"),
+        ]
+    )
+    x = np.random.default_rng(0).random((1, 16, 16, 1), np.float32)
+    for layer in model.layers:
+        for y, x_ in ((0, 0), (1, 2), (3, 3)):
+            rows, columns = model.receptive_field(layer, y, x_)
+            part = striate.Model(model.inputs[0], layer.output)
+            before = part.predict(x)[0, y, x_].copy()
+            changed = x + 1
+            changed[0, slice(*rows), slice(*columns)] = x[0, slice(*rows), slice(*columns)]
+            np.testing.assert_array_equal(part.predict(changed)[0, y, x_], before)
+    assert model.receptive_field("conv2d", 2, 2) == ((4, 7), (4, 7))
+    with pytest.raises(ArgumentError, match=r"receptive_field: expected a position inside of \(8, 8\), got \(8, 0\)"):
+        model.receptive_field("conv2d", 8, 0)
+    with pytest.raises(ArgumentError, match="receptive_field: no layer 'x'"):
+        model.receptive_field("x", 0, 0)
+
+
+def test_activations_are_every_layers_output():
+    model = small()
+    x = np.random.default_rng(0).random((2, 8, 8, 1), np.float32)
+    found = model.activations(x)
+    assert [(a.name, a.values.shape) for a in found] == [
+        ("conv2d", (2, 6, 6, 3)),
+        ("max_pooling2d", (2, 3, 3, 3)),
+        ("conv2d_1", (2, 1, 1, 4)),
+        ("flatten", (2, 4)),
+        ("dense", (2, 2)),
+    ]
+    assert all(a.sentence for a in found)
+    np.testing.assert_array_equal(found[-1].values, model.predict(x))
+
+
+BAD = np.zeros((2, 8, 8, 1), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "text"),
+    [
+        (BAD[..., 0], ShapeError, r"expected x of shape \(N, 8, 8, 1\), got \(2, 8, 8\). Add the channel axis: x\[..., None\]"),
+        (BAD[0], ShapeError, r"got \(8, 8, 1\). Give a batch: x\[None\] adds the batch axis"),
+        (np.zeros((2, 1, 8, 8)), ShapeError, "Images are channels-last here"),
+        (np.zeros((2, 8, 8, 3)), ShapeError, r"expected x of shape \(N, 8, 8, 1\), got \(2, 8, 8, 3\)"),
+        (np.zeros((0, 8, 8, 1)), DataError, r"x is empty, shape \(0, 8, 8, 1\); at least one sample is needed"),
+        (np.full((2, 8, 8, 1), None), DataError, "expected x to hold numbers, got an array of object"),
+        (np.array(["a"]), DataError, "expected x to hold numbers, got an array of <U1"),
+        ([[1, 2], [3]], DataError, "expected x as one rectangular array, got a ragged list"),
+        (np.float32(3), ShapeError, "expected x with a batch axis, got a single number"),
+        (np.where(np.indices((2, 8, 8, 1)).sum(0) == 9, np.nan, 0), DataError, r"x holds NaN, first at index \(0, 2, 7, 0\)"),
+        (3, DataError, "expected arrays or an iterable of batches, got int"),
+        (iter([]), DataError, "the iterable of batches gave none"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_named(x, error, text):
+    with pytest.raises(error, match=text):
+        small().predict(x)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.asfortranarray(np.arange(128, dtype=np.float32).reshape(2, 8, 8, 1)),
+        np.arange(128, dtype=">f4").reshape(2, 8, 8, 1),
+        np.arange(128, dtype=">i2").reshape(2, 8, 8, 1),
+        np.arange(256, dtype=np.float64)[::2].reshape(2, 8, 8, 1) / 2,
+        np.arange(128, dtype=np.uint8).reshape(2, 8, 8, 1),
+        np.arange(128).reshape(2, 8, 8, 1).tolist(),
+    ],
+    ids=["Fortran order", "big-endian float", "big-endian integer", "every other", "uint8", "lists"],
+)
+def test_any_array_of_numbers_will_do(array):
+    expected = small().predict(np.arange(128, dtype=np.float32).reshape(2, 8, 8, 1))
+    if isinstance(array, np.ndarray):
+        array.flags.writeable = False
+        before = array.copy()
+    np.testing.assert_array_equal(small().predict(array), expected)
+    if isinstance(array, np.ndarray):
+        np.testing.assert_array_equal(array, before)

@@ -1,0 +1,299 @@
+"""A4: one safe file for each model."""
+
+import json
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import save as as_bytes
+
+import striate
+from striate import layers
+from striate.data.drawing import Preprocessing
+from striate.errors import FormatError, ModelError, StriateError
+
+
+def make_model():
+    striate.set_seed(3)
+    begin = striate.Input((8, 8, 1), name="image")
+    x = layers.Conv2D(4, 3, padding="same", kernel_regularizer="l2", name="first")(begin)
+    x = layers.BatchNormalization()(x)
+    x = layers.Add()([x, layers.Activation("relu")(x) * 0.5])
+    x = layers.GlobalAveragePooling2D()(x)
+    model = striate.Model(begin, layers.Dense(3, activation="softmax")(x), name="net")
+    model.preprocessing = Preprocessing(size=8, box=6)
+    model.classes = ("a", "b", "c")
+    model.threshold = 0.4
+    return model
+
+
+X = np.random.default_rng(0).random((5, 8, 8, 1), np.float32)
+
+
+def test_A4_round_trip_keeps_everything(tmp_path):
+    model = make_model()
+    model.compile(striate.optimizers.Adam(0.02), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    path = tmp_path / "m.safetensors"
+    model.save(path)
+    again = striate.load_model(path)
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    assert (again.name, again.classes, again.threshold) == ("net", ("a", "b", "c"), 0.4)
+    assert again.preprocessing == model.preprocessing
+    assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
+    assert again.optimizer.learning_rate == pytest.approx(0.02)
+    again.evaluate(X, np.zeros(5, int), verbose=0)
+    again.save(tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
+
+
+def test_A4_sequential_and_nested_models(tmp_path):
+    inner = striate.Sequential([layers.Dense(4, activation="relu"), layers.Dense(2)])
+    model = striate.Sequential([striate.Input((6,)), layers.Dense(5), inner, layers.Dropout(0.5)])
+    x = np.ones((3, 6), np.float32)
+    model.save(tmp_path / "m.keras")
+    np.testing.assert_array_equal(striate.load_model(tmp_path / "m.keras").predict(x), model.predict(x))
+
+
+def test_weights_alone(tmp_path):
+    model, path = make_model(), tmp_path / "w.safetensors"
+    model.save_weights(path)
+    other = make_model()
+    other.get_layer("first").kernel.assign(np.zeros((3, 3, 1, 4)))
+    other.load_weights(path)
+    np.testing.assert_array_equal(other.predict(X), model.predict(X))
+    with pytest.raises(FormatError, match="it holds weights only. Build the model, then call load_weights"):
+        striate.load_model(path)
+    with pytest.raises(FormatError, match="holds weights that the model does not have: batch_normalization/beta"):
+        striate.Sequential([striate.Input((8, 8, 1)), layers.Conv2D(4, 3, name="first")]).load_weights(path)
+
+
+def test_subclassed_models_have_no_structure_to_save(tmp_path):
+    class Mine(striate.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(2)
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+    model = Mine()
+    model.predict(np.ones((1, 3), np.float32))
+    with pytest.raises(ModelError, match=r"the structure of mine is Python code, not data.*save_weights"):
+        model.save(tmp_path / "m.safetensors")
+    model.save_weights(tmp_path / "w.safetensors")
+    other = Mine()
+    other.predict(np.ones((1, 3), np.float32))
+    other.load_weights(tmp_path / "w.safetensors")
+
+
+def test_functions_of_ones_own_cannot_be_written(tmp_path):
+    model = striate.Sequential([striate.Input((3,)), layers.Dense(2, activation=lambda x: x)])
+    with pytest.raises(ModelError, match="cannot be written as plain data"):
+        model.save(tmp_path / "m.safetensors")
+
+
+def test_unwritable_paths(tmp_path):
+    model = make_model()
+    with pytest.raises(FormatError, match=r"save: cannot write .*nowhere/m.safetensors: No such file or directory"):
+        model.save(tmp_path / "nowhere" / "m.safetensors")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(FormatError, match="save: cannot write .*folder: Is a directory"):
+        model.save(folder)
+    model.save(tmp_path / "m")
+    with pytest.raises(FormatError, match="m exists already; give overwrite=True"):
+        model.save(tmp_path / "m", overwrite=False)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    model, path = make_model(), tmp_path / "m.safetensors"
+    model.save(path)
+    before = path.read_bytes()
+    model.get_layer("first").kernel.assign(np.zeros((3, 3, 1, 4)))
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(FormatError, match="No space left on device"):
+        model.save(path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["m.safetensors"]
+
+
+# Files made to do harm, or damaged
+
+
+def written(path: Path, tensors=None, **changes) -> Path:
+    """A model file with parts of its description replaced."""
+    description = {
+        "version": 1,
+        "model": {
+            "class_name": "Sequential",
+            "config": {
+                "name": "s",
+                "layers": [
+                    {"class_name": "InputLayer", "config": {"shape": [4], "name": "i"}},
+                    {"class_name": "Dense", "config": {"units": 2, "name": "d"}},
+                ],
+            },
+        },
+        "preprocessing": None,
+        "classes": [],
+        "threshold": 0.0,
+        "training": None,
+    }
+    description.update(changes)
+    tensors = {"d/kernel": np.ones((4, 2), np.float32), "d/bias": np.ones(2, np.float32)} if tensors is None else tensors
+    path.write_bytes(as_bytes(tensors, {"striate": json.dumps(description)}))
+    return path
+
+
+def layer(class_name, **config):
+    inner = [
+        {"class_name": "InputLayer", "config": {"shape": [4], "name": "i"}},
+        {"class_name": class_name, "config": config},
+    ]
+    return {"class_name": "Sequential", "config": {"name": "s", "layers": inner}}
+
+
+def test_the_helper_writes_a_file_that_opens(tmp_path):
+    assert striate.load_model(written(tmp_path / "m")).predict(np.ones((1, 4), np.float32)).tolist() == [[5, 5]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"version": 2}, "expected a description of version 1"),
+        ({"model": layer("os.system", command="touch /tmp/owned")}, "'os.system' is no layer of this library; files cannot bring"),
+        ({"model": layer("Lambda", function="print(1)")}, "'Lambda' is no layer of this library"),
+        ({"model": layer("Dense", units=2, name="d", activation="__import__('os')")}, "cannot be rebuilt: ArgumentError"),
+        ({"model": layer("Dense", units=10**12, name="d")}, "the architecture needs more weights than the 10 in the file"),
+        ({"model": layer("Dense", units=-1, name="d")}, "cannot be rebuilt"),
+        ({"model": layer("Dense", units=2, name="d", evil=1)}, "cannot be rebuilt: TypeError"),
+        ({"model": layer("Dense", units=3, name="d")}, "the architecture needs more weights than the 10"),
+        ({"model": layer("Dense", units=1, name="d")}, r"expected d/kernel of shape \(4, 1\), got \(4, 2\)"),
+        ({"model": {"class_name": "Dense", "config": {"units": 2}}}, "it describes a Dense, not a model"),
+        ({"model": {"class_name": "Sequential"}}, "expected a class name and a config"),
+        ({"model": [1, 2]}, "expected a class name and a config"),
+        ({"preprocessing": {"size": 10**9}}, "Preprocessing"),
+        ({"threshold": "high"}, "cannot be rebuilt: ValueError"),
+        ({"training": {"optimizer": {"class_name": "eval", "config": {}}}}, "cannot be rebuilt: ArgumentError"),
+    ],
+)  # fmt: skip
+def test_A4_descriptions_that_lie(tmp_path, changes, text):
+    with pytest.raises(FormatError, match=text):
+        striate.load_model(written(tmp_path / "m", **changes))
+
+
+def test_A4_a_file_made_to_run_code_runs_nothing(tmp_path):
+    """Pickle, the usual carrier, is not even read; and no string of a description is ever evaluated."""
+    import pickle
+
+    canary = tmp_path / "canary"
+
+    class Gadget:
+        def __reduce__(self):
+            return os.system, (f"touch {canary}",)
+
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(Gadget()))
+    with pytest.raises(FormatError, match="it is not a safetensors file, or damaged"):
+        striate.load_model(tmp_path / "m.pkl")
+    code = f"__import__('os').system('touch {canary}')"
+    for place in ({"model": layer(code)}, {"model": layer("Dense", units=2, name="d", kernel_initializer=code)}):
+        with pytest.raises(FormatError):
+            striate.load_model(written(tmp_path / "m", **place))
+    assert not canary.exists()
+
+
+def nodes_config(**attributes):
+    return {
+        "class_name": "Model",
+        "config": {
+            "name": "m",
+            "layers": [{"class_name": "InputLayer", "config": {"shape": [8, 8, 1], "name": "i"}}],
+            "nodes": [
+                {"layer": 0, "arguments": [], "attributes": {}},
+                {"operation": "conv", "arguments": [{"tensor": [0, 0]}, {"constant": [[[[1.0]]]]}], "attributes": attributes},
+            ],
+            "inputs": [0, 0],
+            "outputs": [1, 0],
+        },
+    }
+
+
+@pytest.mark.parametrize("change", [{"strides": [-1, 1]}, {"strides": [0, 1]}, {"dilation": [-3, 1]}, {"padding": [[-4, 0], [0, 0]]}])
+def test_A4_attributes_cannot_reach_outside_of_arrays(tmp_path, change):
+    """Windows are read through raw strides, so what a file says of them is checked like everything else."""
+    attributes = {"strides": [1, 1], "padding": [[0, 0], [0, 0]], "dilation": [1, 1], "groups": 1} | change
+    with pytest.raises(FormatError, match="expected kernel, strides and dilation of at least 1 and padding of at least 0"):
+        striate.load_model(written(tmp_path / "m", {"x": np.ones(1, np.float32)}, model=nodes_config(**attributes)))
+
+
+def test_A4_deep_nesting(tmp_path):
+    inner: dict = layer("Dense", units=2, name="d")
+    for _ in range(400):
+        inner = {"class_name": "Sequential", "config": {"name": "s", "layers": [inner]}}
+    with pytest.raises(FormatError, match="load_model: cannot open"):
+        striate.load_model(written(tmp_path / "m", model=inner))
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"", "not a safetensors file, or damaged"),
+        (b"\x00" * 7, "not a safetensors file, or damaged"),
+        (struct.pack("<Q", 2**62) + b"{}", "not a safetensors file, or damaged"),
+        (struct.pack("<Q", 2) + b"{}", "it was not written by Striate"),
+        (struct.pack("<Q", 70) + b'{"a":{"dtype":"F32","shape":[1000000],"data_offsets":[0,4000000]}}    ', "or damaged"),
+    ],
+)
+def test_damaged_and_lying_files(tmp_path, content, text):
+    (tmp_path / "m.safetensors").write_bytes(content)
+    with pytest.raises(FormatError, match=text):
+        striate.load_model(tmp_path / "m.safetensors")
+
+
+def test_truncated_files(tmp_path):
+    whole = written(tmp_path / "m").read_bytes()
+    for length in range(0, len(whole), 37):
+        (tmp_path / "cut").write_bytes(whole[:length])
+        with pytest.raises(FormatError, match="load_model: cannot open"):
+            striate.load_model(tmp_path / "cut")
+
+
+def test_other_ways_of_not_being_a_model(tmp_path):
+    with pytest.raises(FormatError, match="load_model: no file .*nowhere"):
+        striate.load_model(tmp_path / "nowhere")
+    path = tmp_path / "m"
+    path.write_bytes(as_bytes({"a": np.ones(1, np.float32)}, {"striate": '{"version": 1, "version": 1}'}))
+    with pytest.raises(FormatError, match="not valid JSON: a key stands twice"):
+        striate.load_model(path)
+    path.write_bytes(as_bytes({"a": np.ones(1, np.float32)}, {"striate": '{"version": NaN}'}))
+    with pytest.raises(FormatError, match="not valid JSON: NaN is not JSON"):
+        striate.load_model(path)
+    path.write_bytes(as_bytes({"a": np.ones(1, np.float32)}, {"striate": "[" * 100_000}))
+    with pytest.raises(FormatError, match="not valid JSON"):
+        striate.load_model(path)
+    with pytest.raises(FormatError, match="expected weights in float32, d/bias is int64"):
+        striate.load_model(written(path, {"d/kernel": np.ones((4, 2), np.float32), "d/bias": np.ones(2, np.int64)}))
+    with pytest.raises(FormatError, match="it lacks the weights d/bias"):
+        striate.load_model(written(path, {"d/kernel": np.ones((4, 2), np.float32), "x": np.ones(9, np.float32)}))
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_fuzzed_files_end_in_our_error(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("fuzz") / "m"
+    content = bytearray(written(path).read_bytes())
+    for _ in range(data.draw(st.integers(1, 6))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content)
+    try:
+        striate.load_model(path).predict(np.ones((1, 4), np.float32))
+    except StriateError:
+        pass

@@ -1,0 +1,113 @@
+"""The house stands as ARCHITECTURE.md draws it: imports go down only, and each package is imported where it is used."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import striate
+
+PACKAGE = Path(striate.__file__).parent
+FILES = sorted(p for p in PACKAGE.rglob("*.py"))
+
+#: From the bottom to the top; rooms on one line may not import each other.
+FLOORS = [
+    {"errors"},
+    {"configurable", "random", "data", "datasets"},
+    {"graph"},
+    {"ops"},
+    {"runtime"},
+    {"layers"},
+    {"training", "utils"},
+    {"models"},
+    {"architectures"},
+    {"testing"},
+    {"studio"},
+    {"cli"},
+]
+FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_modules(path: Path) -> list[str]:
+    modules = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            modules += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules += [f"{node.module}.{alias.name}" for alias in node.names]
+    return modules
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_down_only(path: Path) -> None:
+    here = room(path)
+    if here in ("__init__", "__main__"):
+        return
+    assert here in FLOOR, f"the room {here!r} has no floor in this test and in ARCHITECTURE.md"
+    for module in imported_modules(path):
+        parts = module.split(".")
+        if parts[0] != "striate" or len(parts) == 1:
+            continue
+        there = parts[1]
+        assert there in FLOOR, f"{path.name} imports {module} through the package's front door"
+        assert there == here or FLOOR[there] < FLOOR[here], f"{here} imports {there} ({module}), which is not below it"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_nothing_that_executes_what_it_reads(path: Path) -> None:
+    modules = {module.split(".")[0] for module in imported_modules(path)}
+    assert not modules & {"pickle", "marshal", "shelve", "joblib", "dill", "cloudpickle"}
+    calls = {
+        node.func.id
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert not calls & {"eval", "exec", "compile", "__import__"}
+
+
+def run_python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_A3_import_needs_numpy_alone() -> None:
+    loaded = run_python("import sys, striate; print(*sorted({name.split('.')[0] for name in sys.modules}))")
+    assert loaded.returncode == 0, loaded.stderr
+    ours = set(loaded.stdout.split())
+    assert not ours & {"PIL", "safetensors", "typer", "rich", "starlette", "uvicorn", "websockets", "click", "scipy"}
+
+
+def test_A3_trains_with_every_other_package_blocked() -> None:
+    done = run_python(
+        """
+import sys
+from importlib.abc import MetaPathFinder
+
+class OnlyNumPy(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        top = name.split(".")[0]
+        if top not in {*sys.stdlib_module_names, "numpy", "striate"}:
+            raise ImportError(f"blocked: {name}")
+
+sys.meta_path.insert(0, OnlyNumPy())
+import numpy as np
+import striate
+from striate import layers
+
+striate.set_seed(0)
+model = striate.Sequential([
+    striate.Input((8, 8, 1)), layers.Conv2D(4, 3, activation="relu"), layers.BatchNormalization(),
+    layers.MaxPooling2D(), layers.Dropout(0.25), layers.Flatten(), layers.Dense(3, activation="softmax")])
+model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+x = np.random.default_rng(0).random((64, 8, 8, 1), np.float32)
+history = model.fit(x, np.arange(64) % 3, epochs=2, verbose=0)
+model.summary()
+print("trained", model.predict(x).shape, len(history.history["loss"]))
+"""
+    )
+    assert "trained (64, 3) 2" in done.stdout, done.stderr

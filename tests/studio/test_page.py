@@ -1,0 +1,330 @@
+"""The page in a real browser: what a person does, and what they then see."""
+
+import re
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from striate.data.drawing import render
+from tests.studio.conftest import running
+from tests.studio.standin import StandIn
+from tests.studio.strokes import DIGITS, SCRIBBLES
+from tests.studio.test_server import png
+
+TALL = DIGITS["1"][0]
+HOLLOW = DIGITS["0"][0]
+FLAT = [[(0.1, 0.5), (0.3, 0.5), (0.6, 0.5), (0.9, 0.5)]]
+
+
+@contextmanager
+def visiting(browser, address, *, path="/", **options):
+    """Open the page; a script that fails, or that the page's own policy blocks, fails the test."""
+    trouble = []
+    with browser.new_context(**options) as context:
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.on("console", lambda line: trouble.append(line.text) if "Content Security Policy" in line.text else None)
+        page.goto(f"http://{address}{path}")
+        page.wait_for_selector(".bars")
+        yield page
+    assert trouble == []
+
+
+@pytest.fixture
+def page(browser, studio):
+    with visiting(browser, studio) as page:
+        yield page
+
+
+def draw(page, strokes, *, lift=True):
+    """Draw with the mouse; without `lift` the last stroke's button stays down."""
+    page.locator("#pad").scroll_into_view_if_needed()
+    box = page.locator("#pad").bounding_box()
+    for number, stroke in enumerate(strokes):
+        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
+        page.mouse.move(*places[0])
+        page.mouse.down()
+        for place in places[1:]:
+            page.mouse.move(*place)
+        if lift or number < len(strokes) - 1:
+            page.mouse.up()
+
+
+def expect_glyph(page, glyph):
+    expect(page.locator("#glyph")).to_have_text(glyph)
+
+
+def maps(page, layer):
+    """The canvas with all of a layer's maps."""
+    return page.get_by_role("application", name=f"{layer}, ")
+
+
+def ink(page, selector="#pad"):
+    """How many pixels of a canvas are painted."""
+    return page.evaluate(
+        """selector => {
+          const canvas = document.querySelector(selector);
+          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          return data.filter((value, index) => index % 4 === 3 && value > 0).length;
+        }""",
+        selector,
+    )
+
+
+def activations(strokes):
+    model = StandIn()
+    picture = model.preprocessing.prepare(render(strokes, width=0.08))
+    return {output.name: output.values[0] for output in model.activations(picture[np.newaxis])}
+
+
+def test_P1_empty_page_invites(page):
+    assert page.get_by_text("Draw a digit").is_visible()
+    assert page.locator("#glyph").inner_text() == ""
+    assert page.get_by_role("button", name="Undo").is_disabled()
+    assert page.get_by_role("button", name="Clear").is_disabled()
+
+
+def test_P1_answer_comes_while_the_pen_is_down(page):
+    draw(page, TALL, lift=False)
+    expect_glyph(page, "1")
+    expect(page.locator("#glyph")).to_have_class("sure")
+    assert page.get_by_text("Draw a digit").is_hidden()
+    page.mouse.up()
+    expect(page.locator("#spoken")).to_have_text(re.compile(r"1, 9\d\.\d %"))
+    expect(page.locator(".row.first .label")).to_have_text("1")
+
+
+def test_P1_scribble_is_not_sure(page):
+    draw(page, FLAT)
+    expect_glyph(page, "?")
+    assert page.locator("#verdict").inner_text() == "Not sure: perhaps 0 or 1"
+    expect(page.locator("#glyph")).not_to_have_class("sure")
+
+
+@pytest.mark.parametrize("kind", ["touch", "pen"])
+def test_P1_finger_and_pen_draw_too(browser, studio, kind):
+    with visiting(browser, studio, has_touch=True, viewport={"width": 390, "height": 844}) as page:
+        box = page.locator("#pad").bounding_box()
+        places = [{"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]} for x, y in TALL[0]]
+        devtools = page.context.new_cdp_session(page)
+        for number, place in enumerate(places):
+            if kind == "touch":
+                event = "touchMove" if number else "touchStart"
+                devtools.send("Input.dispatchTouchEvent", {"type": event, "touchPoints": [place]})
+            else:
+                event = {"type": "mouseMoved" if number else "mousePressed", "pointerType": "pen", "button": "left"}
+                devtools.send("Input.dispatchMouseEvent", event | place | {"buttons": 1, "clickCount": 1})
+        expect_glyph(page, "1")
+        assert page.evaluate("scrollY") == 0
+
+
+def test_P1_keyboard_alone_can_draw(page):
+    page.locator("#pad").focus()
+    page.keyboard.press("Shift+ArrowUp")
+    for key in ["ArrowUp"] * 12 + [" "] + ["ArrowDown"] * 24 + [" "]:
+        page.keyboard.press(key)
+    expect_glyph(page, "1")
+    page.keyboard.press("Control+z")
+    expect_glyph(page, "")
+
+
+def test_P1_undo_redo_and_clear(page):
+    draw(page, TALL)
+    expect_glyph(page, "1")
+    draw(page, FLAT)
+    expect_glyph(page, "?")
+    page.get_by_role("button", name="Undo").click()
+    expect_glyph(page, "1")
+    page.keyboard.press("Control+Shift+z")
+    expect_glyph(page, "?")
+    page.keyboard.press("Delete")
+    expect_glyph(page, "")
+    assert ink(page) == 0
+    page.get_by_role("button", name="Undo").click()  # clearing can be undone as well
+    expect_glyph(page, "?")
+    page.get_by_role("button", name="Clear").click()
+    expect_glyph(page, "")
+
+
+def test_P1_brush_size_changes_the_drawing(page):
+    draw(page, TALL)
+    expect_glyph(page, "1")
+    thin = ink(page)
+    page.keyboard.press("]")
+    expect(page.locator("#brush")).to_have_value("0.09")
+    page.locator("#brush").fill("0.16")
+    page.evaluate("() => new Promise(requestAnimationFrame)")
+    assert ink(page) > 1.5 * thin
+
+
+def test_P1_drawing_survives_a_reload(page):
+    draw(page, TALL)
+    expect_glyph(page, "1")
+    page.reload()
+    expect_glyph(page, "1")
+
+
+def test_P1_picture_is_uploaded_pasted_and_dropped(page):
+    picture = png(255 - render(TALL, width=0.08))
+    draw(page, FLAT)
+    page.locator("#file").set_input_files({"name": "one.png", "mimeType": "image/png", "buffer": picture})
+    expect_glyph(page, "1")
+    for kind, property_name in (("paste", "clipboardData"), ("drop", "dataTransfer")):
+        page.get_by_role("button", name="Undo").click()
+        expect_glyph(page, "?")
+        page.evaluate(
+            """([kind, property, bytes]) => {
+              const data = new DataTransfer();
+              data.items.add(new File([new Uint8Array(bytes)], "one.png", { type: "image/png" }));
+              const event = kind === "paste" ? ClipboardEvent : DragEvent;
+              document.body.dispatchEvent(new event(kind, { [property]: data, bubbles: true, cancelable: true }));
+            }""",
+            [kind, property_name, list(picture)],
+        )
+        expect_glyph(page, "1")
+
+
+def test_R4_bad_picture_is_named_and_the_drawing_stays(page):
+    draw(page, TALL)
+    expect_glyph(page, "1")
+    painted = ink(page)
+    page.locator("#file").set_input_files({"name": "x.png", "mimeType": "image/png", "buffer": b"no picture"})
+    expect(page.get_by_role("alert")).to_contain_text("expected a picture")
+    assert ink(page) == painted
+    expect_glyph(page, "1")
+
+
+def test_P1_drawing_outlives_the_server(browser):
+    with running(StandIn()) as address:
+        visit = visiting(browser, address)
+        page = visit.__enter__()
+        draw(page, TALL)
+        expect_glyph(page, "1")
+    expect(page.get_by_role("alert")).to_contain_text("The studio does not answer")
+    assert ink(page) > 0
+    visit.__exit__(None, None, None)
+
+
+def test_P3_every_layer_is_shown_with_its_sentence(page):
+    draw(page, HOLLOW)
+    expect_glyph(page, "0")
+    assert page.locator("figure").count() == 5
+    for sentence in ("2 maps, the differences", "The largest of every", "2 units", "10 probabilities"):
+        assert page.get_by_text(sentence).is_visible()
+    assert page.locator("#layers .maps > canvas").evaluate_all("all => all.every(canvas => canvas.width > 0)")
+
+
+def test_P3_number_under_the_pointer_is_the_engines(page):
+    draw(page, HOLLOW)
+    expect_glyph(page, "0")
+    shown = page.locator("figure", has_text="7×7").locator(".readout")
+    values = activations(HOLLOW)["pooled"]
+    row, column = np.unravel_index(values[..., 0].argmax(), (4, 4))
+    canvas = maps(page, "pooled")
+    box = canvas.bounding_box()
+    side = box["width"] / 4
+    canvas.hover(position={"x": (column + 0.5) * side, "y": (row + 0.5) * side})
+    index, value, *scale = re.split(r"\s*\n\s*|(?<=\]) ", shown.inner_text())
+    assert index == f"[{row}, {column}, 0]"
+    assert np.float32(value) == values[row, column, 0]
+    assert scale == ["0", "1"]
+
+
+def test_P3_signed_maps_show_a_scale_of_both_signs(page):
+    draw(page, TALL)
+    expect_glyph(page, "1")
+    maps(page, "slopes").hover(position={"x": 20, "y": 20})
+    least, greatest = page.locator("figure", has_text="differences").locator(".scale span").all_inner_texts()
+    assert least == f"−{greatest}"
+
+
+def test_P3_every_place_is_a_link(browser, page, studio):
+    draw(page, TALL)
+    expect_glyph(page, "1")
+    maps(page, "pooled").click()
+    assert page.url.endswith("/#pooled/0")
+    lens = page.locator(".lens:visible")
+    enlarged = page.get_by_role("application", name="One map of pooled")
+    cell = enlarged.evaluate("canvas => canvas.offsetWidth") / 4
+    enlarged.click(position={"x": 2.5 * cell, "y": 1.5 * cell})
+    assert page.url.endswith("/#pooled/0/1,2")
+    assert "[1, 2, 0]" in lens.inner_text()
+    page.go_back()
+    assert page.url.endswith("/#pooled/0")
+    page.go_back()
+    assert lens.count() == 0
+    with visiting(browser, studio, path="/#pooled/0/1,2") as linked:
+        draw(linked, TALL)
+        expect_glyph(linked, "1")
+        assert "[1, 2, 0]" in linked.locator(".lens:visible").inner_text()
+
+
+def test_P3_keyboard_alone_reaches_every_number(page):
+    draw(page, TALL)
+    expect_glyph(page, "1")
+    maps(page, "slopes").focus()
+    for key in ("ArrowRight", "Enter", "ArrowDown", "ArrowDown", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    assert page.url.endswith("/#slopes/1/2,1")
+    page.keyboard.press("Escape")
+    assert page.locator(".lens:visible").count() == 0
+
+
+def test_P3_units_and_probabilities_are_numbers_to_click(page):
+    draw(page, TALL)
+    expect_glyph(page, "1")
+    values = activations(TALL)
+    maps(page, "measures").click(position={"x": 4, "y": 4})
+    assert page.url.endswith("/#measures/0")
+    width = str(values["measures"][0].astype(np.float32))
+    assert f"[0] {width}" in page.locator("figure", has_text="2 units").inner_text()
+    page.locator(".row").nth(1).click()
+    assert page.url.endswith("/#softmax/1")
+    assert "[1] 0.9" in page.locator("#probabilities").inner_text()
+
+
+@pytest.mark.parametrize("width", [360, 390, 768, 1280, 1920])
+def test_P1_page_fits_every_width(browser, studio, width):
+    with visiting(browser, studio, viewport={"width": width, "height": 640}) as page:
+        draw(page, TALL)
+        expect_glyph(page, "1")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_P1_dark_scheme_repaints(page):
+    paper = page.locator(".paper")
+    light = paper.evaluate("paper => getComputedStyle(paper).backgroundColor")
+    page.emulate_media(color_scheme="dark")
+    expect(paper).not_to_have_css("background-color", light)
+
+
+@pytest.mark.parametrize(("preference", "animations"), [("reduce", 0), ("no-preference", 1)])
+def test_P1_nothing_moves_under_reduced_motion(browser, studio, preference, animations):
+    with visiting(browser, studio, reduced_motion=preference) as page:
+        maps(page, "pooled").click()
+        assert page.locator(".lens:visible").evaluate("lens => lens.getAnimations().length") == animations
+
+
+@pytest.mark.parametrize(
+    ("digit", "strokes"),
+    [
+        pytest.param(digit, strokes, id=f"{digit}-{hand}")
+        for digit, hands in DIGITS.items()
+        for hand, strokes in enumerate(hands)
+    ],
+)
+def test_P1_strokes_of_each_digit_get_their_digit_first(browser, digits_studio, digit, strokes):
+    with visiting(browser, digits_studio) as page:
+        draw(page, strokes)
+        expect(page.locator(".row.first .label")).to_have_text(digit)
+
+
+@pytest.mark.parametrize("strokes", SCRIBBLES, ids=["crossing out", "tangle", "loops"])
+def test_P1_scribbles_get_not_sure_from_the_model_that_ships(browser, digits_studio, strokes):
+    with visiting(browser, digits_studio) as page:
+        draw(page, strokes)
+        expect_glyph(page, "?")
+        assert page.locator("#verdict").inner_text().startswith("Not sure")

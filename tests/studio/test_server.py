@@ -1,0 +1,276 @@
+"""What the server says to a page, and to anybody else."""
+
+import io
+import json
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from striate.data.drawing import render
+from striate.errors import ArgumentError, ModelError
+from striate.studio import create_app, serve, server
+from striate.studio.messages import MAX_MESSAGE_BYTES, MAX_STROKES
+from striate.studio.server import MAX_PICTURE_BYTES, MAX_PICTURE_PIXELS
+from tests.studio.conftest import running
+from tests.studio.standin import StandIn
+from tests.studio.strokes import DIGITS
+
+ROOT = Path(__file__).parents[2]
+ONE = DIGITS["1"][0]
+
+
+def message(strokes=ONE, **fields):
+    return json.dumps({"id": 7, "width": 0.08, "strokes": strokes} | fields)
+
+
+def fetch(address, path, data=None, **headers):
+    """Return the status, the headers and the body; header names with underscores."""
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(f"http://{address}{path}", data, headers)) as response:
+            return response.status, response.headers, response.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers, error.read()
+
+
+def draw(address, *messages, **options):
+    """Send messages one after the other; return what came back for each."""
+    answers = []
+    with connect(f"ws://{address}/draw", max_size=None, **options) as websocket:
+        for sent in messages:
+            websocket.send(sent)
+            answers.append(websocket.recv(timeout=10))
+    return answers
+
+
+def unpack(frame, shapes):
+    """Read an answer as messages.py describes it: the header, and an array for each shape."""
+    (length,) = struct.unpack_from("<I", frame)
+    values = np.frombuffer(frame, "<f4", offset=4 + length)
+    ends = np.cumsum([np.prod(shape) for shape in shapes])
+    assert len(values) == ends[-1]
+    parts = np.split(values, ends[:-1])
+    return json.loads(frame[4 : 4 + length]), [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def shapes(address):
+    return [layer["shape"] for layer in json.loads(fetch(address, "/api/model")[2])["layers"]]
+
+
+def png(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_P1_page_comes_whole_and_keeps_to_itself(studio):
+    status, headers, body = fetch(studio, "/")
+    assert status == 200
+    assert b"main.js" in body
+    assert "script-src 'self'" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    for path in (server_file.name for server_file in Path(server.__file__).with_name("static").iterdir()):
+        status, headers, _ = fetch(studio, f"/{path}")
+        assert status == 200
+        assert not path.endswith(".js") or headers["Content-Type"].startswith("text/javascript")
+
+
+def test_P1_model_is_described_with_every_layer(studio):
+    _, headers, body = fetch(studio, "/api/model")
+    model = json.loads(body)
+    assert headers["Cache-Control"] == "no-store"
+    assert model["classes"] == list("0123456789")
+    assert [(layer["name"], layer["shape"]) for layer in model["layers"]] == [
+        ("input", [28, 28, 1]),
+        ("slopes", [28, 28, 2]),
+        ("pooled", [4, 4, 1]),
+        ("measures", [2]),
+        ("softmax", [10]),
+    ]
+
+
+def test_P3_drawing_gets_the_numbers_of_every_layer(studio):
+    """A9 as well: the studio prepares strokes exactly as everybody else does."""
+    model = StandIn()
+    picture = model.preprocessing.prepare(render(ONE, width=0.08))
+    expected = [picture, *(output.values[0] for output in model.activations(picture[np.newaxis]))]
+    header, tensors = unpack(draw(studio, message())[0], shapes(studio))
+    assert header == {"drawing": 7, "sure": True}
+    for got, wanted in zip(tensors, expected, strict=True):
+        np.testing.assert_array_equal(got, wanted.astype(np.float32))
+
+
+def test_P1_server_is_not_sure_below_the_threshold(studio):
+    header, tensors = unpack(draw(studio, message([[(0.1, 0.5), (0.9, 0.5)]]))[0], shapes(studio))
+    assert header["sure"] is False
+    assert tensors[-1].max() < StandIn.threshold
+
+
+def test_P1_only_the_newest_drawing_is_answered_when_they_come_faster_than_answers():
+    with running(StandIn(seconds=0.05)) as address, connect(f"ws://{address}/draw") as websocket:
+        for number in range(50):
+            websocket.send(message(id=number))
+        answered = []
+        while not answered or answered[-1] < 49:
+            answered.append(unpack(websocket.recv(timeout=10), shapes(address))[0]["drawing"])
+    assert answered == sorted(answered)
+    assert len(answered) < 10
+
+
+@pytest.mark.parametrize("paper", ["dark", "bright"])
+def test_P1_picture_gets_the_same_kind_of_answer(studio, paper):
+    ink = render(ONE, width=0.08)
+    status, _, body = fetch(studio, "/api/picture", png(ink if paper == "dark" else 255 - ink))
+    header, tensors = unpack(body, shapes(studio))
+    assert status == 200
+    assert header == {"drawing": None, "sure": True}
+    assert tensors[-1].argmax() == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "sentence"),
+    [
+        (b"", 400, "expected a picture"),
+        (b"no picture", 400, "expected a picture"),
+        (png(render(ONE, width=0.08))[:200], 400, "expected an intact picture"),
+        (png(np.full((99, 99), 255, np.uint8)), 400, "no ink found"),
+        (bytes(MAX_PICTURE_BYTES + 1), 413, "at most 16 MiB"),
+        (png(np.zeros((8000, MAX_PICTURE_PIXELS // 8000 + 1), bool)), 413, "at most 32,000,000 pixels"),
+    ],
+    ids=["nothing", "text", "truncated", "blank", "too many bytes", "too many pixels"],
+)
+def test_R4_bad_picture_is_refused_in_a_sentence(studio, body, status, sentence):
+    got, _, answer = fetch(studio, "/api/picture", body)
+    assert got == status
+    assert sentence in json.loads(answer)["error"]
+
+
+@pytest.mark.parametrize(("path", "status"), [("/api/picture", 405), ("/nowhere", 404), ("/../server.py", 404)])
+def test_R4_other_requests_are_refused_as_json(studio, path, status):
+    got, _, answer = fetch(studio, path)
+    assert got == status
+    assert json.loads(answer)["error"]
+
+
+BAD_MESSAGES = {
+    "no JSON": ("{", "expected JSON"),
+    "no text": (b"\xff\xfe", "expected JSON"),
+    "nested": ("[" * 100_000, "expected JSON"),
+    "no object": ("[]", "expected an object with an integer id"),
+    "no width": ('{"id": 1, "strokes": []}', "expected an object with an integer id"),
+    "no strokes": (message(None), "expected an object with an integer id"),
+    "no paper touched": (message([]), "no ink found"),
+    "no list": (message([5]), "every stroke to be a list"),
+    "no pairs": (message([[[0.5]]]), "expected points"),
+    "no numbers": (message([[["a", "b"]]]), "expected points"),
+    "giant numbers": (message([[[10**400, 0]]]), "expected points"),
+    "no finite numbers": (message([[[float("nan"), 0]]]), "expected finite points"),
+    "pixels": (message([[[120, 80]]]), "expected points in canvas units"),
+    "no brush": (message(width=0), "expected a brush width"),
+    "broom": (message(width=3), "expected a brush width"),
+    "too many strokes": (message([[]] * (MAX_STROKES + 1)), f"at most {MAX_STROKES:,} strokes"),
+    "too many points": (message([[[0.5, 0.5]] * 20_001]), "at most 20,000 points"),
+    "too many bytes": (" " * (MAX_MESSAGE_BYTES + 1), f"at most {MAX_MESSAGE_BYTES:,} bytes"),
+}
+
+
+@pytest.mark.parametrize(("bad", "sentence"), BAD_MESSAGES.values(), ids=BAD_MESSAGES)
+def test_R4_bad_drawing_gets_a_sentence_and_the_next_one_an_answer(studio, bad, sentence):
+    refusal, answer = draw(studio, bad, message())
+    assert sentence in json.loads(refusal)["error"]
+    assert unpack(answer, shapes(studio))[0]["drawing"] == 7
+
+
+def test_R3_only_pages_of_the_studio_itself_may_talk_to_it(studio):
+    port = studio.split(":")[1]
+    picture = png(render(ONE, width=0.08))
+    for origin in (f"http://127.0.0.1:{port}", None):
+        assert fetch(studio, "/api/picture", picture, **({"Origin": origin} if origin else {}))[0] == 200
+    assert fetch(f"localhost:{port}", "/", Origin=f"http://localhost:{port}")[0] == 200
+    assert draw(studio, message(), origin=f"http://{studio}")
+    for origin in ("http://evil.example", "null", "http://127.0.0.1:1", f"https://127.0.0.1:{port}"):
+        status, _, body = fetch(studio, "/api/picture", picture, Origin=origin)
+        assert status == 403
+        assert "expected a page of its own" in json.loads(body)["error"]
+        with pytest.raises(InvalidStatus, match="403") as refused:
+            draw(studio, message(), origin=origin)
+        assert b"expected a page of its own" in refused.value.response.body
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example"])
+def test_R3_foreign_host_names_are_refused(studio, host):
+    status, _, body = fetch(studio, "/api/model", Host=host)
+    assert status == 403
+    assert f"expected the host {studio}" in json.loads(body)["error"]
+
+
+def test_P1_serve_prints_its_address_and_ends_cleanly_on_ctrl_c():
+    program = (
+        "from striate.studio import serve\n"
+        "from tests.studio.standin import StandIn\n"
+        "serve(StandIn(), open_browser=False)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        line = process.stdout.readline()
+        address = line.split("http://")[1].split("/")[0]
+        with connect(f"ws://{address}/draw") as websocket:  # an open page must not hold the server back
+            websocket.send(message())
+            websocket.recv(timeout=10)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=10) == 0
+        assert process.stdout.read() == ""
+        assert process.stderr.read() == ""
+
+
+def test_R4_port_in_use_is_named():
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(ArgumentError, match=r"cannot listen on port \d+ .*Use port 0"),
+    ):
+        serve(StandIn(), port=taken.getsockname()[1])
+
+
+def test_P1_browser_is_opened_only_where_there_is_a_screen(monkeypatch):
+    started = []
+    monkeypatch.setattr(server.sys, "platform", "linux")
+    monkeypatch.setattr(server.subprocess, "Popen", lambda command, **_: started.append(command))
+    monkeypatch.setattr(server.webbrowser, "get", lambda: None)
+    for variable in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(variable, raising=False)
+    server._open_browser("http://here/")
+    assert started == []
+    monkeypatch.setenv("DISPLAY", ":0")
+    server._open_browser("http://here/")
+    assert started == [[sys.executable, "-m", "webbrowser", "http://here/"]]
+
+    def no_browser():
+        raise server.webbrowser.Error("no browser")
+
+    monkeypatch.setattr(server.webbrowser, "get", no_browser)
+    server._open_browser("http://here/")
+    assert len(started) == 1
+
+
+def test_R4_model_that_cannot_take_drawings_is_refused():
+    model = StandIn()
+    model.classes = ("one", "two")
+    with pytest.raises(ModelError, match=r"one output for each of the 2 classes, got outputs of shape \(10,\)"):
+        create_app(model)
+    model.preprocessing = None
+    with pytest.raises(ModelError, match="knows how to prepare drawings"):
+        create_app(model)

@@ -1,0 +1,342 @@
+"""Optimizers: numbers of Keras and PyTorch over many steps, clipping, decay, checkpoints, messages."""
+
+import os
+
+import numpy as np
+import pytest
+
+from striate.configurable import describe
+from striate.errors import ArgumentError, FormatError, ModelError, ShapeError
+from striate.training import optimizers
+from striate.training.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Optimizer, RMSprop
+from striate.training.schedules import CosineDecay, ExponentialDecay
+
+STEPS = 25
+SHAPES = ((3, 4), (4,), (2, 2, 2))
+SIZES = [12, 4, 8]
+
+#: Optimizer and settings, the same for us and for Keras.
+SETTINGS = [
+    ("SGD", {"learning_rate": 0.1}),
+    ("SGD", {"learning_rate": 0.1, "momentum": 0.9}),
+    ("SGD", {"learning_rate": 0.1, "momentum": 0.8, "nesterov": True}),
+    ("SGD", {"learning_rate": 0.1, "weight_decay": 0.1}),
+    ("SGD", {"learning_rate": 0.1, "clipnorm": 0.5}),
+    ("SGD", {"learning_rate": 0.1, "global_clipnorm": 0.5}),
+    ("SGD", {"learning_rate": 0.1, "clipvalue": 0.2}),
+    ("RMSprop", {}),
+    ("RMSprop", {"rho": 0.8, "momentum": 0.5, "epsilon": 1e-3}),
+    ("RMSprop", {"centered": True, "epsilon": 1e-2, "learning_rate": 0.01}),
+    ("Adagrad", {"learning_rate": 0.05}),
+    ("Adagrad", {"learning_rate": 0.05, "initial_accumulator_value": 0.0, "epsilon": 1e-2}),
+    ("Adam", {}),
+    ("Adam", {"learning_rate": 0.05, "beta_1": 0.7, "beta_2": 0.9, "epsilon": 1e-2}),
+    ("Adam", {"learning_rate": 0.05, "amsgrad": True}),
+    ("Adam", {"learning_rate": 0.05, "weight_decay": 0.2, "clipnorm": 1.0}),
+    ("AdamW", {}),
+    ("AdamW", {"learning_rate": 0.05, "weight_decay": 0.1, "amsgrad": True}),
+    ("Lion", {"learning_rate": 0.01}),
+    ("Lion", {"learning_rate": 0.01, "beta_1": 0.5, "beta_2": 0.7, "weight_decay": 0.1}),
+]
+
+
+def problem(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """First parameters (24,), and a gradient (24,) for each step, some of it large, some 0."""
+    generator = np.random.default_rng(seed)
+    gradients = generator.standard_normal((STEPS, sum(SIZES))) * generator.choice([0, 0.1, 1, 5], (STEPS, sum(SIZES)))
+    return generator.standard_normal(sum(SIZES)).astype(np.float32), gradients.astype(np.float32)
+
+
+def trained(optimizer: Optimizer, seed: int = 0) -> np.ndarray:
+    parameters, gradients = problem(seed)
+    optimizer.build(parameters.size)
+    for gradient in gradients:
+        optimizer.apply(parameters, gradient.copy(), SIZES)
+    return parameters
+
+
+def parts(vector: np.ndarray) -> list[np.ndarray]:
+    return [p.reshape(s) for p, s in zip(np.split(vector, np.cumsum(SIZES)[:-1]), SHAPES, strict=True)]
+
+
+@pytest.mark.parametrize(("name", "settings"), SETTINGS, ids=str)
+def test_numbers_are_those_of_keras(name, settings):
+    os.environ["KERAS_BACKEND"] = "torch"
+    keras = pytest.importorskip("keras")
+    parameters, gradients = problem()
+    variables = [keras.Variable(p) for p in parts(parameters)]
+    theirs = getattr(keras.optimizers, name)(**settings)
+    theirs.build(variables)
+    for gradient in gradients:
+        theirs.apply([keras.ops.convert_to_tensor(g) for g in parts(gradient.copy())], variables)
+    expected = np.concatenate([keras.ops.convert_to_numpy(v.value).ravel() for v in variables])
+
+    got = trained(getattr(optimizers, name)(**settings))
+    np.testing.assert_allclose(got, expected, rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("ours", "name", "settings"),
+    [
+        (SGD(0.1), "SGD", {"lr": 0.1}),
+        (SGD(0.1, momentum=0.9), "SGD", {"lr": 0.1, "momentum": 0.9}),
+        (SGD(0.1, momentum=0.9, nesterov=True), "SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+        (RMSprop(0.01, rho=0.99, epsilon=0), "RMSprop", {"lr": 0.01, "alpha": 0.99, "eps": 0}),
+        (RMSprop(0.01, 0.9, 0.5, 0), "RMSprop", {"lr": 0.01, "alpha": 0.9, "momentum": 0.5, "eps": 0}),
+        (Adagrad(0.1, 0.3, 0), "Adagrad", {"lr": 0.1, "initial_accumulator_value": 0.3, "eps": 0}),
+        (Adam(0.01, epsilon=1e-30), "Adam", {"lr": 0.01, "eps": 1e-30}),
+        (Adam(0.01, amsgrad=True, epsilon=1e-30), "Adam", {"lr": 0.01, "amsgrad": True, "eps": 1e-30}),
+        (AdamW(0.01, 0.1, epsilon=1e-30), "AdamW", {"lr": 0.01, "weight_decay": 0.1, "eps": 1e-30}),
+    ],
+    ids=str,
+)
+def test_numbers_are_those_of_pytorch_where_epsilon_does_not_matter(ours, name, settings):
+    torch = pytest.importorskip("torch")
+    parameters, gradients = problem()
+    gradients[gradients == 0] = 0.01  # PyTorch's 0/0 at epsilon 0 is not ours to match
+    theirs = torch.tensor(parameters.copy(), requires_grad=True)
+    optimizer = getattr(torch.optim, name)([theirs], **settings)
+    ours.build(parameters.size)
+    for gradient in gradients:
+        theirs.grad = torch.tensor(gradient.copy())
+        optimizer.step()
+        ours.apply(parameters, gradient)
+    np.testing.assert_allclose(parameters, theirs.detach().numpy(), rtol=2e-5, atol=2e-6)
+
+
+def test_first_steps_by_hand():
+    def two_steps(optimizer: Optimizer) -> float:
+        parameters = np.array([1.0], np.float32)
+        optimizer.build(1)
+        for _ in range(2):
+            optimizer.apply(parameters, np.array([0.5], np.float32))
+        return float(parameters[0])
+
+    assert two_steps(SGD(0.1)) == pytest.approx(1 - 0.05 - 0.05)
+    assert two_steps(SGD(0.1, momentum=0.9)) == pytest.approx(1 - 0.05 - (0.9 * 0.05 + 0.05))
+    # Equal gradients: Adam's corrected mean over its corrected root mean square is 1.
+    assert two_steps(Adam(0.1, epsilon=0)) == pytest.approx(1 - 0.1 - 0.1)
+    assert two_steps(Lion(0.1)) == pytest.approx(1 - 0.1 - 0.1)
+    assert two_steps(Adagrad(0.1, 0.0, 0)) == pytest.approx(1 - 0.1 - 0.1 / 2**0.5)
+
+
+def test_the_vector_itself_is_changed_and_gradients_stay_where_nothing_is_clipped():
+    parameters, (gradient, *_) = problem()
+    before, kept = parameters, gradient.copy()
+    optimizer = Adam()
+    optimizer.build(parameters.size)
+    optimizer.apply(parameters, gradient)
+    assert before is parameters
+    assert not np.array_equal(parameters, problem()[0])
+    np.testing.assert_array_equal(gradient, kept)
+
+
+def test_clipnorm_is_per_variable_and_global_clipnorm_over_all():
+    def clipped(optimizer: Optimizer) -> np.ndarray:
+        gradient = np.array([3, 4, 0.3, 0.4], np.float32)
+        optimizer.build(4)
+        optimizer.apply(np.zeros(4, np.float32), gradient, [2, 2])
+        return gradient
+
+    np.testing.assert_allclose(clipped(SGD(clipnorm=1.0)), [0.6, 0.8, 0.3, 0.4], rtol=1e-6)
+    scale = 1 / np.sqrt(25 + 0.25)
+    np.testing.assert_allclose(clipped(SGD(global_clipnorm=1.0)), np.array([3, 4, 0.3, 0.4]) * scale, rtol=1e-6)
+    np.testing.assert_allclose(clipped(SGD(clipvalue=0.35)), [0.35, 0.35, 0.3, 0.35], rtol=1e-6)
+
+
+def test_clipping_survives_squares_that_overflow():
+    gradient = np.array([3e30, 4e30], np.float32)
+    optimizer = SGD(1.0, clipnorm=5.0)
+    optimizer.build(2)
+    parameters = np.zeros(2, np.float32)
+    optimizer.apply(parameters, gradient)
+    np.testing.assert_allclose(parameters, [-3, -4], rtol=1e-6)
+
+
+def test_learning_rate_can_be_set_at_any_time():
+    optimizer = SGD(1.0)
+    optimizer.build(1)
+    parameters = np.zeros(1, np.float32)
+    optimizer.apply(parameters, np.ones(1, np.float32))
+    optimizer.learning_rate = 0.25
+    optimizer.apply(parameters, np.ones(1, np.float32))
+    assert parameters[0] == -1.25
+    assert optimizer.learning_rate == 0.25
+
+
+def test_a_schedule_is_evaluated_at_the_number_of_updates_made():
+    optimizer = SGD(ExponentialDecay(1.0, 1, 0.5))
+    optimizer.build(1)
+    parameters = np.zeros(1, np.float32)
+    for _ in range(3):
+        optimizer.apply(parameters, np.ones(1, np.float32))
+    assert parameters[0] == -(1 + 0.5 + 0.25)
+    assert optimizer.iterations == 3
+    assert optimizer.learning_rate == 0.125
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: SGD(0.1, momentum=0.9),
+        lambda: RMSprop(centered=True, momentum=0.5),
+        Adagrad,
+        lambda: Adam(amsgrad=True),
+        AdamW,
+        Lion,
+        lambda: SGD(CosineDecay(0.1, 20), momentum=0.5),
+    ],
+)
+def test_r2_a_checkpoint_goes_on_with_the_same_bits(make):
+    parameters, gradients = problem()
+    whole = trained(make())
+
+    first = make()
+    first.build(parameters.size)
+    for gradient in gradients[:10]:
+        first.apply(parameters, gradient.copy(), SIZES)
+    state = first.state()
+    first.apply(parameters.copy(), gradients[0].copy())  # the state is a copy: this does not change it
+
+    second = make()
+    second.build(parameters.size)
+    second.load_state(state)
+    assert second.iterations == 10
+    for gradient in gradients[10:]:
+        second.apply(parameters, gradient.copy(), SIZES)
+    np.testing.assert_array_equal(parameters, whole)
+
+
+def test_a_checkpoint_keeps_the_learning_rate_that_was_set():
+    first, second = SGD(1.0), SGD(1.0)
+    first.build(1)
+    second.build(1)
+    first.learning_rate = 0.125
+    second.load_state(first.state())
+    assert second.learning_rate == 0.125
+
+
+def test_build_forgets():
+    optimizer = Adam(0.05)
+    first = trained(optimizer)
+    np.testing.assert_array_equal(trained(optimizer), first)
+
+
+def test_build_of_nothing():
+    optimizer = SGD(clipnorm=1.0)
+    optimizer.build(0)
+    optimizer.apply(np.zeros(0, np.float32), np.zeros(0, np.float32), [])
+    assert optimizer.iterations == 1
+
+
+@pytest.mark.parametrize(("name", "settings"), SETTINGS, ids=str)
+def test_config_makes_an_equal_optimizer(name, settings):
+    optimizer = getattr(optimizers, name)(**settings)
+    again = optimizers.get(describe(optimizer))
+    assert type(again) is type(optimizer)
+    assert again.get_config() == optimizer.get_config()
+
+
+def test_config_with_a_schedule():
+    optimizer = Adam(ExponentialDecay(0.1, 10, 0.5, staircase=True))
+    again = Adam.from_config(optimizer.get_config())
+    again.iterations = optimizer.iterations = 25
+    assert again.learning_rate == optimizer.learning_rate == 0.025
+
+
+@pytest.mark.parametrize("name", ["adam", "Adam", "sgd", "SGD", "rmsprop", "RMSprop", "adamw", "lion", "adagrad"])
+def test_get_by_name(name):
+    optimizer = optimizers.get(name)
+    assert type(optimizer).__name__.lower() == name.lower()
+    assert optimizer.name == name.lower()
+
+
+def test_get_gives_back_an_optimizer_and_makes_one_of_a_class():
+    optimizer = Adam()
+    assert optimizers.get(optimizer) is optimizer
+    assert isinstance(optimizers.get(RMSprop), RMSprop)
+
+
+@pytest.mark.parametrize(
+    ("identifier", "message"),
+    [
+        ("adm", r"optimizers.get: expected one of Adagrad, Adam, .*SGD; got 'adm'\. Did you mean 'Adam'\?"),
+        ("zzz", r"got 'zzz'\.$"),
+        (3, r"optimizers.get: expected a name, a config or an object, got 3"),
+        ({"class_name": "Adam"}, r"expected a config with class_name and config, got \{'class_name': 'Adam'\}"),
+        ({"class_name": "Adam", "config": {"rho": 1}}, r"Adam.from_config: expected the arguments learning_rate, .*'rho'"),
+    ],
+)
+def test_get_of_something_unknown(identifier, message):
+    with pytest.raises(ArgumentError, match=message):
+        optimizers.get(identifier)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SGD(momentum=1.5), r"SGD: expected momentum from 0 to 1, got 1.5"),
+        (lambda: RMSprop(rho=-1), r"RMSprop: expected rho from 0 to 1, got -1"),
+        (lambda: RMSprop(momentum=2), r"RMSprop: expected momentum from 0 to 1, got 2"),
+        (lambda: RMSprop(epsilon=-1e-7), r"RMSprop: expected epsilon of at least 0"),
+        (lambda: Adagrad(initial_accumulator_value=-1), r"Adagrad: expected initial_accumulator_value of at least 0"),
+        (lambda: Adagrad(epsilon=-1), r"Adagrad: expected epsilon of at least 0"),
+        (lambda: Adam(beta_1=1), r"Adam: expected beta_1 from 0 up to, but not, 1, got 1"),
+        (lambda: Adam(beta_2=1), r"Adam: expected beta_2 from 0 up to, but not, 1, got 1"),
+        (lambda: Adam(epsilon=-1), r"Adam: expected epsilon of at least 0"),
+        (lambda: Lion(beta_1=0), r"Lion: expected beta_1 above 0 and up to 1, got 0"),
+        (lambda: Lion(beta_2=2), r"Lion: expected beta_2 from 0 to 1, got 2"),
+        (lambda: SGD(-1), r"SGD: expected learning_rate of at least 0, got -1.0"),
+        (lambda: SGD(float("nan")), r"SGD: expected learning_rate of at least 0, got nan"),
+        (lambda: SGD("fast"), r"SGD: expected learning_rate as a number or a schedule, got 'fast'"),
+        (lambda: SGD(weight_decay=-1), r"SGD: expected weight_decay of at least 0, or None, got -1"),
+        (lambda: SGD(clipnorm=-1), r"SGD: expected clipnorm of at least 0, or None, got -1"),
+        (lambda: SGD(clipnorm=1, clipvalue=1), r"SGD: expected one way of clipping, got clipnorm and clipvalue"),
+    ],
+)
+def test_settings_out_of_range(make, message):
+    with pytest.raises(ArgumentError, match=message):
+        make()
+
+
+def test_a_scheduled_learning_rate_cannot_be_set():
+    optimizer = SGD(ExponentialDecay(1.0, 1, 0.5))
+    with pytest.raises(ArgumentError, match=r"the learning rate follows ExponentialDecay and cannot be set to 0.1"):
+        optimizer.learning_rate = 0.1
+
+
+def test_apply_and_state_before_build():
+    with pytest.raises(ModelError, match=r"SGD: build\(size\) must come before apply"):
+        SGD().apply(np.zeros(1, np.float32), np.zeros(1, np.float32))
+    with pytest.raises(ModelError, match=r"SGD: build\(size\) must come before state"):
+        SGD().state()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "gradients", "message"),
+    [
+        (np.zeros(3, np.float32), np.zeros(2, np.float32), r"expected parameters as float32 of shape \(2,\), got .*\(3,\)"),
+        (np.zeros(2, np.float32), np.zeros((2, 1), np.float32), r"expected gradients as float32 of shape \(2,\), got"),
+        (np.zeros(2), np.zeros(2, np.float32), r"expected parameters as float32 of shape \(2,\), got float64"),
+    ],
+)
+def test_vectors_that_do_not_fit(parameters, gradients, message):
+    optimizer = SGD()
+    optimizer.build(2)
+    with pytest.raises(ShapeError, match=message):
+        optimizer.apply(parameters, gradients)
+
+
+def test_sizes_that_do_not_add_up():
+    optimizer = SGD(clipnorm=1.0)
+    optimizer.build(3)
+    with pytest.raises(ShapeError, match=r"SGD: expected sizes that add up to 3, got \[1, 1\]"):
+        optimizer.apply(np.zeros(3, np.float32), np.zeros(3, np.float32), [1, 1])
+
+
+def test_a_checkpoint_of_another_optimizer():
+    adam, sgd = Adam(), SGD()
+    adam.build(3)
+    sgd.build(3)
+    with pytest.raises(FormatError, match=r"SGD.load_state: expected .*, got .*velocity"):
+        sgd.load_state(adam.state())
