@@ -56,4 +56,7 @@ def say_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int
         table.add_row(*(Text(visible(cell)) for cell in row))
     if title:
         say(f"\n{title}\n")
-    console().print(table)
+    wide = console()
+    with wide.capture() as drawn:
+        wide.print(table)
+    print("\n".join(line.rstrip() for line in drawn.get().splitlines()), flush=True)

@@ -10,6 +10,7 @@ from striate.graph import Shape
 from striate.layers import initializers, regularizers
 from striate.layers.arguments import not_offered, real, whole
 from striate.layers.layer import LAYERS, Layer
+from striate.ops.operation import check_rank
 
 #: What the field calls an activation, where that is not its name with spaces.
 TERMS = {
@@ -195,6 +196,7 @@ class PReLU(Layer):
         self.alpha = self.add_weight(shape, self.alpha_initializer, "alpha", regularizer=self.alpha_regularizer)
 
     def call(self, inputs: Any) -> Any:
+        check_rank("PReLU", "input", inputs, self.alpha.ndim + 1, "as it was built for")
         return ops.prelu(inputs, self.alpha)
 
     def describe(self) -> str:

@@ -72,6 +72,7 @@ class Dense(Layer):
             self.bias = self.add_weight((self.units,), self.bias_initializer, "bias", regularizer=self.bias_regularizer)
 
     def call(self, inputs: Any) -> Any:
+        at_least("Dense", inputs.shape, 2, "(N, …, C)")
         return self.activation(ops.dense(inputs, self.kernel, self.bias))
 
     def describe(self) -> str:

@@ -81,7 +81,8 @@ class Layer:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         symbols = [tensor for tensor in tensors_in((args, kwargs)) if tensor.value is None]
-        fresh = not self.built
+        # What a failed first call is undone with: the layer can then be built for another input.
+        before = None if self.built else {**vars(self), "_weights": [*self._weights]}
         try:
             if symbols and active_trace() is None:
                 return self.extend(args, kwargs)
@@ -90,9 +91,8 @@ class Layer:
             if not hasattr(error, "layer"):
                 error.layer = self.name  # type: ignore[attr-defined]
                 error.args = (f"layer {self.name}: {error}",)
-            if fresh:
-                self._weights.clear()
-                self.built = False
+            if before is not None:
+                self.__dict__ = before
             raise
 
     def extend(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -272,11 +272,13 @@ def serialize(value: Any) -> Any:
         ModelError: it has no such form, like a function somebody wrote.
     """
     if isinstance(value, Layer) or hasattr(value, "get_config"):
-        return {"class_name": type(value).__name__, "config": value.get_config()}
+        return {"class_name": type(value).__name__, "config": serialize(value.get_config())}
+    if isinstance(value, dict):
+        return {name: serialize(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [serialize(item) for item in value]
-    if isinstance(value, np.generic):
-        return value.item()
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
     if value is None or isinstance(value, bool | int | float | str):
         return value
     name = getattr(value, "__name__", None)

@@ -18,10 +18,8 @@ class _Merge(Layer):
     sentence: ClassVar[str]
     operation: ClassVar[Callable[..., Any]]
 
-    def build(self, input_shape: Any) -> None:
-        check_list(type(self).__name__, input_shape, self.least, self.most)
-
     def call(self, inputs: Any) -> Any:
+        check_list(type(self).__name__, inputs, self.least, self.most)
         return functools.reduce(self.operation, inputs)
 
     def describe(self) -> str:
@@ -95,26 +93,24 @@ class Concatenate(Layer):
         super().__init__(**kwargs)
         self.axis = integer("Concatenate", "axis", axis)
 
-    def build(self, input_shape: Any) -> None:
-        check_list("Concatenate", input_shape, 1, None)
-
     def call(self, inputs: Any) -> Any:
+        check_list("Concatenate", inputs)
         return ops.concatenate(inputs, self.axis)
 
     def describe(self) -> str:
         return "Its inputs side by side."
 
 
-def check_list(where: str, input_shape: Any, least: int, most: int | None) -> None:
+def check_list(where: str, inputs: Any, least: int = 1, most: int | None = None) -> None:
     """Raise ShapeError unless a layer was given a list of inputs of one rank.
 
     Without this, broadcasting would take the batch of a smaller input for another axis of a larger one.
     """
-    if not isinstance(input_shape, list):
-        raise ShapeError(f"{where}: expected a list of inputs, got one input of shape {input_shape}.")
-    if len(input_shape) < least or (most is not None and len(input_shape) > most):
+    if not isinstance(inputs, list | tuple):
+        raise ShapeError(f"{where}: expected a list of inputs, got one input of shape {tuple(inputs.shape)}.")
+    if len(inputs) < least or (most is not None and len(inputs) > most):
         count = f"{least}" if most == least else f"at least {least}"
-        raise ShapeError(f"{where}: expected {count} inputs, got {len(input_shape)}.")
-    if len({len(shape) for shape in input_shape}) > 1:
-        shapes = " and ".join(map(str, input_shape))
+        raise ShapeError(f"{where}: expected {count} inputs, got {len(inputs)}.")
+    if len({len(x.shape) for x in inputs}) > 1:
+        shapes = " and ".join(str(tuple(x.shape)) for x in inputs)
         raise ShapeError(f"{where}: expected inputs of one rank, got {shapes}. Reshape the smaller one.")

@@ -259,6 +259,7 @@ class GroupNormalization(_Normalization):
 
     def call(self, inputs: Any) -> Any:
         shape = tuple(inputs.shape)
+        at_least("GroupNormalization", shape, 2, "(N, …, C)")
         groups = self._groups(shape[-1])
         apart = (groups, shape[-1] // groups)
         grouped = ops.reshape(inputs, (*shape[:-1], *apart))  # (N, …, C) → (N, …, G, C/G)

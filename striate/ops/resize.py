@@ -103,7 +103,10 @@ class ResampleGrad(Operation):
 
 
 def along(axis: int, matrix: Array, x: Array) -> Array:
-    """``matrix`` (m, n) times the axis of ``x`` that has n entries; only what has a weight is read, so NaN stays local."""
+    """``matrix`` (m, n) times the axis of ``x`` that has n entries.
+
+    Only numbers that have a weight are read, so that infinities and NaN stay where they are.
+    """
     m, n = matrix.shape
     first = (matrix != 0).argmax(axis=1)
     last = n - 1 - (matrix[:, ::-1] != 0).argmax(axis=1)

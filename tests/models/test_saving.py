@@ -236,7 +236,7 @@ def test_A4_attributes_cannot_reach_outside_of_arrays(tmp_path, change):
 
 def test_A4_deep_nesting(tmp_path):
     inner: dict = layer("Dense", units=2, name="d")
-    for _ in range(400):
+    for _ in range(200):
         inner = {"class_name": "Sequential", "config": {"name": "s", "layers": [inner]}}
     with pytest.raises(FormatError, match="load_model: cannot open"):
         striate.load_model(written(tmp_path / "m", model=inner))

@@ -262,6 +262,14 @@ def test_P3_every_place_is_a_link(browser, page, studio):
         assert "[1, 2, 0]" in linked.locator(".lens:visible").inner_text()
 
 
+@pytest.mark.parametrize("place", ["nowhere", "pooled/99", "pooled/0/9,9", "softmax/99", "pooled/x"])
+def test_R4_link_to_nowhere_leads_to_the_whole_network(browser, studio, place):
+    with visiting(browser, studio, path=f"/#{place}") as page:
+        draw(page, TALL)
+        expect_glyph(page, "1")
+        assert page.locator(".lens:visible").count() == 0
+
+
 def test_P3_keyboard_alone_reaches_every_number(page):
     draw(page, TALL)
     expect_glyph(page, "1")
@@ -305,7 +313,7 @@ def test_P1_dark_scheme_repaints(page):
 def test_P1_nothing_moves_under_reduced_motion(browser, studio, preference, animations):
     with visiting(browser, studio, reduced_motion=preference) as page:
         maps(page, "pooled").click()
-        assert page.locator(".lens:visible").evaluate("lens => lens.getAnimations().length") == animations
+        assert page.locator(".glass:visible").evaluate("glass => glass.getAnimations().length") == animations
 
 
 @pytest.mark.parametrize(

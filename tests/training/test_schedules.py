@@ -1,7 +1,6 @@
 """Learning-rate schedules: Keras's and PyTorch's numbers, and messages."""
 
 import math
-import os
 
 import pytest
 
@@ -18,6 +17,7 @@ from striate.training.schedules import (
     PiecewiseConstantDecay,
     PolynomialDecay,
 )
+from tests.training import oracle
 
 #: The same in Keras.
 SCHEDULES = [
@@ -41,8 +41,7 @@ SCHEDULES = [
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
 def test_numbers_are_those_of_keras(schedule):
-    os.environ["KERAS_BACKEND"] = "torch"
-    keras = pytest.importorskip("keras")
+    keras = oracle.keras()
     theirs = getattr(keras.optimizers.schedules, type(schedule).__name__)(**schedule.get_config())
     for step in range(50):
         assert schedule(step) == pytest.approx(float(theirs(step)), rel=1e-5, abs=1e-8), step

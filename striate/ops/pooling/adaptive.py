@@ -16,7 +16,7 @@ from striate.errors import ShapeError
 from striate.graph import Array, Node, Shape, Tensor
 from striate.ops.operation import Box, Index, Operation, Read, Term, Terms, known_shape, read
 from striate.ops.pooling import reference
-from striate.ops.pooling.op import picked
+from striate.ops.pooling.window import first_largest, picked
 from striate.ops.resize import Resample
 from striate.ops.windows import per_axis
 
@@ -98,7 +98,7 @@ class AdaptiveMaxPoolGrad(Operation):
         summands = []
         for position in itertools.product(*covering):
             reads = _reads(x, (n, *position, c), g.shape[1:-1])
-            wins = reads[int(np.argmax([one.value for one in reads]))].index == index
+            wins = reads[first_largest([one.value for one in reads])].index == index
             back = read("g", g, (n, *position, c))
             summands.append(Term(back.value if wins else 0.0, (back, *reads)))
         return Terms("Σ g of the windows where this place won", tuple(summands))
@@ -150,7 +150,7 @@ def _output_size(where: str, x: Any, output_size: Any) -> Shape:
     return per_axis(where, "output_size", output_size, axes)
 
 
-def _places(size: Shape, out: Shape) -> list[tuple[Array, ...]]:
+def _places(size: Shape, out: Shape) -> list[tuple[Any, ...]]:
     """For each entry of the largest window, where all windows have it; smaller windows have their last one again."""
     ends = [bounds(n, m) for n, m in zip(size, out, strict=True)]
     entries = itertools.product(*(range(int((end - begin).max())) for begin, end in ends))

@@ -6,7 +6,7 @@ import { Lens } from "./lens.js";
 import { arrange } from "./maps.js";
 import { MapView } from "./map-view.js";
 import { Readout } from "./readout.js";
-import { sizeOf } from "./tensor.js";
+import { has, sizeOf } from "./tensor.js";
 
 /** @typedef {import("./tensor.js").Cell} Cell */
 
@@ -64,11 +64,15 @@ export class Figure {
 
   /** Go to a map or a number, or back to the whole layer. @param {Cell | null} cell */
   select(cell) {
-    this.#picked = cell && cell.channel < this.#size.channels ? cell : null;
+    this.#picked = cell && has(this.#size, cell) ? cell : null;
     const opens = this.#picked && !this.#isUnits;
-    (opens ? this.#lens : this.#view).element.append(this.#readout.element); // the number stays near the pointer
-    if (opens) this.#openLens();
-    else this.#lens.close();
+    if (opens) {
+      this.#lens.hold(this.#readout.element); // the number stays near the pointer
+      this.#openLens();
+    } else {
+      this.#view.element.append(this.#readout.element);
+      this.#lens.close();
+    }
     this.repaint();
     if (opens && document.activeElement === this.#view.canvas) this.#lens.focus();
   }

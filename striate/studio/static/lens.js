@@ -14,6 +14,8 @@ const SMALLEST_FONT = 9;
 
 export class Lens {
   #view;
+  /** What grows, inside an element that keeps its place: the page would scroll back from where nothing is yet. */
+  #glass;
   #channel = 0;
   #size;
   #cursor = { row: 0, column: 0 };
@@ -30,7 +32,8 @@ export class Lens {
     this.#onClose = onClose;
     this.#view = new MapView({ label, onPoint: this.#onPoint, onPick: this.#onPick });
     this.#view.canvas.addEventListener("keydown", (event) => this.#key(event));
-    this.element = element("div", { className: "lens", hidden: true }, this.#view.element);
+    this.#glass = element("div", { className: "glass" }, this.#view.element);
+    this.element = element("div", { className: "lens", hidden: true }, this.#glass);
   }
 
   get isOpen() {
@@ -54,11 +57,16 @@ export class Lens {
     this.element.scrollIntoView({ block: "nearest" });
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
     const from = `translateX(${tile.x - left}px) scale(${tile.width / offsetWidth})`;
-    this.element.animate([{ transform: from }, { transform: "none" }], { duration: 160, easing: "ease-out" });
+    this.#glass.animate([{ transform: from }, { transform: "none" }], { duration: 160, easing: "ease-out" });
   }
 
   close() {
     this.element.hidden = true;
+  }
+
+  /** Show the readout at the lower edge. @param {HTMLElement} readout */
+  hold(readout) {
+    this.#glass.append(readout);
   }
 
   focus() {

@@ -48,7 +48,7 @@ export class Probabilities {
 
   /** @param {import("./tensor.js").Cell | null} cell */
   select(cell) {
-    this.#picked = cell ? cell.channel : null;
+    this.#picked = cell && cell.channel < this.#rows.length ? cell.channel : null;
     this.repaint();
   }
 

@@ -9,6 +9,11 @@ export function sizeOf(shape) {
   return { height: above.reduce((product, length) => product * length, 1), width, channels };
 }
 
+/** Whether maps of this size have such a cell; an address may name any. @param {Size} size @param {Cell} cell */
+export function has(size, { channel, row = 0, column = 0 }) {
+  return channel < size.channels && row < size.height && column < size.width;
+}
+
 export class Tensor {
   /** @param {number[]} shape @param {Float32Array} values */
   constructor(shape, values) {

@@ -1,0 +1,108 @@
+"""A2: a network as a table."""
+
+import math
+
+import pytest
+
+import striate
+from striate import layers
+from striate.models import summarize
+
+
+def rows(model):
+    return {row.name: row for row in summarize(model).rows}
+
+
+def test_A2_sizes_of_convolution_and_pooling():
+    model = striate.Sequential(
+        [
+            striate.Input((20, 20, 1)),
+            layers.Conv2D(4, 3, padding="same", name="a"),
+            layers.Conv2D(4, 3, padding="same", name="b"),
+            layers.MaxPooling2D(2, name="pool"),
+            layers.Conv2D(4, 3, padding="same", name="c"),
+        ]
+    )
+    assert [row.output_shape[1:3] for row in summarize(model).rows] == [(20, 20), (20, 20), (10, 10), (10, 10)]
+
+
+def test_A2_inputs_of_one_unit():
+    model = striate.Sequential(
+        [
+            striate.Input((28, 28, 1)),
+            layers.Conv2D(3, 3, padding="same", name="conv"),
+            layers.Conv2D(3, 3, padding="same", groups=3, name="grouped"),
+            layers.MaxPooling2D(2, name="pool"),
+        ]
+    )
+    found = rows(model)
+    assert found["conv"].inputs_per_unit == 9
+    assert found["grouped"].inputs_per_unit == 9
+    assert found["pool"].inputs_per_unit == 4
+    dense = striate.Sequential([striate.Input((28, 28)), layers.Flatten(), layers.Dense(10, name="dense")])
+    assert rows(dense)["dense"].inputs_per_unit == 784
+
+
+def test_A2_parameters_work_memory_and_receptive_fields():
+    model = striate.architectures.lenet5()
+    summary = summarize(model)
+    by_kind = [(row.kind, row.parameters, row.multiply_adds) for row in summary.rows if row.parameters]
+    assert by_kind == [
+        ("Conv2D", 156, 28 * 28 * 6 * 25),
+        ("Conv2D", 2416, 10 * 10 * 16 * 150),
+        ("Dense", 48120, 48000),
+        ("Dense", 10164, 10080),
+        ("Dense", 850, 840),
+    ]
+    assert summary.parameters == summary.trainable_parameters == 61706
+    assert summary.multiply_adds == 117600 + 240000 + 48000 + 10080 + 840
+    assert [row.receptive_field for row in summary.rows][:4] == [(5, 5), (6, 6), (14, 14), (16, 16)]
+    assert summary.rows[0].activation_bytes == 4 * 28 * 28 * 6
+    assert summary.activation_bytes == sum(4 * math.prod(row.output_shape[1:]) for row in summary.rows)
+
+
+def test_A2_text(capsys):
+    striate.architectures.ocr().summary()
+    text = capsys.readouterr().out
+    for part in ("N×22×22×32", "N×20×20×32", "N×10×10×32", "N×40", "Parameters: ", "multiply-adds", "Receptive field"):
+        assert part in text
+    lines = []
+    striate.architectures.ocr().summary(line_length=90, print_fn=lines.append)
+    assert max(map(len, lines[0].splitlines()[1:-2])) <= 110
+    assert "…" in lines[0]
+
+
+def test_A2_frozen_layers_and_running_statistics_are_not_trainable():
+    model = striate.Sequential([striate.Input((8,)), layers.Dense(4), layers.BatchNormalization(), layers.Dense(2)])
+    model.layers[0].trainable = False
+    summary = summarize(model)
+    assert (summary.parameters, summary.trainable_parameters) == (36 + 16 + 10, 8 + 10)
+
+
+def test_A2_a_model_that_has_seen_no_input(capsys):
+    striate.Sequential([layers.Dense(4)]).summary()
+    assert "not built yet: give it an Input, or data" in capsys.readouterr().out
+
+
+def test_A5_the_lectures_ocr_network():
+    """20 → 22 → 20 → 10, dropout 0.25 and 0.5, softmax over 40 signs."""
+    model = striate.architectures.ocr()
+    sizes = [row.output_shape[1] for row in summarize(model).rows if len(row.output_shape) == 4]
+    assert sizes == [22, 20, 10, 10]
+    assert [layer.rate for layer in model.layers if isinstance(layer, layers.Dropout)] == [0.25, 0.5]
+    assert model.outputs[0].shape == (None, 40)
+
+
+def test_F12_model_cards():
+    card = striate.architectures.ARCHITECTURES["lenet5"]
+    assert card.year == 1998
+    assert "never an ImageNet entry" in card.card
+
+
+@pytest.mark.parametrize("name", sorted(striate.architectures.ARCHITECTURES))
+def test_every_architecture_builds_for_other_classes_and_sizes(name):
+    entry = striate.architectures.ARCHITECTURES[name]
+    assert entry.build().count_params() > 0
+    model = entry.build(classes=7, input_shape=(32, 24, 3))
+    assert model.outputs[0].shape == (None, 7)
+    assert all((entry.paper, entry.card, entry.year))

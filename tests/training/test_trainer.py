@@ -1,0 +1,246 @@
+"""The training loop: compile, fit, evaluate, predict."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+import striate
+from striate import layers
+from striate.callbacks import Callback
+from striate.errors import ArgumentError, DataError, ModelError, ShapeError
+
+RNG = np.random.default_rng(0)
+X = RNG.random((120, 6, 6, 1), np.float32)
+Y = (X.mean(axis=(1, 2, 3)) > 0.5).astype(int) + (X[:, 0, 0, 0] > 0.5)
+
+
+def network(classes=3, seed=0):
+    striate.set_seed(seed)
+    return striate.Sequential(
+        [
+            striate.Input((6, 6, 1)),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dropout(0.2),
+            layers.Dense(classes, activation="softmax"),
+        ]
+    )
+
+
+def compiled(loss="sparse_categorical_crossentropy", **kwargs):
+    model = network()
+    model.compile("adam", loss, **kwargs)
+    return model
+
+
+def fingerprint(model):
+    return hashlib.sha256(b"".join(v.value.tobytes() for v in model.weights)).hexdigest()
+
+
+def test_fit_learns_and_reports():
+    model = compiled(metrics=["accuracy"])
+    history = model.fit(X, Y, epochs=15, batch_size=16, verbose=0, validation_data=(X[:20], Y[:20]))
+    assert list(history.history) == ["loss", "accuracy", "val_loss", "val_accuracy"]
+    assert history.history["loss"][-1] < 0.8 * history.history["loss"][0]
+    assert model.history is history
+
+
+def test_R1_same_seed_same_bits():
+    """Also with another batch size for evaluation, other callbacks, and validation in between."""
+    prints = set()
+    for validation in (None, (X[:7], Y[:7])):
+        model = compiled()
+        model.fit(X, Y, epochs=2, verbose=0, validation_data=validation)
+        prints.add(fingerprint(model))
+    assert len(prints) == 1
+    other = network(seed=1)
+    other.compile("adam", "sparse_categorical_crossentropy")
+    other.fit(X, Y, epochs=2, verbose=0)
+    assert fingerprint(other) not in prints
+
+
+def test_shuffling_is_a_function_of_the_seed():
+    class Order(Callback):
+        seen = ()
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.seen += (round(logs["loss"], 6),)
+
+    losses = []
+    for shuffle in (True, False):
+        order = Order()
+        model = network()
+        model.compile(striate.optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+        model.fit(X, Y, epochs=2, batch_size=32, verbose=0, shuffle=shuffle, callbacks=[order])
+        losses.append(order.seen)
+    assert losses[0] != losses[1]
+
+
+def test_one_step_equals_the_formula():
+    """One step of plain gradient descent on a linear model, worked out by hand."""
+    model = striate.Sequential([striate.Input((2,)), layers.Dense(1, kernel_initializer="ones")])
+    model.compile(striate.optimizers.SGD(0.1), "mse")
+    x, y = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32), np.array([[1.0], [2.0]], np.float32)
+    loss = model.train_on_batch(x, y)
+    error = np.array([2.0, 5.0])  # x @ (1, 1) − y
+    assert loss == pytest.approx((error**2).mean())
+    gradient = (2 * error[:, None] * x).mean(axis=0)
+    np.testing.assert_allclose(model.layers[0].kernel.value[:, 0], 1 - 0.1 * gradient, rtol=1e-6)
+    np.testing.assert_allclose(model.layers[0].bias.value, -0.1 * 2 * error.mean(), rtol=1e-6)
+
+
+def test_weights_of_samples_and_classes():
+    base = network()
+    results = []
+    for weights in (
+        {"sample_weight": np.where(Y == 2, 3.0, 1.0)},
+        {"class_weight": {0: 1.0, 1: 1.0, 2: 3.0}},
+    ):
+        model = network()
+        model.set_weights(base.get_weights())
+        model.compile(striate.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+        model.fit(X, Y, epochs=1, verbose=0, **weights)
+        results.append(fingerprint(model))
+    assert results[0] == results[1]
+    one_hot = network()
+    one_hot.compile(striate.optimizers.SGD(0.1), "categorical_crossentropy")
+    one_hot.fit(X, striate.utils.to_categorical(Y), epochs=1, verbose=0, class_weight={0: 1, 1: 1, 2: 3.0})
+    np.testing.assert_allclose(one_hot.get_weights()[0], model.get_weights()[0], atol=1e-6)
+
+
+def test_validation_split_takes_the_last_samples():
+    model = compiled(metrics=["accuracy"])
+    history = model.fit(X, Y, epochs=1, validation_split=0.25, verbose=0, batch_size=30)
+    expected = model.evaluate(X[90:], Y[90:], verbose=0)
+    np.testing.assert_allclose([history.history["val_loss"][0], history.history["val_accuracy"][0]], expected, rtol=1e-5)
+
+
+def test_regularizers_add_to_the_loss():
+    striate.set_seed(0)
+    plain = striate.Sequential([striate.Input((3,)), layers.Dense(2)])
+    heavy = striate.Sequential([striate.Input((3,)), layers.Dense(2, kernel_regularizer=striate.regularizers.L2(0.5))])
+    heavy.set_weights(plain.get_weights())
+    x, y = np.ones((4, 3), np.float32), np.ones((4, 2), np.float32)
+    for model in (plain, heavy):
+        model.compile("sgd", "mse")
+    penalty = 0.5 * (plain.get_weights()[0] ** 2).sum()
+    assert heavy.evaluate(x, y, verbose=0) == pytest.approx(plain.evaluate(x, y, verbose=0) + penalty, rel=1e-5)
+
+
+def test_frozen_layers_do_not_move():
+    model = network()
+    model.layers[0].trainable = False
+    model.compile("adam", "sparse_categorical_crossentropy")
+    before = model.layers[0].get_weights()
+    model.fit(X, Y, epochs=1, verbose=0)
+    for old, new in zip(before, model.layers[0].get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_two_models_that_share_layers_train_in_turns():
+    """As generators and discriminators do: whoever trains takes the shared parameters as they are now."""
+    shared = layers.Dense(4)
+    a, b = striate.Input((3,)), striate.Input((3,))
+    first, second = striate.Model(a, layers.Dense(1)(shared(a))), striate.Model(b, layers.Dense(1)(shared(b)))
+    x, y = np.ones((8, 3), np.float32), np.ones((8, 1), np.float32)
+    for model in (first, second):
+        model.compile(striate.optimizers.SGD(0.01), "mse")
+    for _ in range(3):
+        for model in (first, second):
+            before = shared.kernel.numpy()
+            model.train_on_batch(x, y)
+            assert not np.array_equal(before, shared.kernel.value)
+
+
+def test_the_last_smaller_batch_counts_as_much_as_it_has_samples():
+    model = compiled(metrics=["accuracy"])
+    whole = model.evaluate(X, Y, batch_size=120, verbose=0)
+    parts = model.evaluate(X, Y, batch_size=50, verbose=0)
+    np.testing.assert_allclose(whole, parts, rtol=1e-5)
+
+
+def test_iterables_are_begun_anew_and_iterators_go_on():
+    model = compiled()
+    batches = [(X[:40], Y[:40]), (X[40:80], Y[40:80], np.ones(40))]
+    assert len(model.fit(iter(batches * 2), epochs=2, steps_per_epoch=2, verbose=0).epoch) == 2
+
+    class Twice:
+        passes = 0
+
+        def __iter__(self):
+            self.passes += 1
+            return iter(batches)
+
+    data = Twice()
+    model.fit(data, epochs=3, verbose=0)
+    assert data.passes == 3
+
+
+def test_train_test_and_predict_on_batch():
+    model = compiled(metrics=["accuracy"])
+    loss, accuracy = model.test_on_batch(X, Y)
+    assert model.train_on_batch(X, Y, return_dict=True).keys() == {"loss", "accuracy"}
+    assert model.evaluate(X, Y, verbose=0)[0] < loss
+    assert 0 <= accuracy <= 1
+    np.testing.assert_array_equal(model.predict_on_batch(X), model.predict(X, batch_size=120))
+
+
+def test_stop_training():
+    class Stop(Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = batch == 1
+
+    model = compiled()
+    assert len(model.fit(X, Y, epochs=5, batch_size=10, verbose=0, callbacks=[Stop()]).epoch) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "text"),
+    [
+        (lambda m: network().fit(X, Y), ModelError, "fit: the model is not compiled. Call model.compile"),
+        (lambda m: network().evaluate(X, Y), ModelError, "evaluate: the model is not compiled"),
+        (lambda m: m.fit(X, Y, epochs=0), ArgumentError, "fit: expected epochs of at least 1, got 0"),
+        (lambda m: m.fit(X, Y, batch_size=0), ArgumentError, "fit: expected batch_size of at least 1, got 0"),
+        (lambda m: m.fit(X, Y, batch_size=-5), ArgumentError, "fit: expected batch_size of at least 1, got -5"),
+        (lambda m: m.fit(X, Y[:50]), ShapeError, "x has 120, y has 50"),
+        (lambda m: m.fit(X, Y, sample_weight=np.ones(3)), ShapeError, "x has 120, sample_weight has 3"),
+        (lambda m: m.fit(X, Y, validation_split=1.0), ArgumentError, "expected validation_split from 0 to below 1, got 1.0"),
+        (lambda m: m.fit(X[:1], Y[:1], validation_split=0.9), ArgumentError, "leaves none of 1 samples to train on"),
+        (lambda m: m.fit([(X, Y)], validation_split=0.5), DataError, "expected x to hold numbers|ragged"),
+        (lambda m: m.fit(iter([(X, Y)]), validation_split=0.5), ArgumentError, "validation_split needs arrays"),
+        (lambda m: m.fit(iter([(X, Y)]), Y), ArgumentError, "an iterable brings its own targets"),
+        (lambda m: m.fit(iter([])), DataError, "the iterable of batches gave none"),
+        (lambda m: m.fit(X, np.where(Y == 2, 3, Y)), DataError, "3"),
+        (lambda m: m.fit(X, Y - 1), DataError, "-1"),
+        (lambda m: m.fit(X, np.full(120, np.nan)), DataError, r"fit: y holds NaN, first at index \(0,\)"),
+        (lambda m: m.fit(X * np.nan, Y), DataError, r"fit: x holds NaN, first at index \(0, 0, 0, 0\)"),
+        (lambda m: m.fit(X[:0], Y[:0]), DataError, "x is empty"),
+        (lambda m: m.fit(X, Y, class_weight={0: 1.0}), ArgumentError, "class_weight has no weight for label 1"),
+        (lambda m: m.fit(X), ModelError, "expected targets for 1 outputs, got 0"),
+        (lambda m: m.compile("adamm", "mse"), ArgumentError, "Did you mean 'Adam'"),
+        (lambda m: m.compile("adam", "mse", speed=3), ArgumentError, "compile: unknown argument 'speed'"),
+        (lambda m: m.fit({"wrong": X}, Y), ArgumentError, "expected x for input_layer, got wrong"),
+    ],
+)  # fmt: skip
+def test_bad_calls_are_named(call, error, text):
+    with pytest.raises(error, match=text):
+        call(compiled())
+
+
+def test_O10_targets_never_broadcast():
+    model = striate.Sequential([striate.Input((3,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ShapeError, match=r"\(4,\).*\(4, 1\)"):
+        model.fit(np.ones((4, 3)), np.ones(4), verbose=0)
+
+
+def test_progress_is_printed_in_clean_lines_when_piped(capsys):
+    compiled(metrics=["accuracy"]).fit(X, Y, epochs=2, verbose=2)
+    out = capsys.readouterr().out
+    assert out.count("\n") == 2
+    assert "\r" not in out
+    assert "\x1b" not in out
+    assert "accuracy" in out
