@@ -1,4 +1,4 @@
-"""Train the digit reader that ships with Striate: ``python scripts/train_digits.py [--epochs 24] [--out PATH]``.
+"""Train the digit reader that ships with Striate: ``python scripts/train_digits.py [--epochs 16] [--out PATH]``.
 
 The network is ``striate.architectures.simple``, the engine is ours, the data are MNIST's 60,000 training digits. So that it
 also reads other people's pens, every digit is distorted anew in every epoch: turned, sheared, scaled, moved, made thicker or
@@ -155,7 +155,7 @@ def calibrate(model: Model, digits: Images, labels: NDArray[np.uint8], outliers:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=24)
+    parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--out", type=Path, default=Path(striate.__file__).parent / "pretrained" / "digits.safetensors")
     options = parser.parse_args()
 
@@ -165,7 +165,7 @@ def main() -> None:
     striate.set_seed(SEED)
     model = striate.architectures.simple()
     model.name = "digits"
-    batches = Batches(x_train, y_train, scribbles(8000, "scribbles"))
+    batches = Batches(x_train, y_train, scribbles(4000, "scribbles"))
     model.compile(
         Adam(OneCycle(max_learning_rate=3e-3, total_steps=options.epochs * len(batches))), "categorical_crossentropy"
     )

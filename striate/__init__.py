@@ -28,6 +28,7 @@ for _name, _module in {
     "losses": losses,
     "metrics": metrics,
     "optimizers": optimizers,
+    "optimizers.schedules": optimizers.schedules,
     "regularizers": regularizers,
     "saving": models.saving,
 }.items():

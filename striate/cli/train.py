@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from striate.architectures import ARCHITECTURES
@@ -49,7 +50,8 @@ def train(
     started = time.perf_counter()
     with TrainingProgress(epochs, len(x), batch_size, verbose) as progress:
         try:
-            model.fit(x, y, batch_size=batch_size, epochs=epochs, verbose=0, callbacks=[progress])
+            with np.errstate(over="ignore", invalid="ignore"):  # progress looks at every loss
+                model.fit(x, y, batch_size=batch_size, epochs=epochs, verbose=0, callbacks=[progress])
         except KeyboardInterrupt:
             complain(
                 f"train: stopped in epoch {progress.epoch + 1} of {epochs}, after {progress.images:,} of its "
@@ -79,9 +81,9 @@ def check_writable(path: Path) -> None:
     Raises:
         FormatError: the folder does not exist or cannot be written to, or the path is no regular file's.
     """
-    if path.exists() and not path.is_file():
-        raise FormatError(f"train: cannot write {path}: it is a folder, pipe or device. Give --out the path of a file.")
     try:
+        if path.exists() and not path.is_file():
+            raise FormatError(f"train: cannot write {path}: it is a folder, pipe or device. Give --out a file's path.")
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
             pass
     except OSError as error:

@@ -46,13 +46,17 @@ class Graph:
         return topological_order([*self.outputs, *(tensor for _, tensor in self.updates)])
 
 
-def topological_order(tensors: Iterable[Tensor]) -> list[Node]:
-    """The nodes behind some tensors, each after those it reads.
+def topological_order(tensors: Iterable[Tensor], behind: Iterable[Tensor] = ()) -> list[Node]:
+    """The nodes that some tensors come from, each after those it reads.
 
     Without recursion: networks are deeper than Python's stack.
+
+    Arguments:
+        tensors: where to begin.
+        behind: tensors that are taken as given; the nodes they come from are left out.
     """
     order: list[Node] = []
-    done: set[Node] = set()
+    done: set[Node] = {tensor.node for tensor in behind if tensor.node}
     stack = [(tensor.node, False) for tensor in reversed(list(tensors)) if tensor.node]
     while stack:
         node, ready = stack.pop()

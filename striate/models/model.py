@@ -45,17 +45,20 @@ class Model(Layer, Trainer):
     # Structure
 
     def _connect(self, inputs: Any, outputs: Any) -> None:
-        order = topological_order(tensors_in(outputs))
-        given = {tensor.node for tensor in tensors_in(inputs)}
+        begin = tensors_in(inputs)
+        order = topological_order(tensors_in(outputs), behind=begin)
+        used = {tensor for node in order for tensor in node.inputs} | set(tensors_in(outputs))
+        for tensor in begin:
+            if tensor not in used:
+                raise ArgumentError(f"{self.name}: the outputs do not depend on the input {tensor!r}.")
         for node in order:
-            if isinstance(node.operation, InputLayer) and node not in given:
+            if isinstance(node.operation, InputLayer):
                 raise ArgumentError(
                     f"{self.name}: the outputs also depend on the input {node.operation.name!r}, which is not among "
                     "the model's inputs."
                 )
-        for tensor in tensors_in(inputs):
-            if tensor.node is None or tensor.node not in order:
-                raise ArgumentError(f"{self.name}: the outputs do not depend on the input {tensor!r}.")
+        beginnings = [tensor.node for tensor in begin if tensor.node and isinstance(tensor.node.operation, InputLayer)]
+        order = [*beginnings, *order]
         self._graph, self.nodes_in_order = (inputs, outputs), order
         name_layers(self.layers)
         self.built = True

@@ -25,7 +25,7 @@ import numpy as np
 from striate.data.drawing import Preprocessing
 from striate.data.files import write_atomically
 from striate.errors import FormatError, ModelError, StriateError
-from striate.graph import Array, Shape, Tensor, Variable
+from striate.graph import Array, Node, Shape, Tensor, Variable
 from striate.graph.tensor import map_tensors, tensors_in
 from striate.layers.layer import LAYERS, WEIGHT_SOURCE, Layer, serialize
 from striate.models.input import InputLayer
@@ -71,7 +71,7 @@ def _write(model: "Model", filepath: str | Path, overwrite: bool, description: d
     if not overwrite and path.exists():
         raise FormatError(f"save: {path} exists already; give overwrite=True to replace it.")
     tensors = {name: variable.value for name, variable in named_weights(model).items()}
-    metadata = {"format": "striate", "striate": json.dumps(description, allow_nan=False)}
+    metadata = {"striate": json.dumps(description, allow_nan=False)}  # one entry: the library does not keep an order
     write_atomically(path, as_bytes(tensors, metadata), "save")
 
 
@@ -249,9 +249,11 @@ def graph_config(model: "Model") -> dict[str, Any]:
     """A functional model as data: its layers, and its nodes with references to earlier nodes' outputs."""
     if not model.is_graph:
         raise ModelError(f"{model.name}: has no structure that can be written as data.")
-    nodes = model.nodes_in_order
-    place = {tensor: [n, i] for n, node in enumerate(nodes) for i, tensor in enumerate(node.outputs)}
-    layers = model.layers
+    begin = model.inputs
+    nodes = [node for node in model.nodes_in_order if not isinstance(node.operation, InputLayer)]
+    layers = [layer for layer in model.layers if not isinstance(layer, InputLayer)]
+    place = {tensor: [i, 0] for i, tensor in enumerate(begin)}
+    place.update({tensor: [len(begin) + n, i] for n, node in enumerate(nodes) for i, tensor in enumerate(node.outputs)})
 
     def reference(tensor: Tensor) -> dict[str, Any]:
         if tensor.value is None:
@@ -260,25 +262,31 @@ def graph_config(model: "Model") -> dict[str, Any]:
             raise ModelError(f"save: a constant of {tensor.value.size} numbers is too large to be written as data.")
         return {"constant": tensor.value.tolist()}
 
-    described = []
-    for node in nodes:
-        own = isinstance(node.operation, Layer)
+    def described(node: Node) -> dict[str, Any]:
         arguments, attributes = map_tensors((node.arguments, node.attributes), reference)
-        described.append(
-            {
-                "layer" if own else "operation": layers.index(node.operation) if own else node.operation.name,
-                "arguments": _plain(arguments),
-                "attributes": _plain(attributes),
-            }
-        )
-    begin, end = model.input, model.output
+        own = isinstance(node.operation, Layer)
+        what = len(begin) + layers.index(node.operation) if own else node.operation.name
+        return {
+            "layer" if own else "operation": what,
+            "arguments": _plain(arguments),
+            "attributes": _plain(attributes),
+        }
+
     return {
         "name": model.name,
-        "layers": [serialize(layer) for layer in layers],
-        "nodes": described,
-        "inputs": map_tensors(begin, place.__getitem__),
-        "outputs": map_tensors(end, place.__getitem__),
+        "layers": [*map(_input_description, begin), *map(serialize, layers)],
+        "nodes": [
+            *({"layer": i, "arguments": [], "attributes": {}} for i in range(len(begin))),
+            *map(described, nodes),
+        ],
+        "inputs": map_tensors(model.input, place.__getitem__),
+        "outputs": map_tensors(model.output, place.__getitem__),
     }
+
+
+def _input_description(tensor: Tensor) -> dict[str, Any]:
+    config = {"shape": list(tensor.shape[1:]), "dtype": tensor.dtype.name, "name": tensor.name}
+    return {"class_name": "InputLayer", "config": config}
 
 
 def graph_from_config(cls: type["Model"], config: dict[str, Any]) -> "Model":
@@ -308,6 +316,8 @@ def graph_from_config(cls: type["Model"], config: dict[str, Any]) -> "Model":
         outputs.append(tuple(tensors_in(operation(*arguments, **attributes))))
 
     def symbols(places: Any) -> Any:
+        if isinstance(places, dict):
+            return {key: symbols(place) for key, place in places.items()}
         one = len(places) == 2 and all(isinstance(number, int) for number in places)
         return outputs[places[0]][places[1]] if one else [symbols(place) for place in places]
 

@@ -99,8 +99,7 @@ def _row(call: Call, source: Tensor) -> Row:
 
 def _nodes_of(call: Call) -> list[Node]:
     """The nodes that a layer added to the graph: those between its inputs and its output."""
-    outside = set(topological_order(call.inputs))
-    return [node for node in topological_order(call.outputs) if node not in outside]
+    return topological_order(call.outputs, behind=call.inputs)
 
 
 def as_text(summary: Summary, line_length: int | None = None) -> str:

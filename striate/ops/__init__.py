@@ -159,6 +159,7 @@ __all__ = [
     "stack",
     "subtract",
     "sum",
+    "sum_to",
     "tanh",
     "transpose",
     "upsample_bilinear",

@@ -9,7 +9,7 @@ import numpy as np
 from striate.errors import ShapeError
 from striate.graph import Array, Node, Shape, Tensor
 from striate.graph.tensor import ARITHMETIC
-from striate.ops.operation import Index, Operation, Read, Term, Terms, read
+from striate.ops.operation import Box, Index, Operation, Read, Term, Terms, known_shape, read
 
 Rule = Callable[[Tensor, tuple[Tensor, ...], Tensor], tuple[Any, ...]]
 
@@ -29,6 +29,13 @@ def read_broadcast(source: str, array: Array, index: Index) -> Read:
     return read(source, array, tuple(0 if n == 1 else i for i, n in zip(own, array.shape, strict=True)))
 
 
+def reach_broadcast(tensor: Tensor, box: Box, output: Tensor) -> Box | None:
+    """The rectangle of ``tensor`` that is broadcast to the rectangle ``box`` of ``output``."""
+    if len(tensor.shape) != len(output.shape):
+        return None
+    return Box(tuple((0, 1) if n == 1 else side for n, side in zip(tensor.shape[1:-1], box.sides, strict=True)))
+
+
 class ElementWise(Operation):
     """One NumPy function applied element by element.
 
@@ -38,11 +45,20 @@ class ElementWise(Operation):
         formula: what it computes, in the notation of `Terms`.
         function: the NumPy function.
         rule: (grad_output, inputs, output) → gradient for each input, before the sum that undoes broadcasting.
+        signs: of each input, where the function is a sum of them; then every input is a term of its own.
     """
 
-    def __init__(self, name: str, inputs: tuple[str, ...], formula: str, function: Callable[..., Any], rule: Rule):
+    def __init__(
+        self,
+        name: str,
+        inputs: tuple[str, ...],
+        formula: str,
+        function: Callable[..., Any],
+        rule: Rule,
+        signs: tuple[int, ...] = (),
+    ):
         self.name, self.inputs, self.formula = name, inputs, formula
-        self.function, self.rule = function, rule
+        self.function, self.rule, self.signs = function, rule, signs
         super().__init__()
 
     def shape(self, *inputs: Any) -> Shape:
@@ -63,12 +79,14 @@ class ElementWise(Operation):
             for grad, tensor in zip(contributions, inputs, strict=True)
         )
 
+    def reach(self, node: Node, box: Box) -> list[Box | None]:
+        return [reach_broadcast(tensor, box, node.output) for tensor in node.inputs]
+
     def terms(self, index: Index, *arrays: Array) -> Terms:
         reads = tuple(read_broadcast(name, array, index) for name, array in zip(self.inputs, arrays, strict=True))
-        if self.name in ("add", "subtract"):
-            sign = 1 if self.name == "add" else -1
-            a, b = reads
-            return Terms(self.formula, (Term(a.value, (a,)), Term(sign * b.value, (b,))))
+        if self.signs:
+            signed = zip(self.signs, reads, strict=True)
+            return Terms(self.formula, tuple(Term(sign * one.value, (one,)) for sign, one in signed))
         with np.errstate(all="ignore"):
             value = float(self.function(*(np.float64(r.value) for r in reads)))
         return Terms(self.formula, (Term(value, reads),))
@@ -102,6 +120,13 @@ class SumTo(Operation):
         summands = (read("x", x, place) for place in itertools.product(*ranges))
         return Terms("Σ x over the broadcast axes", tuple(Term(r.value, (r,)) for r in summands))
 
+    def reach(self, node: Node, box: Box) -> list[Box | None]:
+        x, y = known_shape(node.inputs[0]), known_shape(node.output)
+        if len(x) != len(y):
+            return [None]
+        sides = zip(x[1:-1], y[1:-1], box.sides, strict=True)
+        return [Box(tuple(side if n == m else (0, n) for n, m, side in sides))]
+
 
 class BroadcastTo(Operation):
     """Repeat along axes of size 1, and along new axes in front."""
@@ -123,6 +148,9 @@ class BroadcastTo(Operation):
     def terms(self, index: Index, x: Array, *, shape: Shape) -> Terms:
         one = read_broadcast("x", x, index)
         return Terms("x", (Term(one.value, (one,)),))
+
+    def reach(self, node: Node, box: Box) -> list[Box | None]:
+        return [reach_broadcast(node.inputs[0], box, node.output)]
 
 
 SUM_TO = SumTo()
@@ -168,8 +196,8 @@ def _indicator(name: str, formula: str, function: Callable[..., Any]) -> Element
     )
 
 
-ADD = ElementWise("add", ("a", "b"), "a + b", np.add, lambda g, i, y: (g, g))
-SUBTRACT = ElementWise("subtract", ("a", "b"), "a − b", np.subtract, lambda g, i, y: (g, negative(g)))
+ADD = ElementWise("add", ("a", "b"), "a + b", np.add, lambda g, i, y: (g, g), (1, 1))
+SUBTRACT = ElementWise("subtract", ("a", "b"), "a − b", np.subtract, lambda g, i, y: (g, negative(g)), (1, -1))
 MULTIPLY = ElementWise(
     "multiply", ("a", "b"), "a·b", np.multiply, lambda g, i, y: (multiply(g, i[1]), multiply(g, i[0]))
 )

@@ -124,7 +124,9 @@ class Crop(Operation):
         return left
 
     def forward(self, x: Array, *, cropping: Pads) -> Array:
-        return x[tuple(slice(before, n - after) for n, (before, after) in zip(x.shape, cropping, strict=True))]
+        return np.asarray(
+            x[tuple(slice(before, n - after) for n, (before, after) in zip(x.shape, cropping, strict=True))]
+        )
 
     def gradient(self, node: Node, grad_output: Tensor) -> tuple[Tensor]:
         return (PAD(grad_output, padding=node.attributes["cropping"], value=0.0),)

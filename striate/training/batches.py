@@ -110,8 +110,13 @@ def _numbers(where: str, name: str, value: Any) -> Array:
 
 
 def as_computed(array: Array) -> Array:
-    """Whole numbers as int64, all others as float32: what graphs are traced for."""
+    """Targets as graphs are traced for: whole numbers as int64, all others as float32."""
     return array.astype(np.int64 if array.dtype.kind in "iub" else np.float32, copy=False)
+
+
+def input_dtypes(model: Network, count: int) -> list[Any]:
+    """What each input is computed in: float32, unless the network says otherwise."""
+    return [dtype for _, dtype in model.input_specs()] if model.is_graph else [np.dtype(np.float32)] * count
 
 
 class ArrayData:
@@ -145,6 +150,7 @@ class ArrayData:
         if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise ArgumentError(f"{where}: expected batch_size of at least 1, got {batch_size!r}.")
         self.inputs = as_inputs(where, model, x)
+        self.dtypes = input_dtypes(model, len(self.inputs))
         self.targets = [] if y is None else as_targets(where, model, y)
         self.batch_size = int(batch_size)
         weights: list[Array] = []
@@ -171,7 +177,7 @@ class ArrayData:
         parts = []
         for part in (slice(None, first), slice(first, None)):
             data = object.__new__(ArrayData)
-            data.batch_size = self.batch_size
+            data.batch_size, data.dtypes = self.batch_size, self.dtypes
             data.inputs, data.targets, data.weights = (
                 [array[part] for array in arrays] for arrays in (self.inputs, self.targets, self.weights)
             )
@@ -185,7 +191,7 @@ class ArrayData:
             if order is not None:
                 part = order[part]
             yield Batch(
-                [as_computed(array[part]) for array in self.inputs],
+                [array[part].astype(dtype, copy=False) for array, dtype in zip(self.inputs, self.dtypes, strict=True)],
                 [as_computed(array[part]) for array in self.targets],
                 [array[part] for array in self.weights],
             )

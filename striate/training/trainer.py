@@ -18,7 +18,7 @@ from striate.ops import add, multiply
 from striate.random import get_seed, permutation
 from striate.runtime import ReferenceExecutor
 from striate.training import optimizers
-from striate.training.batches import ArrayData, Batch, IterableData, as_computed, as_data
+from striate.training.batches import ArrayData, Batch, IterableData, as_data
 from striate.training.callbacks import CallbackList, History, ProgbarLogger
 from striate.training.objective import Objective
 from striate.training.parameters import ParameterVector
@@ -441,7 +441,7 @@ class Trainer:
 
 
 def _symbols(name: str, arrays: Sequence[Array]) -> list[Tensor]:
-    return [Tensor(array.shape, as_computed(array[:0]).dtype, name=name) for array in arrays]
+    return [Tensor(array.shape, array.dtype, name=name) for array in arrays]
 
 
 def _signature(arrays: Sequence[Array]) -> tuple[Any, ...]:

@@ -48,7 +48,7 @@ def test_tables_for_people(striate_cli, model_file):
     assert "% of 10,000 digits" in result.out
     for title in ("Confusion matrix", "Worst classes"):
         assert title in result.out
-    (row_of_0,) = [line for line in result.lines if line.startswith("0 ")]
+    row_of_0 = next(line for line in result.lines if line.startswith("0 "))
     assert sum(int(cell) for cell in row_of_0.split()[1:] if cell != "·") == 980
 
 

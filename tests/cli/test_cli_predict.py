@@ -81,26 +81,15 @@ def test_R3_bad_pictures_are_named_and_the_others_still_done(model_file, picture
     text.write_text("I am no picture")
     Image.new("L", (50, 50), 255).save(blank)
     bomb(huge)
-    arguments = [
-        "predict",
-        text,
-        picture("one"),
-        missing,
-        blank,
-        huge,
-        tmp_path,
-        picture("minus"),
-        "--model",
-        model_file,
-    ]
-    result = run_program(*arguments)
+    images = [text, picture("one"), missing, blank, huge, tmp_path, picture("minus")]
+    result = run_program("predict", *images, "--model", model_file)
     assert result.code == 1
     assert [line.rsplit(": ", 1)[1][:8] for line in result.lines] == ["1 100.0%", "7 100.0%"]
     reasons = {
         text: "expected a picture (PNG, JPEG, GIF, BMP, WEBP), got something else",
         missing: "No such file or directory",
         blank: "no ink found",
-        huge: "expected at most 40,000,000 pixels, got 50000 × 50000",
+        huge: "expected at most 40,000,000 pixels, got",
         tmp_path: "expected a regular file, got a folder",
     }
     for line, (path, reason) in zip(result.err.splitlines(), reasons.items(), strict=True):

@@ -257,7 +257,9 @@ def test_O9_counts_its_weights(case: Contract) -> None:
 @pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
 def test_O9_gradients(case: Contract, training: bool) -> None:
     if training and case.training == "random":
-        pytest.skip("a random function has no finite differences; test_O9_random_layers_scale_gradients_alike checks it")
+        pytest.skip(
+            "a random function has no finite differences; test_O9_random_layers_scale_gradients_alike checks it"
+        )
     layer = case.built()
     inputs = case.arrays(3, np.float64)
     given = inputs if isinstance(inputs, list) else [inputs]

@@ -34,7 +34,11 @@ CASES: list[tuple[str, dict[str, Any], Any]] = [
     ("Conv1DTranspose", {"filters": 3, "kernel_size": 2, "strides": 3}, (5, 2)),
     ("Conv2DTranspose", {"filters": 3, "kernel_size": 3, "strides": 2, "padding": "same"}, (4, 3, 2)),
     ("Conv2DTranspose", {"filters": 3, "kernel_size": 3, "strides": 2, "output_padding": 1}, (4, 3, 2)),
-    ("Conv2DTranspose", {"filters": 3, "kernel_size": 5, "strides": 2, "padding": "same", "output_padding": 1}, (4, 3, 2)),
+    (
+        "Conv2DTranspose",
+        {"filters": 3, "kernel_size": 5, "strides": 2, "padding": "same", "output_padding": 1},
+        (4, 3, 2),
+    ),
     ("Conv2DTranspose", {"filters": 3, "kernel_size": 3, "dilation_rate": 2}, (4, 3, 2)),
     ("Conv3DTranspose", {"filters": 2, "kernel_size": 2, "strides": 2}, (2, 3, 2, 2)),
     ("MaxPooling1D", {}, (7, 2)),
@@ -42,7 +46,8 @@ CASES: list[tuple[str, dict[str, Any], Any]] = [
     ("MaxPooling3D", {"pool_size": (1, 2, 2)}, (3, 4, 5, 2)),
     ("AveragePooling1D", {"pool_size": 3, "strides": 1, "padding": "same"}, (7, 2)),
     ("AveragePooling2D", {"pool_size": 2}, (6, 5, 2)),
-    ("AveragePooling2D", {"pool_size": 3, "strides": 2, "padding": "same"}, (6, 6, 2)),
+    # Even padding: of uneven padding Keras on PyTorch averages repeated pixels. See test_F13_… in test_pooling.py.
+    ("AveragePooling2D", {"pool_size": 3, "strides": 2, "padding": "same"}, (7, 5, 2)),
     ("AveragePooling3D", {"pool_size": 2}, (4, 4, 2, 2)),
     ("GlobalMaxPooling1D", {}, (5, 3)),
     ("GlobalMaxPooling2D", {"keepdims": True}, (5, 4, 3)),
@@ -64,8 +69,9 @@ CASES: list[tuple[str, dict[str, Any], Any]] = [
     ("BatchNormalization", {"axis": 1, "scale": False}, (4, 3)),
     ("BatchNormalization", {"epsilon": 0.1, "center": False}, (3,)),
     ("LayerNormalization", {}, (4, 3)),
-    ("LayerNormalization", {"axis": [1, 2], "epsilon": 1e-2}, (4, 3, 2)),
-    ("LayerNormalization", {"axis": 1, "center": False}, (4, 3)),
+    # The last axes: others crash Keras on PyTorch. See test_O9_layer_normalization_along_any_axes.
+    ("LayerNormalization", {"axis": [-2, -1], "epsilon": 1e-2}, (4, 3, 2)),
+    ("LayerNormalization", {"axis": 2, "center": False}, (4, 3)),
     ("GroupNormalization", {"groups": 2}, (3, 2, 4)),
     ("GroupNormalization", {"groups": -1, "scale": False}, (3, 2, 4)),
     ("Dropout", {"rate": 0.5}, (3, 2)),
@@ -203,5 +209,5 @@ def test_A1_outputs_and_gradients_are_those_of_keras(name: str, settings: dict[s
         theirs.set_weights(weights)
         for a, b in zip(run_ours(ours, arrays, g, training), run_theirs(theirs, arrays, g, training), strict=True):
             np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
-        for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        for a, b in zip(ours.get_weights(), (v.value.detach().numpy() for v in theirs.weights), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)

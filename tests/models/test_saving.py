@@ -58,6 +58,20 @@ def test_A4_sequential_and_nested_models(tmp_path):
     np.testing.assert_array_equal(striate.load_model(tmp_path / "m.keras").predict(x), model.predict(x))
 
 
+def test_A4_a_part_of_a_network_and_several_inputs(tmp_path):
+    whole = make_model()
+    part = striate.Model(whole.get_layer("first").output, whole.output)
+    part.save(tmp_path / "part")
+    inner = np.ones((2, 8, 8, 4), np.float32)
+    np.testing.assert_array_equal(striate.load_model(tmp_path / "part").predict(inner), part.predict(inner))
+    a, b = striate.Input((3,), name="a"), striate.Input((3,), dtype="int32", name="b")
+    both = striate.Model({"a": a, "b": b}, [layers.Dense(2)(a), layers.Add()([a, b * 1.0])])
+    both.save(tmp_path / "both")
+    x = {"a": np.ones((2, 3), np.float32), "b": np.ones((2, 3), np.int32)}
+    for one, other in zip(both.predict(x), striate.load_model(tmp_path / "both").predict(x), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_weights_alone(tmp_path):
     model, path = make_model(), tmp_path / "w.safetensors"
     model.save_weights(path)

@@ -43,7 +43,8 @@ history = model.fit(
     ],
 )
 assert os.path.exists(path)
-assert len(open(os.path.join(folder, "log.csv")).readlines()) == len(history.epoch) + 1
+with open(os.path.join(folder, "log.csv")) as log:
+    assert len(log.readlines()) == len(history.epoch) + 1
 
 again = keras.models.load_model(path)
 assert again.predict(x[:4], verbose=0).shape == (4, 1)

@@ -202,7 +202,9 @@ def test_O10_n_against_n_by_1_names_both_shapes(name: str) -> None:
 def test_O10_the_other_categorical_loss_is_named() -> None:
     with pytest.raises(ShapeError, match=r"got \(6,\) and \(6, 4\).*use sparse_categorical_crossentropy"):
         losses.CategoricalCrossentropy()(LABELS, PROBABILITIES)
-    with pytest.raises(ShapeError, match=r"labels of shape \(6,\) .* got \(6, 4\)\. For one-hot labels use categorical"):
+    with pytest.raises(
+        ShapeError, match=r"labels of shape \(6,\) .* got \(6, 4\)\. For one-hot labels use categorical"
+    ):
         losses.SparseCategoricalCrossentropy()(ONE_HOT, PROBABILITIES)
     with pytest.raises(ShapeError, match=r"labels of shape \(6,\) for predictions of shape \(6, 4\), got \(5,\)\.$"):
         losses.SparseCategoricalCrossentropy()(LABELS[:5], PROBABILITIES)
@@ -238,7 +240,10 @@ def test_weights_that_do_not_fit() -> None:
         (lambda: losses.huber([[0.0]], [[0.0]], -1), r"huber: expected delta above 0, got -1"),
         (lambda: losses.CategoricalCrossentropy(label_smoothing=2), r"label_smoothing from 0 to 1, got 2"),
         (lambda: losses.BinaryCrossentropy(label_smoothing=-1), r"label_smoothing from 0 to 1, got -1"),
-        (lambda: losses.Huber(reduction="avg"), r"Huber: expected reduction 'sum_over_batch_size', 'sum' or None, got 'avg'"),
+        (
+            lambda: losses.Huber(reduction="avg"),
+            r"Huber: expected reduction 'sum_over_batch_size', 'sum' or None, got 'avg'",
+        ),
         (lambda: losses.get("crossentropy"), r"losses.get: expected one of .*; got 'crossentropy'"),
         (lambda: losses.get("mean_square_error"), r"Did you mean 'MeanSquaredError'"),
         (lambda: losses.get(None), r"losses.get: expected a name, a config or an object, got None"),

@@ -262,7 +262,10 @@ def test_get_gives_back_an_optimizer_and_makes_one_of_a_class():
         ("zzz", r"got 'zzz'\.$"),
         (3, r"optimizers.get: expected a name, a config or an object, got 3"),
         ({"class_name": "Adam"}, r"expected a config with class_name and config, got \{'class_name': 'Adam'\}"),
-        ({"class_name": "Adam", "config": {"rho": 1}}, r"Adam.from_config: expected the arguments learning_rate, .*'rho'"),
+        (
+            {"class_name": "Adam", "config": {"rho": 1}},
+            r"Adam.from_config: expected the arguments learning_rate, .*'rho'",
+        ),
     ],
 )
 def test_get_of_something_unknown(identifier, message):
@@ -313,7 +316,11 @@ def test_apply_and_state_before_build():
 @pytest.mark.parametrize(
     ("parameters", "gradients", "message"),
     [
-        (np.zeros(3, np.float32), np.zeros(2, np.float32), r"expected parameters as float32 of shape \(2,\), got .*\(3,\)"),
+        (
+            np.zeros(3, np.float32),
+            np.zeros(2, np.float32),
+            r"expected parameters as float32 of shape \(2,\), got .*\(3,\)",
+        ),
         (np.zeros(2, np.float32), np.zeros((2, 1), np.float32), r"expected gradients as float32 of shape \(2,\), got"),
         (np.zeros(2), np.zeros(2, np.float32), r"expected parameters as float32 of shape \(2,\), got float64"),
     ],

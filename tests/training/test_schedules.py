@@ -111,12 +111,18 @@ def test_get():
         (lambda: CosineDecay(1, 1, warmup_steps=-1), r"CosineDecay: expected warmup_steps of at least 0, got -1"),
         (lambda: CosineDecayRestarts(1, 0), r"CosineDecayRestarts: expected first_decay_steps above 0, got 0"),
         (lambda: CosineDecayRestarts(1, 1, 0.5), r"CosineDecayRestarts: expected t_mul of at least 1, got 0.5"),
-        (lambda: PiecewiseConstantDecay([1], [1]), r"expected one more value than boundaries, got 1 values and 1 bound"),
+        (
+            lambda: PiecewiseConstantDecay([1], [1]),
+            r"expected one more value than boundaries, got 1 values and 1 bound",
+        ),
         (lambda: PiecewiseConstantDecay([2, 1], [1, 1, 1]), r"expected boundaries that rise, got \[2, 1\]"),
         (lambda: OneCycle(1, 1), r"OneCycle: expected total_steps of at least 2, got 1"),
         (lambda: OneCycle(1, 9, 1.0), r"OneCycle: expected warmup_share between 0 and 1, got 1.0"),
         (lambda: OneCycle(1, 9, start_divisor=0), r"OneCycle: expected start_divisor above 0, got 0"),
-        (lambda: schedules.get("CosineDecay"), r"CosineDecay.from_config: expected the arguments initial_learning_rate"),
+        (
+            lambda: schedules.get("CosineDecay"),
+            r"CosineDecay.from_config: expected the arguments initial_learning_rate",
+        ),
         (lambda: schedules.get("cosine"), r"schedules.get: expected one of .*CosineDecay.*; got 'cosine'"),
     ],
 )

@@ -115,7 +115,9 @@ def test_validation_split_takes_the_last_samples():
     model = compiled(metrics=["accuracy"])
     history = model.fit(X, Y, epochs=1, validation_split=0.25, verbose=0, batch_size=30)
     expected = model.evaluate(X[90:], Y[90:], verbose=0)
-    np.testing.assert_allclose([history.history["val_loss"][0], history.history["val_accuracy"][0]], expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        [history.history["val_loss"][0], history.history["val_accuracy"][0]], expected, rtol=1e-5
+    )
 
 
 def test_regularizers_add_to_the_loss():

@@ -4,6 +4,7 @@ import math
 import shutil
 import sys
 import time
+from numbers import Real
 
 from striate.training.callbacks.callback import Callback, Logs
 
@@ -125,6 +126,7 @@ def _duration(seconds: float) -> str:
 
 def _number(value: object) -> str:
     """Four decimals, or four digits after the point of the power of ten where that would show zeros only."""
-    if not isinstance(value, int | float):
+    if not isinstance(value, Real):
         return str(value)
+    value = float(value)
     return f"{value:.4f}" if value == 0 or abs(value) > 1e-3 else f"{value:.4e}"

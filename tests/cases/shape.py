@@ -1,0 +1,39 @@
+"""Cases of the operations that only move numbers."""
+
+from striate.ops.shape import CONCATENATE, CROP, PAD, RESHAPE, TRANSPOSE
+from tests.cases.case import Case
+
+IMAGE = (2, 4, 5, 3)
+ENDS = [
+    ((2, 4, 5, 3), ((0, 0), (1, 2), (2, 0), (0, 0))),  # as a convolution pads
+    ((2, 4, 5, 3), ((0, 0), (0, 0), (0, 0), (0, 0))),
+    ((2, 4, 5, 3), ((1, 0), (0, 1), (2, 1), (1, 1))),  # the batch and the channels, too
+    ((3, 4), ((0, 0), (1, 2))),
+    ((5,), ((2, 1),)),
+    ((0, 3, 2), ((0, 0), (1, 1), (0, 0))),
+    ((), ()),
+]
+
+CASES = [
+    Case(RESHAPE, (IMAGE,), {"shape": (2, 60)}),
+    Case(RESHAPE, (IMAGE,), {"shape": (-1, 6)}),
+    Case(RESHAPE, ((4,),), {"shape": (1, 2, 2, 1)}),
+    Case(RESHAPE, ((),), {"shape": (1, 1)}),
+    Case(TRANSPOSE, (IMAGE,), {"axes": (0, 2, 1, 3)}),
+    Case(TRANSPOSE, (IMAGE,), {"axes": (3, 0, 1, 2)}),
+    Case(TRANSPOSE, ((2, 3, 4, 5, 2),), {"axes": (0, 2, 3, 1, 4)}),
+    Case(TRANSPOSE, ((3, 4),), {"axes": (1, 0)}),
+    Case(TRANSPOSE, ((3, 4),), {"axes": (0, 1)}),
+]
+CASES += [Case(PAD, (shape,), {"padding": ends, "value": value}) for shape, ends in ENDS for value in (0.0, -1.5)]
+CASES += [
+    Case(CROP, (tuple(n + sum(pair) for n, pair in zip(shape, ends, strict=True)),), {"cropping": ends})
+    for shape, ends in ENDS
+]
+CASES += [Case(CROP, (IMAGE,), {"cropping": ((0, 0), (4, 0), (0, 0), (0, 0))})]  # nothing is left
+CASES += [
+    Case(CONCATENATE, tuple((*IMAGE[:axis], n, *IMAGE[axis + 1 :]) for n in sizes), {"axis": axis})
+    for axis in range(4)
+    for sizes in [(3,), (2, 3), (1, 4, 2), (2, 0, 1)]
+]
+CASES += [Case(CONCATENATE, ((2,), (3,)), {"axis": 0}), Case(CONCATENATE, ((2, 2), (2, 3)), {"axis": 1})]

@@ -1,0 +1,179 @@
+"""Convolution layers: the facts about their shapes, and what they refuse."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from striate import layers, ops
+from striate.errors import ArgumentError, ShapeError
+from striate.layers.layer import Layer
+
+
+def sizes(layer: Layer, *shape: int) -> tuple[int, ...]:
+    """The spatial sizes that come out of a layer."""
+    output: tuple[int, ...] = layer.compute_output_shape((None, *shape))[1:-1]
+    return output
+
+
+@pytest.mark.parametrize(("padding", "size"), [("valid", 26), ("same", 28), ("full", 30)])
+def test_F1_a_filter_of_3_on_28(padding: str, size: int) -> None:
+    assert sizes(layers.Conv2D(1, 3, padding=padding), 28, 28, 1) == (size, size)
+
+
+def test_F2_two_filters_over_four_maps_give_two_maps() -> None:
+    conv, depthwise = layers.Conv2D(2, 3), layers.DepthwiseConv2D(3, depth_multiplier=2)
+    assert conv.compute_output_shape((None, 8, 8, 4)) == (None, 6, 6, 2)
+    assert conv.kernel.shape == (3, 3, 4, 2)
+    assert depthwise.compute_output_shape((None, 8, 8, 4)) == (None, 6, 6, 8)
+    assert depthwise.kernel.shape == (3, 3, 4, 2)
+
+
+@pytest.mark.parametrize(("padding", "expected"), [("same", [28, 28, 14, 14, 7]), ("valid", [28, 26, 13, 11, 5])])
+def test_F3_only_same_padding_takes_28_to_14_to_7(padding: str, expected: list[int]) -> None:
+    shape: Any = (None, 28, 28, 1)
+    seen = [28]
+    for layer in (
+        layers.Conv2D(2, 3, padding=padding),
+        layers.MaxPooling2D(2),
+        layers.Conv2D(2, 3, padding=padding),
+        layers.MaxPooling2D(2),
+    ):
+        shape = layer.compute_output_shape(shape)
+        seen.append(shape[1])
+    assert seen == expected
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3, 5])
+@pytest.mark.parametrize("size", [5, 28, 52])
+def test_F4_same_is_the_input_divided_by_the_stride_rounded_up(size: int, stride: int) -> None:
+    expected = -(-size // stride)
+    assert sizes(layers.Conv2D(1, 3, stride, "same"), size, size, 1) == (expected, expected)
+    assert sizes(layers.Conv1D(1, 4, stride, "same"), size, 1) == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("stride", "padding", "expected"),
+    [(5, "valid", 10), (5, "same", 10), (2, "valid", 23), (2, "same", 25), (1, "valid", 46), (1, "same", 50)],
+)
+def test_O2_strides(stride: int, padding: str, expected: int) -> None:
+    assert sizes(layers.Conv1D(1, 5, stride, padding), 50, 1) == (expected,)
+
+
+def test_O1_causal_convolution_never_sees_the_future() -> None:
+    layer = layers.Conv1D(2, 3, padding="causal", dilation_rate=2)
+    x = np.random.default_rng(0).standard_normal((1, 9, 1)).astype(np.float32)
+    before = layer(x)
+    x[0, 5:] += 1
+    after = layer(x)
+    assert before.shape == (1, 9, 2)
+    np.testing.assert_array_equal(before[0, :5], after[0, :5])
+    assert (before[0, 5:] != after[0, 5:]).all()
+
+
+def test_O7_transposed_convolution_is_the_adjoint_of_convolution() -> None:
+    generator = np.random.default_rng(0)
+    forth, back = layers.Conv2D(3, 3, 2, "same", use_bias=False), layers.Conv2DTranspose(2, 3, 2, "same", use_bias=False)
+    x = generator.standard_normal((2, 6, 8, 2))
+    g = generator.standard_normal((2, 3, 4, 3))
+    forth(x), back(g)
+    forth.kernel.value = back.kernel.value = generator.standard_normal(forth.kernel.shape)  # float64
+    np.testing.assert_allclose(np.vdot(forth(x), g), np.vdot(x, back(g)), rtol=1e-12)
+
+
+def test_a_layer_computes_activation_of_filtered_maps_plus_bias() -> None:
+    layer = layers.Conv2D(1, 2, activation="relu", bias_initializer="ones", kernel_initializer="ones")
+    x = np.array([[0, 1, 2], [3, 4, 5], [6, 7, -40]], np.float32).reshape(1, 3, 3, 1)
+    np.testing.assert_array_equal(layer(x)[0, :, :, 0], [[9, 13], [21, 0]])
+
+
+@pytest.mark.parametrize(
+    ("layer", "sentence"),
+    [
+        (
+            layers.Conv2D(32, 3, activation="relu"),
+            "32 feature maps, each the maps before it filtered by its own 3×3 kernel, then ReLU.",
+        ),
+        (
+            layers.Conv1D(1, 5, 2, groups=1),
+            "1 feature map, each the maps before it filtered by its own length-5 kernel in steps of 2.",
+        ),
+        (
+            layers.Conv2D(4, 3, groups=2, activation=layers.ELU()),
+            "4 feature maps, each the maps of its group before it filtered by its own 3×3 kernel, then ELU.",
+        ),
+        (layers.DepthwiseConv2D(3), "Each map filtered on its own by 1 3×3 kernel."),
+        (
+            layers.SeparableConv2D(8, 3, activation="gelu"),
+            "Each map filtered on its own by a 3×3 kernel, then 8 feature maps mixed from these, then GELU.",
+        ),
+        (
+            layers.Conv2DTranspose(3, 4, 2, activation=ops.tanh),
+            "3 feature maps painted with 4×4 kernels, one stroke for each number before it in steps of 2×2 "
+            "(transposed convolution), then tanh.",
+        ),
+    ],
+)
+def test_describe(layer: Layer, sentence: str) -> None:
+    assert layer.describe() == sentence
+
+
+REFUSED: list[tuple[type[Layer], dict[str, Any], str]] = [
+    (layers.Conv2D, {"filters": 0}, "Conv2D: expected filters of at least 1, got 0."),
+    (layers.Conv2D, {"filters": 2.5}, "Conv2D: expected filters as a whole number, got 2.5."),
+    (layers.Conv2D, {"filters": True}, "Conv2D: expected filters as a whole number, got True."),
+    (layers.Conv2D, {"kernel_size": 0}, "Conv2D: expected kernel_size as a whole number or 2 of them, each at least 1, got 0"),
+    (layers.Conv2D, {"kernel_size": (3, 3, 3)}, "Conv2D: expected kernel_size as a whole number or 2 of them"),
+    (layers.Conv1D, {"strides": 0}, "Conv1D: expected strides as a whole number or 1 of them, each at least 1, got 0."),
+    (layers.Conv3D, {"dilation_rate": -1}, "Conv3D: expected dilation_rate as a whole number or 3 of them"),
+    (layers.Conv2D, {"groups": 0}, "Conv2D: expected groups of at least 1, got 0."),
+    (layers.Conv2D, {"filters": 3, "groups": 2}, "Conv2D: expected groups to divide filters=3, got groups=2."),
+    (layers.Conv2D, {"padding": "causal"}, "Conv2D: expected padding as one of valid, same, same_lower, full, causal"),
+    (layers.Conv2D, {"padding": -1}, "Conv2D: expected padding as one of"),
+    (layers.Conv2D, {"data_format": "channels_first"}, "Conv2D: expected data_format 'channels_last', got 'channels_first'."),
+    (layers.Conv2D, {"activation": "rleu"}, "Conv2D: there is no activation 'rleu'; there are .*Did you mean 'relu'?"),
+    (layers.Conv2D, {"activation": 3}, "Conv2D: expected activation as a name, a function or a layer, got 3."),
+    (layers.Conv2D, {"kernel_constraint": "max_norm"}, "Conv2D: expected kernel_constraint=None, got 'max_norm'"),
+    (layers.Conv2D, {"bias_constraint": "max_norm"}, "Conv2D: expected bias_constraint=None, got 'max_norm'"),
+    (layers.Conv2D, {"activity_regularizer": "l2"}, "Conv2D: expected activity_regularizer=None, got 'l2'"),
+    (layers.Conv2DTranspose, {"padding": "full"}, "Conv2DTranspose: expected padding 'valid' or 'same', got 'full'."),
+    (
+        layers.Conv2DTranspose,
+        {"strides": 2, "output_padding": (0, 2)},
+        "Conv2DTranspose: expected output_padding below strides=(2, 2), got (0, 2).",
+    ),
+    (layers.Conv2DTranspose, {"output_padding": -1}, "Conv2DTranspose: expected output_padding as a whole number or 2"),
+    (layers.Conv2DTranspose, {"filters": -1}, "Conv2DTranspose: expected filters of at least 1, got -1."),
+    (layers.Conv2DTranspose, {"kernel_constraint": 1}, "Conv2DTranspose: expected kernel_constraint=None, got 1"),
+    (layers.SeparableConv2D, {"filters": 0}, "SeparableConv2D: expected filters of at least 1, got 0."),
+    (layers.SeparableConv2D, {"depth_multiplier": 0}, "SeparableConv2D: expected depth_multiplier of at least 1, got 0."),
+    (layers.SeparableConv2D, {"pointwise_constraint": 1}, "SeparableConv2D: expected pointwise_constraint=None, got 1"),
+]
+
+
+@pytest.mark.parametrize(("cls", "settings", "message"), REFUSED, ids=[message[:50] for _, _, message in REFUSED])
+def test_R4_arguments_are_checked_at_the_door(cls: Any, settings: dict[str, Any], message: str) -> None:
+    pattern = ".*".join(map(re.escape, message.split(".*")))
+    with pytest.raises(ArgumentError, match=pattern):
+        cls(**{"filters": 4, "kernel_size": 3, **settings})
+
+
+def test_R4_depthwise_arguments_are_checked_at_the_door() -> None:
+    with pytest.raises(ArgumentError, match="DepthwiseConv2D: expected depth_multiplier of at least 1, got 0"):
+        layers.DepthwiseConv2D(3, depth_multiplier=0)
+    with pytest.raises(ArgumentError, match="DepthwiseConv1D: expected depthwise_constraint=None, got 'max_norm'"):
+        layers.DepthwiseConv1D(3, depthwise_constraint="max_norm")
+
+
+def test_R4_inputs_that_do_not_fit() -> None:
+    layer = layers.Conv2D(4, 3, name="edges")
+    with pytest.raises(ShapeError, match=re.escape("layer edges: Conv2D: expected input of rank 4 (N, H, W, C), got rank 3")):
+        layer(np.zeros((28, 28, 1)))
+    with pytest.raises(ShapeError, match="layer edges: conv2d: the kernel covers 3 positions .*the padded input has only 2"):
+        layer(np.zeros((1, 2, 5, 1)))
+    layer(np.zeros((1, 28, 28, 3)))
+    with pytest.raises(ShapeError, match="layer edges: conv2d: expected 3 input channels .*got 1"):
+        layer(np.zeros((1, 28, 28, 1)))
+    with pytest.raises(ShapeError, match=re.escape("expected input channels that groups=2 divides, got 3 (input is (None, 8, 8, 3))")):
+        layers.Conv2D(4, 3, groups=2)(np.zeros((1, 8, 8, 3)))

@@ -1,0 +1,162 @@
+"""Batch, layer, group and local response normalization."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from striate import layers
+from striate.errors import ArgumentError, ShapeError
+from striate.graph import Array, Tensor, trace
+from striate.layers.layer import Layer
+from striate.runtime.reference import ReferenceExecutor
+
+X = np.random.default_rng(0).standard_normal((5, 4, 3, 2)) * [2, 5] + [1, -3]
+
+
+def standardized(x: Array, axes: tuple[int, ...], epsilon: float = 1e-3) -> Array:
+    """Mean 0 and variance 1 along ``axes``, by hand."""
+    difference = x - x.mean(axis=axes, keepdims=True)
+    return np.asarray(difference / np.sqrt((difference**2).mean(axis=axes, keepdims=True) + epsilon))
+
+
+def test_O9_batch_normalization_takes_the_statistics_of_the_batch_in_training() -> None:
+    y = layers.BatchNormalization()(X, training=True)
+    np.testing.assert_allclose(y, standardized(X, (0, 1, 2)), atol=1e-5)
+
+
+def test_O9_moving_statistics_follow_and_serve_inference() -> None:
+    layer = layers.BatchNormalization(momentum=0.9)
+    for _ in range(3):
+        layer(X, training=True)
+    kept = 0.9**3
+    np.testing.assert_allclose(layer.moving_mean.value, (1 - kept) * X.mean((0, 1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(layer.moving_variance.value, kept + (1 - kept) * X.var((0, 1, 2)), rtol=1e-5)
+    expected = (X - layer.moving_mean.value) / np.sqrt(layer.moving_variance.value + 1e-3)
+    np.testing.assert_allclose(layer(X), expected, atol=1e-5)
+    assert [v.name for v in layer.non_trainable_weights] == ["moving_mean", "moving_variance"]
+
+
+def test_O9_a_graph_updates_moving_statistics_once_a_run() -> None:
+    eager, traced = layers.BatchNormalization(), layers.BatchNormalization()
+    x = X.astype(np.float32)
+    traced(x)
+    executor = ReferenceExecutor(trace(traced, [Tensor(x.shape)], training=True))
+    for _ in range(2):
+        eager(x, training=True)
+        executor.run([x])
+    for a, b in zip(eager.get_weights(), traced.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_O9_a_frozen_batch_normalization_stays_as_it_is() -> None:
+    layer = layers.BatchNormalization(trainable=False)
+    np.testing.assert_array_equal(layer(X, training=True), layer(X))
+    assert (layer.moving_mean.value == 0).all()
+
+
+@pytest.mark.parametrize("axis", [-1, 1, 2, (1, 2), (3, 1), [1, 2, 3]])
+def test_O9_layer_normalization_along_any_axes(axis: Any) -> None:
+    layer = layers.LayerNormalization(axis)
+    layer(X)
+    axes = tuple(sorted(range(4)[one] for one in (axis if isinstance(axis, list | tuple) else [axis])))
+    sizes = [n if i in axes else 1 for i, n in enumerate(X.shape)]
+    generator = np.random.default_rng(1)
+    gamma, beta = (generator.standard_normal(layer.gamma.shape) for _ in range(2))
+    layer.set_weights([gamma, beta])
+    expected = standardized(X, axes) * gamma.reshape(sizes) + beta.reshape(sizes)
+    np.testing.assert_allclose(layer(X), expected, atol=1e-5)
+
+
+def test_O9_group_normalization_between_layer_and_instance() -> None:
+    x = np.random.default_rng(0).standard_normal((2, 3, 5, 6))
+    grouped = standardized(x.reshape(2, 3, 5, 3, 2), (1, 2, 4)).reshape(x.shape)
+    np.testing.assert_allclose(layers.GroupNormalization(3)(x), grouped, atol=1e-5)
+    np.testing.assert_allclose(layers.GroupNormalization(1)(x), standardized(x, (1, 2, 3)), atol=1e-5)
+    np.testing.assert_allclose(layers.GroupNormalization(-1)(x), standardized(x, (1, 2)), atol=1e-5)
+
+
+def test_O9_local_response_normalization_against_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 7)).astype(np.float32)
+    y = layers.LocalResponseNormalization(depth_radius=2, bias=2.0, alpha=1e-2, beta=0.75)(x)
+    # PyTorch divides alpha by the count of channels, and has these in front.
+    theirs = torch.nn.LocalResponseNorm(5, alpha=5e-2, beta=0.75, k=2.0)(torch.tensor(np.moveaxis(x, -1, 1)))
+    np.testing.assert_allclose(y, np.moveaxis(theirs.numpy(), 1, -1), rtol=1e-5)
+
+
+def test_without_scale_and_offset() -> None:
+    for cls in (layers.BatchNormalization, layers.LayerNormalization):
+        layer = cls(center=False, scale=False)
+        layer(X)
+        assert not layer.trainable_weights
+        assert (layer.gamma, layer.beta) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("layer", "sentence"),
+    [
+        (
+            layers.BatchNormalization(),
+            "Every map shifted and scaled to mean 0 and variance 1 over the batch, then by learned β and γ.",
+        ),
+        (
+            layers.LayerNormalization(),
+            "The numbers of each place shifted and scaled to mean 0 and variance 1, then by learned β and γ.",
+        ),
+        (
+            layers.GroupNormalization(4),
+            "The maps in 4 groups, each shifted and scaled to mean 0 and variance 1, then by learned β and γ.",
+        ),
+        (
+            layers.GroupNormalization(-1),
+            "The maps in as many groups as maps, each shifted and scaled to mean 0 and variance 1, then by learned β and γ.",
+        ),
+        (
+            layers.LocalResponseNormalization(2),
+            "Each number weakened where the 2 maps on either side of its own are strong.",
+        ),
+    ],
+)
+def test_describe(layer: Layer, sentence: str) -> None:
+    assert layer.describe() == sentence
+
+
+REFUSED: list[tuple[Any, dict[str, Any], str]] = [
+    (layers.BatchNormalization, {"axis": 1.5}, "BatchNormalization: expected axis as a whole number, got 1.5."),
+    (layers.BatchNormalization, {"axis": (1, 2)}, "BatchNormalization: expected axis as a whole number, got (1, 2)."),
+    (layers.BatchNormalization, {"momentum": 1}, "BatchNormalization: expected momentum below 1, got 1."),
+    (layers.BatchNormalization, {"momentum": -0.1}, "BatchNormalization: expected momentum of at least 0, got -0.1."),
+    (layers.BatchNormalization, {"epsilon": -1}, "BatchNormalization: expected epsilon of at least 0, got -1."),
+    (layers.BatchNormalization, {"beta_constraint": 1}, "BatchNormalization: expected beta_constraint=None, got 1"),
+    (layers.LayerNormalization, {"gamma_constraint": 1}, "LayerNormalization: expected gamma_constraint=None, got 1"),
+    (layers.LayerNormalization, {"axis": "last"}, "LayerNormalization: expected axis as a whole number, got 'last'."),
+    (layers.GroupNormalization, {"groups": 0}, "GroupNormalization: expected groups of at least 1, got 0."),
+    (layers.GroupNormalization, {"axis": 1}, "GroupNormalization: expected axis=-1, the channels, got 1."),
+    (layers.LocalResponseNormalization, {"depth_radius": -1}, "LocalResponseNormalization: expected depth_radius of at least 0"),
+    (layers.LocalResponseNormalization, {"bias": 0}, "LocalResponseNormalization: expected bias above 0, got 0"),
+    (layers.LocalResponseNormalization, {"alpha": -1}, "LocalResponseNormalization: expected alpha of at least 0, got -1."),
+]
+
+
+@pytest.mark.parametrize(("cls", "settings", "message"), REFUSED, ids=[message[:50] for _, _, message in REFUSED])
+def test_R4_arguments_are_checked_at_the_door(cls: Any, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError, match=re.escape(message)):
+        cls(**settings)
+
+
+def test_R4_inputs_that_do_not_fit() -> None:
+    with pytest.raises(ArgumentError, match="BatchNormalization: expected another axis than the batch, got axis=0"):
+        layers.BatchNormalization(axis=0)(X)
+    with pytest.raises(ArgumentError, match="BatchNormalization: expected axis as a whole number from -4 to 3"):
+        layers.BatchNormalization(axis=4)(X)
+    with pytest.raises(ArgumentError, match=re.escape("LayerNormalization: expected other axes than the batch, got axis=(0, 1)")):
+        layers.LayerNormalization(axis=(0, 1))(X)
+    with pytest.raises(
+        ShapeError,
+        match=re.escape("GroupNormalization: expected channels that groups=3 divides, got 2 (input is (None, 4, 3, 2))"),
+    ):
+        layers.GroupNormalization(3)(X)
+    with pytest.raises(ShapeError, match="layer group_normalization: GroupNormalization: expected input of rank 2 or more"):
+        layers.GroupNormalization(3)(np.zeros(3))
