@@ -46,7 +46,7 @@ def _plain(value: Any) -> Any:
 
 
 def snake_case(name: str) -> str:
-    """``HeNormal`` → ``he_normal``, ``AUC`` → ``auc``, ``F1Score`` → ``f1_score``, ``MaxPooling2D`` → ``max_pooling2d``."""
+    """``HeNormal`` → ``he_normal``, ``AUC`` → ``auc``, ``F1Score`` → ``f1_score``, ``Conv2D`` → ``conv2d``."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", name).lower()
 
 

@@ -138,9 +138,11 @@ class _Conv(_Windowed):
 
 
 class Conv1D(_Conv):
-    """Convolution of series: (N, W, C) → (N, OW, K); ``padding`` may be "causal". Otherwise as `Conv2D`.
+    """Convolution of series: (N, W, C) → (N, OW, K); ``padding`` may be "causal".
 
     Kernel (KW, C/groups, K), bias (K,).
+
+    Arguments, errors: as `Conv2D`.
     """
 
     axes = 1
@@ -181,9 +183,11 @@ class Conv2D(_Conv):
 
 
 class Conv3D(_Conv):
-    """Convolution of volumes: (N, D, H, W, C) → (N, OD, OH, OW, K). Otherwise as `Conv2D`.
+    """Convolution of volumes: (N, D, H, W, C) → (N, OD, OH, OW, K).
 
     Kernel (KD, KH, KW, C/groups, K), bias (K,).
+
+    Arguments, errors: as `Conv2D`.
     """
 
     axes = 3
@@ -248,15 +252,16 @@ class _DepthwiseConv(_Windowed):
         return self.activation(y)
 
     def describe(self) -> str:
-        kernels = "kernel" if self.depth_multiplier == 1 else "kernels"
-        return (
-            f"Each map filtered on its own by {self.depth_multiplier} {self._kernel_term()} {kernels}{self._step_term()}"
-            f"{then(self.activation)}."
-        )
+        one = self.depth_multiplier == 1
+        kernels = f"a {self._kernel_term()} kernel" if one else f"{self.depth_multiplier} {self._kernel_term()} kernels"
+        return f"Each map filtered on its own by {kernels}{self._step_term()}{then(self.activation)}."
 
 
 class DepthwiseConv1D(_DepthwiseConv):
-    """Each channel of a series filtered on its own: (N, W, C) → (N, OW, C·M). Otherwise as `DepthwiseConv2D`."""
+    """Each channel of a series filtered on its own: (N, W, C) → (N, OW, C·M).
+
+    Arguments, errors: as `DepthwiseConv2D`.
+    """
 
     axes = 1
     operation = staticmethod(ops.depthwise_conv1d)
@@ -368,7 +373,10 @@ class _SeparableConv(_Windowed):
 
 
 class SeparableConv1D(_SeparableConv):
-    """Depthwise, then pointwise convolution of series: (N, W, C) → (N, OW, K). Otherwise as `SeparableConv2D`."""
+    """Depthwise, then pointwise convolution of series: (N, W, C) → (N, OW, K).
+
+    Arguments, errors: as `SeparableConv2D`.
+    """
 
     axes = 1
     operation = staticmethod(ops.conv1d)
@@ -495,7 +503,10 @@ class _ConvTranspose(_Windowed):
 
 
 class Conv1DTranspose(_ConvTranspose):
-    """Transposed convolution of series: (N, W, C) → (N, OW, K). Otherwise as `Conv2DTranspose`."""
+    """Transposed convolution of series: (N, W, C) → (N, OW, K).
+
+    Arguments, errors: as `Conv2DTranspose`.
+    """
 
     axes = 1
     operation = staticmethod(ops.conv1d_transpose)
@@ -528,7 +539,10 @@ class Conv2DTranspose(_ConvTranspose):
 
 
 class Conv3DTranspose(_ConvTranspose):
-    """Transposed convolution of volumes: (N, D, H, W, C) → (N, OD, OH, OW, K). Otherwise as `Conv2DTranspose`."""
+    """Transposed convolution of volumes: (N, D, H, W, C) → (N, OD, OH, OW, K).
+
+    Arguments, errors: as `Conv2DTranspose`.
+    """
 
     axes = 3
     operation = staticmethod(ops.conv3d_transpose)

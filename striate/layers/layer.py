@@ -38,6 +38,7 @@ class Layer:
     """
 
     _given: dict[str, Any]
+    __signature__: inspect.Signature
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Layer":
         layer = super().__new__(cls)
@@ -49,6 +50,8 @@ class Layer:
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
+        # What help() shows: without it, that would be the signature of __new__.
+        cls.__signature__ = inspect.Signature(list(inspect.signature(cls.__init__).parameters.values())[1:])
         if cls.__module__.startswith("striate.") and not cls.__name__.startswith("_"):
             LAYERS[cls.__name__] = cls
 

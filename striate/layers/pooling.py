@@ -66,7 +66,10 @@ class _MaxPooling(_Pooling):
 
 
 class MaxPooling1D(_MaxPooling):
-    """The largest number of each window of a series: (N, W, C) → (N, OW, C). Otherwise as `MaxPooling2D`."""
+    """The largest number of each window of a series: (N, W, C) → (N, OW, C).
+
+    Arguments, errors: as `MaxPooling2D`.
+    """
 
     axes = 1
 
@@ -96,7 +99,10 @@ class MaxPooling2D(_MaxPooling):
 
 
 class MaxPooling3D(_MaxPooling):
-    """The largest number of each window of a volume: (N, D, H, W, C) → (N, OD, OH, OW, C). As `MaxPooling2D`."""
+    """The largest number of each window of a volume: (N, D, H, W, C) → (N, OD, OH, OW, C).
+
+    Arguments, errors: as `MaxPooling2D`.
+    """
 
     axes = 3
 
@@ -122,7 +128,10 @@ class _AveragePooling(_Pooling):
 
 
 class AveragePooling1D(_AveragePooling):
-    """The mean of each window of a series: (N, W, C) → (N, OW, C). Otherwise as `AveragePooling2D`."""
+    """The mean of each window of a series: (N, W, C) → (N, OW, C).
+
+    Arguments, errors: as `AveragePooling2D`.
+    """
 
     axes = 1
 
@@ -146,7 +155,10 @@ class AveragePooling2D(_AveragePooling):
 
 
 class AveragePooling3D(_AveragePooling):
-    """The mean of each window of a volume: (N, D, H, W, C) → (N, OD, OH, OW, C). Otherwise as `AveragePooling2D`."""
+    """The mean of each window of a volume: (N, D, H, W, C) → (N, OD, OH, OW, C).
+
+    Arguments, errors: as `AveragePooling2D`.
+    """
 
     axes = 3
 
@@ -291,7 +303,10 @@ class _GlobalPooling(Layer):
 
 
 class GlobalMaxPooling1D(_GlobalPooling):
-    """The largest number of each channel of a series: (N, W, C) → (N, C). Otherwise as `GlobalMaxPooling2D`."""
+    """The largest number of each channel of a series: (N, W, C) → (N, C).
+
+    Arguments, errors: as `GlobalMaxPooling2D`.
+    """
 
     axes = 1
     kept = "The largest number"
@@ -318,7 +333,10 @@ class GlobalMaxPooling2D(_GlobalPooling):
 
 
 class GlobalMaxPooling3D(_GlobalPooling):
-    """The largest number of each channel of a volume: (N, D, H, W, C) → (N, C). Otherwise as `GlobalMaxPooling2D`."""
+    """The largest number of each channel of a volume: (N, D, H, W, C) → (N, C).
+
+    Arguments, errors: as `GlobalMaxPooling2D`.
+    """
 
     axes = 3
     kept = "The largest number"
@@ -326,7 +344,10 @@ class GlobalMaxPooling3D(_GlobalPooling):
 
 
 class GlobalAveragePooling1D(_GlobalPooling):
-    """The mean of each channel of a series: (N, W, C) → (N, C). Otherwise as `GlobalAveragePooling2D`."""
+    """The mean of each channel of a series: (N, W, C) → (N, C).
+
+    Arguments, errors: as `GlobalAveragePooling2D`.
+    """
 
     axes = 1
     kept = "The mean"
@@ -347,7 +368,10 @@ class GlobalAveragePooling2D(_GlobalPooling):
 
 
 class GlobalAveragePooling3D(_GlobalPooling):
-    """The mean of each channel of a volume: (N, D, H, W, C) → (N, C). Otherwise as `GlobalAveragePooling2D`."""
+    """The mean of each channel of a volume: (N, D, H, W, C) → (N, C).
+
+    Arguments, errors: as `GlobalAveragePooling2D`.
+    """
 
     axes = 3
     kept = "The mean"
@@ -375,7 +399,10 @@ class _AdaptivePooling(Layer):
 
 
 class AdaptiveAveragePooling1D(_AdaptivePooling):
-    """The mean of as many windows as given: (N, W, C) → (N, output_size, C). As `AdaptiveAveragePooling2D`."""
+    """The mean of as many windows as given: (N, W, C) → (N, output_size, C).
+
+    Arguments, errors: as `AdaptiveAveragePooling2D`.
+    """
 
     axes = 1
     kept = "The mean"
@@ -404,7 +431,10 @@ class AdaptiveAveragePooling2D(_AdaptivePooling):
 
 
 class AdaptiveAveragePooling3D(_AdaptivePooling):
-    """The mean of as many windows as given: (N, D, H, W, C) → (N, *output_size, C). As `AdaptiveAveragePooling2D`."""
+    """The mean of as many windows as given: (N, D, H, W, C) → (N, *output_size, C).
+
+    Arguments, errors: as `AdaptiveAveragePooling2D`.
+    """
 
     axes = 3
     kept = "The mean"
@@ -412,7 +442,10 @@ class AdaptiveAveragePooling3D(_AdaptivePooling):
 
 
 class AdaptiveMaxPooling1D(_AdaptivePooling):
-    """The largest of as many windows as given: (N, W, C) → (N, output_size, C). As `AdaptiveMaxPooling2D`."""
+    """The largest of as many windows as given: (N, W, C) → (N, output_size, C).
+
+    Arguments, errors: as `AdaptiveMaxPooling2D`.
+    """
 
     axes = 1
     kept = "The largest number"
@@ -422,7 +455,7 @@ class AdaptiveMaxPooling1D(_AdaptivePooling):
 class AdaptiveMaxPooling2D(_AdaptivePooling):
     """The largest number of windows chosen so that the output has a given size: (N, H, W, C) → (N, *output_size, C).
 
-    Windows, arguments, errors: as `AdaptiveAveragePooling2D`.
+    Arguments, errors: as `AdaptiveAveragePooling2D`, as are the windows.
 
     Source: He et al., "Spatial pyramid pooling in deep convolutional networks" (2014).
     """
@@ -433,7 +466,10 @@ class AdaptiveMaxPooling2D(_AdaptivePooling):
 
 
 class AdaptiveMaxPooling3D(_AdaptivePooling):
-    """The largest of as many windows as given: (N, D, H, W, C) → (N, *output_size, C). As `AdaptiveMaxPooling2D`."""
+    """The largest of as many windows as given: (N, D, H, W, C) → (N, *output_size, C).
+
+    Arguments, errors: as `AdaptiveMaxPooling2D`.
+    """
 
     axes = 3
     kept = "The largest number"

@@ -74,7 +74,10 @@ class _SpatialDropout(_Dropout):
 
 
 class SpatialDropout1D(_SpatialDropout):
-    """Dropout of whole channels of series: (N, W, C) → the same. Otherwise as `SpatialDropout2D`."""
+    """Dropout of whole channels of series: (N, W, C) → the same.
+
+    Arguments, errors: as `SpatialDropout2D`.
+    """
 
     axes = 1
 
@@ -107,7 +110,10 @@ class SpatialDropout2D(_SpatialDropout):
 
 
 class SpatialDropout3D(_SpatialDropout):
-    """Dropout of whole channels of volumes: (N, D, H, W, C) → the same. Otherwise as `SpatialDropout2D`."""
+    """Dropout of whole channels of volumes: (N, D, H, W, C) → the same.
+
+    Arguments, errors: as `SpatialDropout2D`.
+    """
 
     axes = 3
 

@@ -151,7 +151,10 @@ class ZeroPadding2D(_ZeroPadding):
 
 
 class ZeroPadding3D(_ZeroPadding):
-    """Zeros around volumes: (N, D, H, W, C) → each spatial axis longer by its padding. Otherwise as `ZeroPadding2D`."""
+    """Zeros around volumes: (N, D, H, W, C) → each spatial axis longer by its padding.
+
+    Arguments, errors: as `ZeroPadding2D`.
+    """
 
     axes = 3
 
@@ -215,7 +218,10 @@ class Cropping2D(_Cropping):
 
 
 class Cropping3D(_Cropping):
-    """The faces of volumes cut off: (N, D, H, W, C) → each spatial axis shorter. Otherwise as `Cropping2D`."""
+    """The faces of volumes cut off: (N, D, H, W, C) → each spatial axis shorter.
+
+    Arguments, errors: as `Cropping2D`.
+    """
 
     axes = 3
 
@@ -242,7 +248,10 @@ class _UpSampling(Layer):
 
 
 class UpSampling1D(_UpSampling):
-    """Each entry of a series repeated: (N, W, C) → (N, W·size, C). Otherwise as `UpSampling2D`."""
+    """Each entry of a series repeated: (N, W, C) → (N, W·size, C).
+
+    Arguments, errors: as `UpSampling2D`.
+    """
 
     axes = 1
 
@@ -280,7 +289,10 @@ class UpSampling2D(_UpSampling):
 
 
 class UpSampling3D(_UpSampling):
-    """Each entry of a volume repeated: (N, D, H, W, C) → (N, D·size, H·size, W·size, C). As `UpSampling2D`."""
+    """Each entry of a volume repeated: (N, D, H, W, C) → (N, D·size, H·size, W·size, C).
+
+    Arguments, errors: as `UpSampling2D`.
+    """
 
     axes = 3
 

@@ -70,7 +70,7 @@ def _hint(expected: Shape, got: Shape) -> str:
 
 
 def as_targets(where: str, model: Network, y: Any) -> list[Array]:
-    """Arrays for the targets of the model's outputs; whole numbers stay whole numbers.
+    """Arrays for the targets of the model's outputs.
 
     Raises:
         DataError: no numbers, none at all, or NaN.
@@ -107,11 +107,6 @@ def _numbers(where: str, name: str, value: Any) -> Array:
         place = tuple(int(i) for i in np.argwhere(np.isnan(array))[0])
         raise DataError(f"{where}: {name} holds NaN, first at index {place}. Clean the data, or leave such samples out.")
     return array
-
-
-def as_computed(array: Array) -> Array:
-    """Targets as graphs are traced for: whole numbers as int64, all others as float32."""
-    return array.astype(np.int64 if array.dtype.kind in "iub" else np.float32, copy=False)
 
 
 def input_dtypes(model: Network, count: int) -> list[Any]:
@@ -192,7 +187,7 @@ class ArrayData:
                 part = order[part]
             yield Batch(
                 [array[part].astype(dtype, copy=False) for array, dtype in zip(self.inputs, self.dtypes, strict=True)],
-                [as_computed(array[part]) for array in self.targets],
+                [array[part].astype(np.float32, copy=False) for array in self.targets],
                 [array[part] for array in self.weights],
             )
 

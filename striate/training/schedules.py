@@ -18,7 +18,7 @@ class LearningRateSchedule(Configurable):
 
     def __call__(self, step: int) -> float:
         """The learning rate of the update number ``step``, counted from 0."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: define __call__(self, step).")
 
     def _check_positive(self, **steps: float) -> None:
         for name, value in steps.items():

@@ -97,7 +97,7 @@ class Trainer:
             ArgumentError: an unknown name or argument.
         """
         for name in ignored:
-            if name not in ("run_eagerly", "steps_per_execution", "jit_compile", "auto_scale_loss", "weighted_metrics"):
+            if name not in ("run_eagerly", "steps_per_execution", "jit_compile", "auto_scale_loss"):
                 raise ArgumentError(f"compile: unknown argument {name!r}.")
         self.optimizer = optimizers.get(optimizer)
         self._compiled_with = {
@@ -122,11 +122,17 @@ class Trainer:
         return self._compiled_with
 
     def _callbacks(
-        self, callbacks: Sequence[Any] | None, verbose: int, epochs: int, steps: int | None
+        self,
+        callbacks: Sequence[Any] | None,
+        verbose: int,
+        epochs: int,
+        steps: int | None,
+        history: History | None = None,
     ) -> CallbackList:
-        shown = [ProgbarLogger()] if verbose else []
+        """The user's callbacks, then what shows and records the logs that they may have added to."""
+        own = [*([ProgbarLogger()] if verbose else []), *([history] if history else [])]
         params = {"verbose": verbose, "epochs": epochs, "steps": steps}
-        return CallbackList([*(callbacks or []), *shown], self, params)  # type: ignore[arg-type]
+        return CallbackList([*(callbacks or []), *own], self, params)  # type: ignore[arg-type]
 
     # Training
 
@@ -201,7 +207,7 @@ class Trainer:
             steps = min(steps_per_epoch, len(data))
         verbosity = 1 if verbose == "auto" else int(verbose)
         self.history = History()
-        calls = self._callbacks([self.history, *(callbacks or [])], verbosity, epochs, steps)
+        calls = self._callbacks(callbacks, verbosity, epochs, steps, self.history)
         self.stop_training = False
         calls.on_train_begin()
         for epoch in range(initial_epoch, epochs):

@@ -74,7 +74,10 @@ def test_O1_causal_convolution_never_sees_the_future() -> None:
 
 def test_O7_transposed_convolution_is_the_adjoint_of_convolution() -> None:
     generator = np.random.default_rng(0)
-    forth, back = layers.Conv2D(3, 3, 2, "same", use_bias=False), layers.Conv2DTranspose(2, 3, 2, "same", use_bias=False)
+    forth, back = (
+        layers.Conv2D(3, 3, 2, "same", use_bias=False),
+        layers.Conv2DTranspose(2, 3, 2, "same", use_bias=False),
+    )
     x = generator.standard_normal((2, 6, 8, 2))
     g = generator.standard_normal((2, 3, 4, 3))
     forth(x), back(g)
@@ -103,7 +106,8 @@ def test_a_layer_computes_activation_of_filtered_maps_plus_bias() -> None:
             layers.Conv2D(4, 3, groups=2, activation=layers.ELU()),
             "4 feature maps, each the maps of its group before it filtered by its own 3×3 kernel, then ELU.",
         ),
-        (layers.DepthwiseConv2D(3), "Each map filtered on its own by 1 3×3 kernel."),
+        (layers.DepthwiseConv2D(3), "Each map filtered on its own by a 3×3 kernel."),
+        (layers.DepthwiseConv1D(3, depth_multiplier=2), "Each map filtered on its own by 2 length-3 kernels."),
         (
             layers.SeparableConv2D(8, 3, activation="gelu"),
             "Each map filtered on its own by a 3×3 kernel, then 8 feature maps mixed from these, then GELU.",
@@ -123,7 +127,11 @@ REFUSED: list[tuple[type[Layer], dict[str, Any], str]] = [
     (layers.Conv2D, {"filters": 0}, "Conv2D: expected filters of at least 1, got 0."),
     (layers.Conv2D, {"filters": 2.5}, "Conv2D: expected filters as a whole number, got 2.5."),
     (layers.Conv2D, {"filters": True}, "Conv2D: expected filters as a whole number, got True."),
-    (layers.Conv2D, {"kernel_size": 0}, "Conv2D: expected kernel_size as a whole number or 2 of them, each at least 1, got 0"),
+    (
+        layers.Conv2D,
+        {"kernel_size": 0},
+        "Conv2D: expected kernel_size as a whole number or 2 of them, each at least 1, got 0",
+    ),
     (layers.Conv2D, {"kernel_size": (3, 3, 3)}, "Conv2D: expected kernel_size as a whole number or 2 of them"),
     (layers.Conv1D, {"strides": 0}, "Conv1D: expected strides as a whole number or 1 of them, each at least 1, got 0."),
     (layers.Conv3D, {"dilation_rate": -1}, "Conv3D: expected dilation_rate as a whole number or 3 of them"),
@@ -131,7 +139,11 @@ REFUSED: list[tuple[type[Layer], dict[str, Any], str]] = [
     (layers.Conv2D, {"filters": 3, "groups": 2}, "Conv2D: expected groups to divide filters=3, got groups=2."),
     (layers.Conv2D, {"padding": "causal"}, "Conv2D: expected padding as one of valid, same, same_lower, full, causal"),
     (layers.Conv2D, {"padding": -1}, "Conv2D: expected padding as one of"),
-    (layers.Conv2D, {"data_format": "channels_first"}, "Conv2D: expected data_format 'channels_last', got 'channels_first'."),
+    (
+        layers.Conv2D,
+        {"data_format": "channels_first"},
+        "Conv2D: expected data_format 'channels_last', got 'channels_first'.",
+    ),
     (layers.Conv2D, {"activation": "rleu"}, "Conv2D: there is no activation 'rleu'; there are .*Did you mean 'relu'?"),
     (layers.Conv2D, {"activation": 3}, "Conv2D: expected activation as a name, a function or a layer, got 3."),
     (layers.Conv2D, {"kernel_constraint": "max_norm"}, "Conv2D: expected kernel_constraint=None, got 'max_norm'"),
@@ -147,7 +159,11 @@ REFUSED: list[tuple[type[Layer], dict[str, Any], str]] = [
     (layers.Conv2DTranspose, {"filters": -1}, "Conv2DTranspose: expected filters of at least 1, got -1."),
     (layers.Conv2DTranspose, {"kernel_constraint": 1}, "Conv2DTranspose: expected kernel_constraint=None, got 1"),
     (layers.SeparableConv2D, {"filters": 0}, "SeparableConv2D: expected filters of at least 1, got 0."),
-    (layers.SeparableConv2D, {"depth_multiplier": 0}, "SeparableConv2D: expected depth_multiplier of at least 1, got 0."),
+    (
+        layers.SeparableConv2D,
+        {"depth_multiplier": 0},
+        "SeparableConv2D: expected depth_multiplier of at least 1, got 0.",
+    ),
     (layers.SeparableConv2D, {"pointwise_constraint": 1}, "SeparableConv2D: expected pointwise_constraint=None, got 1"),
 ]
 
@@ -168,12 +184,18 @@ def test_R4_depthwise_arguments_are_checked_at_the_door() -> None:
 
 def test_R4_inputs_that_do_not_fit() -> None:
     layer = layers.Conv2D(4, 3, name="edges")
-    with pytest.raises(ShapeError, match=re.escape("layer edges: Conv2D: expected input of rank 4 (N, H, W, C), got rank 3")):
+    with pytest.raises(
+        ShapeError, match=re.escape("layer edges: Conv2D: expected input of rank 4 (N, H, W, C), got rank 3")
+    ):
         layer(np.zeros((28, 28, 1)))
-    with pytest.raises(ShapeError, match="layer edges: conv2d: the kernel covers 3 positions .*the padded input has only 2"):
+    with pytest.raises(
+        ShapeError, match=r"layer edges: conv2d: the kernel covers 3 positions .*the padded input has only 2"
+    ):
         layer(np.zeros((1, 2, 5, 1)))
     layer(np.zeros((1, 28, 28, 3)))
-    with pytest.raises(ShapeError, match="layer edges: conv2d: expected 3 input channels .*got 1"):
+    with pytest.raises(ShapeError, match=r"layer edges: conv2d: expected 3 input channels .*got 1"):
         layer(np.zeros((1, 28, 28, 1)))
-    with pytest.raises(ShapeError, match=re.escape("expected input channels that groups=2 divides, got 3 (input is (None, 8, 8, 3))")):
+    with pytest.raises(
+        ShapeError, match=re.escape("expected input channels that groups=2 divides, got 3 (input is (None, 8, 8, 3))")
+    ):
         layers.Conv2D(4, 3, groups=2)(np.zeros((1, 8, 8, 3)))

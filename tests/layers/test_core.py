@@ -52,9 +52,17 @@ def test_describe(layer: Layer, sentence: str) -> None:
         (layers.Dense, {"units": 0}, "Dense: expected units of at least 1, got 0."),
         (layers.Dense, {"units": "10"}, "Dense: expected units as a whole number, got '10'."),
         (layers.Dense, {"units": 3, "activation": "sofmax"}, "Did you mean 'softmax'?"),
-        (layers.Dense, {"units": 3, "kernel_constraint": "max_norm"}, "Dense: expected kernel_constraint=None, got 'max_norm'"),
+        (
+            layers.Dense,
+            {"units": 3, "kernel_constraint": "max_norm"},
+            "Dense: expected kernel_constraint=None, got 'max_norm'",
+        ),
         (layers.Rescaling, {"scale": "big"}, "Rescaling: expected scale as a finite number, got 'big'."),
-        (layers.Rescaling, {"scale": 1, "offset": float("nan")}, "Rescaling: expected offset as a finite number, got nan."),
+        (
+            layers.Rescaling,
+            {"scale": 1, "offset": float("nan")},
+            "Rescaling: expected offset as a finite number, got nan.",
+        ),
     ],
 )
 def test_R4_arguments_are_checked_at_the_door(cls: Any, settings: dict[str, Any], message: str) -> None:
@@ -64,7 +72,9 @@ def test_R4_arguments_are_checked_at_the_door(cls: Any, settings: dict[str, Any]
 
 def test_R4_inputs_that_do_not_fit() -> None:
     layer = layers.Dense(4)
-    with pytest.raises(ShapeError, match=re.escape("layer dense: Dense: expected input of rank 2 or more (N, …, C), got rank 1")):
+    with pytest.raises(
+        ShapeError, match=re.escape("layer dense: Dense: expected input of rank 2 or more (N, …, C), got rank 1")
+    ):
         layer(np.zeros(3))
     layer(np.zeros((2, 3)))
     with pytest.raises(ShapeError, match=re.escape("layer dense: dense: expected 3 features")):

@@ -111,7 +111,8 @@ def test_without_scale_and_offset() -> None:
         ),
         (
             layers.GroupNormalization(-1),
-            "The maps in as many groups as maps, each shifted and scaled to mean 0 and variance 1, then by learned β and γ.",
+            "The maps in as many groups as maps, each shifted and scaled to mean 0 and variance 1, "
+            "then by learned β and γ.",
         ),
         (
             layers.LocalResponseNormalization(2),
@@ -134,9 +135,17 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
     (layers.LayerNormalization, {"axis": "last"}, "LayerNormalization: expected axis as a whole number, got 'last'."),
     (layers.GroupNormalization, {"groups": 0}, "GroupNormalization: expected groups of at least 1, got 0."),
     (layers.GroupNormalization, {"axis": 1}, "GroupNormalization: expected axis=-1, the channels, got 1."),
-    (layers.LocalResponseNormalization, {"depth_radius": -1}, "LocalResponseNormalization: expected depth_radius of at least 0"),
+    (
+        layers.LocalResponseNormalization,
+        {"depth_radius": -1},
+        "LocalResponseNormalization: expected depth_radius of at least 0",
+    ),
     (layers.LocalResponseNormalization, {"bias": 0}, "LocalResponseNormalization: expected bias above 0, got 0"),
-    (layers.LocalResponseNormalization, {"alpha": -1}, "LocalResponseNormalization: expected alpha of at least 0, got -1."),
+    (
+        layers.LocalResponseNormalization,
+        {"alpha": -1},
+        "LocalResponseNormalization: expected alpha of at least 0, got -1.",
+    ),
 ]
 
 
@@ -151,12 +160,18 @@ def test_R4_inputs_that_do_not_fit() -> None:
         layers.BatchNormalization(axis=0)(X)
     with pytest.raises(ArgumentError, match="BatchNormalization: expected axis as a whole number from -4 to 3"):
         layers.BatchNormalization(axis=4)(X)
-    with pytest.raises(ArgumentError, match=re.escape("LayerNormalization: expected other axes than the batch, got axis=(0, 1)")):
+    with pytest.raises(
+        ArgumentError, match=re.escape("LayerNormalization: expected other axes than the batch, got axis=(0, 1)")
+    ):
         layers.LayerNormalization(axis=(0, 1))(X)
     with pytest.raises(
         ShapeError,
-        match=re.escape("GroupNormalization: expected channels that groups=3 divides, got 2 (input is (None, 4, 3, 2))"),
+        match=re.escape(
+            "GroupNormalization: expected channels that groups=3 divides, got 2 (input is (None, 4, 3, 2))"
+        ),
     ):
         layers.GroupNormalization(3)(X)
-    with pytest.raises(ShapeError, match="layer group_normalization: GroupNormalization: expected input of rank 2 or more"):
+    with pytest.raises(
+        ShapeError, match="layer group_normalization: GroupNormalization: expected input of rank 2 or more"
+    ):
         layers.GroupNormalization(3)(np.zeros(3))

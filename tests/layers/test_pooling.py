@@ -8,9 +8,9 @@ import pytest
 
 from striate import layers
 from striate.errors import ArgumentError, ShapeError
+from striate.graph import Graph, Tensor, Trace, gradients
 from striate.layers.layer import Layer
 from striate.runtime.reference import ReferenceExecutor
-from striate.graph import Tensor, Trace, gradients, Graph
 
 
 def image(rows: Any) -> Any:
@@ -125,7 +125,10 @@ def test_O5_in_one_two_and_three_dimensions() -> None:
         (layers.BrightestPooling2D(3, 2), "The brightest pixel of every 3×3 window, in steps of 2×2."),
         (layers.MixedPooling2D(), "A mixture of the largest number and the mean of every 2×2 window."),
         (layers.GlobalAveragePooling2D(), "The mean of each whole map."),
-        (layers.AdaptiveMaxPooling2D((2, 3)), "The largest number of windows chosen so that 2×3 of them cover every map."),
+        (
+            layers.AdaptiveMaxPooling2D((2, 3)),
+            "The largest number of windows chosen so that 2×3 of them cover every map.",
+        ),
     ],
 )
 def test_describe(layer: Layer, sentence: str) -> None:
@@ -133,18 +136,38 @@ def test_describe(layer: Layer, sentence: str) -> None:
 
 
 REFUSED: list[tuple[Any, dict[str, Any], str]] = [
-    (layers.MaxPooling2D, {"pool_size": 0}, "MaxPooling2D: expected pool_size as a whole number or 2 of them, each at least 1, got 0"),
-    (layers.MaxPooling1D, {"strides": 0}, "MaxPooling1D: expected strides as a whole number or 1 of them, each at least 1, got 0"),
+    (
+        layers.MaxPooling2D,
+        {"pool_size": 0},
+        "MaxPooling2D: expected pool_size as a whole number or 2 of them, each at least 1, got 0",
+    ),
+    (
+        layers.MaxPooling1D,
+        {"strides": 0},
+        "MaxPooling1D: expected strides as a whole number or 1 of them, each at least 1, got 0",
+    ),
     (layers.MaxPooling2D, {"padding": "sam"}, "MaxPooling2D: expected padding as one of valid, same"),
     (layers.MaxPooling2D, {"dilation_rate": 0}, "MaxPooling2D: expected dilation_rate as a whole number or 2 of them"),
-    (layers.AveragePooling3D, {"data_format": "channels_first"}, "AveragePooling3D: expected data_format 'channels_last'"),
+    (
+        layers.AveragePooling3D,
+        {"data_format": "channels_first"},
+        "AveragePooling3D: expected data_format 'channels_last'",
+    ),
     (layers.LpPooling2D, {"p": 0.5}, "LpPooling2D: expected p of at least 1, got 0.5."),
     (layers.LpPooling2D, {"p": float("inf")}, "LpPooling2D: expected p as a finite number, got inf."),
     (layers.MixedPooling2D, {"alpha": 1.5}, "MixedPooling2D: expected alpha from 0 (mean) to 1 (max), got 1.5."),
     (layers.MixedPooling2D, {"alpha": -0.5}, "MixedPooling2D: expected alpha of at least 0, got -0.5."),
     (layers.MixedPooling2D, {"alpha": "half"}, "MixedPooling2D: expected alpha as a finite number, got 'half'."),
-    (layers.GlobalMaxPooling2D, {"data_format": "channels_first"}, "GlobalMaxPooling2D: expected data_format 'channels_last'"),
-    (layers.AdaptiveMaxPooling2D, {"output_size": 0}, "AdaptiveMaxPooling2D: expected output_size as a whole number or 2 of them"),
+    (
+        layers.GlobalMaxPooling2D,
+        {"data_format": "channels_first"},
+        "GlobalMaxPooling2D: expected data_format 'channels_last'",
+    ),
+    (
+        layers.AdaptiveMaxPooling2D,
+        {"output_size": 0},
+        "AdaptiveMaxPooling2D: expected output_size as a whole number or 2 of them",
+    ),
     (
         layers.AdaptiveAveragePooling1D,
         {"output_size": 2, "data_format": "channels_first"},
@@ -162,7 +185,11 @@ def test_R4_arguments_are_checked_at_the_door(cls: Any, settings: dict[str, Any]
 def test_R4_inputs_that_do_not_fit() -> None:
     with pytest.raises(ShapeError, match="layer max_pooling2d: max_pool: the kernel covers 3 positions"):
         layers.MaxPooling2D(3)(np.zeros((1, 2, 2, 1)))
-    with pytest.raises(ShapeError, match="layer brightest_pooling2d: brightest_pool: expected one weight for each of 4 channels"):
+    with pytest.raises(
+        ShapeError, match="layer brightest_pooling2d: brightest_pool: expected one weight for each of 4 channels"
+    ):
         layers.BrightestPooling2D(weights="luma")(np.zeros((1, 2, 2, 4)))
-    with pytest.raises(ArgumentError, match="brightest_pool: expected weights as 'sum', 'luma' or a number for each channel"):
+    with pytest.raises(
+        ArgumentError, match="brightest_pool: expected weights as 'sum', 'luma' or a number for each channel"
+    ):
         layers.BrightestPooling2D(weights="green")(np.zeros((1, 2, 2, 3)))

@@ -103,7 +103,9 @@ def test_describe() -> None:
     )
 
 
-@pytest.mark.parametrize("cls", [layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D, layers.SpatialDropout3D])
+@pytest.mark.parametrize(
+    "cls", [layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D, layers.SpatialDropout3D]
+)
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -121,9 +123,15 @@ def test_R4_arguments_are_checked_at_the_door(cls: Any, settings: dict[str, Any]
 
 def test_R4_what_does_not_fit() -> None:
     for cls in (layers.SpatialDropout2D, layers.SpatialDropout3D):
-        with pytest.raises(ArgumentError, match=f"{cls.__name__}: expected data_format 'channels_last', got 'channels_first'"):
+        with pytest.raises(
+            ArgumentError, match=f"{cls.__name__}: expected data_format 'channels_last', got 'channels_first'"
+        ):
             cls(0.5, "channels_first")
-    with pytest.raises(ShapeError, match=re.escape("layer dropout: dropout: expected noise_shape to be 1, None or the size")):
+    with pytest.raises(
+        ShapeError, match=re.escape("layer dropout: dropout: expected noise_shape to be 1, None or the size")
+    ):
         layers.Dropout(0.5, noise_shape=(2, 3))(np.ones((2, 4)), training=True)
-    with pytest.raises(ShapeError, match=re.escape("SpatialDropout2D: expected input of rank 4 (N, H, W, C), got rank 2")):
+    with pytest.raises(
+        ShapeError, match=re.escape("SpatialDropout2D: expected input of rank 4 (N, H, W, C), got rank 2")
+    ):
         layers.SpatialDropout2D(0.5)(np.ones((2, 4)))

@@ -290,3 +290,20 @@ def test_data_that_do_not_fit(update: Any, error: type[Exception], message: str)
 def test_settings_out_of_range(make: Any, message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         make()
+
+
+def test_a_metric_without_a_rule() -> None:
+    class Unfinished(metrics.Metric):
+        def reset_state(self) -> None:
+            pass
+
+    with pytest.raises(NotImplementedError, match=r"Metric: define reset_state\(self\)"):
+        metrics.Metric()
+    with pytest.raises(
+        NotImplementedError, match=r"Unfinished: define update_state\(self, y_true, y_pred, sample_weight"
+    ):
+        Unfinished().update_state([0], [0])
+    with pytest.raises(NotImplementedError, match=r"Unfinished: define result\(self\)"):
+        Unfinished().result()
+    with pytest.raises(NotImplementedError, match=r"MeanMetric: define values\(self, y_true, y_pred\)"):
+        metrics.MeanMetric().update_state([0], [0])

@@ -59,7 +59,7 @@ def parts(vector: np.ndarray) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize(("name", "settings"), SETTINGS, ids=str)
-def test_numbers_are_those_of_keras(name, settings):
+def test_numbers_are_those_of_keras(name, settings) -> None:
     keras = oracle.keras()
     parameters, gradients = problem()
     variables = [keras.Variable(p) for p in parts(parameters)]
@@ -88,7 +88,7 @@ def test_numbers_are_those_of_keras(name, settings):
     ],
     ids=str,
 )
-def test_numbers_are_those_of_pytorch_where_epsilon_does_not_matter(ours, name, settings):
+def test_numbers_are_those_of_pytorch_where_epsilon_does_not_matter(ours, name, settings) -> None:
     torch = pytest.importorskip("torch")
     parameters, gradients = problem()
     gradients[gradients == 0] = 0.01  # PyTorch's 0/0 at epsilon 0 is not ours to match
@@ -102,7 +102,7 @@ def test_numbers_are_those_of_pytorch_where_epsilon_does_not_matter(ours, name, 
     np.testing.assert_allclose(parameters, theirs.detach().numpy(), rtol=2e-5, atol=2e-6)
 
 
-def test_first_steps_by_hand():
+def test_first_steps_by_hand() -> None:
     def two_steps(optimizer: Optimizer) -> float:
         parameters = np.array([1.0], np.float32)
         optimizer.build(1)
@@ -118,7 +118,7 @@ def test_first_steps_by_hand():
     assert two_steps(Adagrad(0.1, 0.0, 0)) == pytest.approx(1 - 0.1 - 0.1 / 2**0.5)
 
 
-def test_the_vector_itself_is_changed_and_gradients_stay_where_nothing_is_clipped():
+def test_the_vector_itself_is_changed_and_gradients_stay_where_nothing_is_clipped() -> None:
     parameters, (gradient, *_) = problem()
     before, kept = parameters, gradient.copy()
     optimizer = Adam()
@@ -129,7 +129,7 @@ def test_the_vector_itself_is_changed_and_gradients_stay_where_nothing_is_clippe
     np.testing.assert_array_equal(gradient, kept)
 
 
-def test_clipnorm_is_per_variable_and_global_clipnorm_over_all():
+def test_clipnorm_is_per_variable_and_global_clipnorm_over_all() -> None:
     def clipped(optimizer: Optimizer) -> np.ndarray:
         gradient = np.array([3, 4, 0.3, 0.4], np.float32)
         optimizer.build(4)
@@ -142,7 +142,7 @@ def test_clipnorm_is_per_variable_and_global_clipnorm_over_all():
     np.testing.assert_allclose(clipped(SGD(clipvalue=0.35)), [0.35, 0.35, 0.3, 0.35], rtol=1e-6)
 
 
-def test_clipping_survives_squares_that_overflow():
+def test_clipping_survives_squares_that_overflow() -> None:
     gradient = np.array([3e30, 4e30], np.float32)
     optimizer = SGD(1.0, clipnorm=5.0)
     optimizer.build(2)
@@ -151,7 +151,7 @@ def test_clipping_survives_squares_that_overflow():
     np.testing.assert_allclose(parameters, [-3, -4], rtol=1e-6)
 
 
-def test_learning_rate_can_be_set_at_any_time():
+def test_learning_rate_can_be_set_at_any_time() -> None:
     optimizer = SGD(1.0)
     optimizer.build(1)
     parameters = np.zeros(1, np.float32)
@@ -162,7 +162,7 @@ def test_learning_rate_can_be_set_at_any_time():
     assert optimizer.learning_rate == 0.25
 
 
-def test_a_schedule_is_evaluated_at_the_number_of_updates_made():
+def test_a_schedule_is_evaluated_at_the_number_of_updates_made() -> None:
     optimizer = SGD(ExponentialDecay(1.0, 1, 0.5))
     optimizer.build(1)
     parameters = np.zeros(1, np.float32)
@@ -185,7 +185,7 @@ def test_a_schedule_is_evaluated_at_the_number_of_updates_made():
         lambda: SGD(CosineDecay(0.1, 20), momentum=0.5),
     ],
 )
-def test_r2_a_checkpoint_goes_on_with_the_same_bits(make):
+def test_r2_a_checkpoint_goes_on_with_the_same_bits(make) -> None:
     parameters, gradients = problem()
     whole = trained(make())
 
@@ -205,7 +205,7 @@ def test_r2_a_checkpoint_goes_on_with_the_same_bits(make):
     np.testing.assert_array_equal(parameters, whole)
 
 
-def test_a_checkpoint_keeps_the_learning_rate_that_was_set():
+def test_a_checkpoint_keeps_the_learning_rate_that_was_set() -> None:
     first, second = SGD(1.0), SGD(1.0)
     first.build(1)
     second.build(1)
@@ -214,13 +214,13 @@ def test_a_checkpoint_keeps_the_learning_rate_that_was_set():
     assert second.learning_rate == 0.125
 
 
-def test_build_forgets():
+def test_build_forgets() -> None:
     optimizer = Adam(0.05)
     first = trained(optimizer)
     np.testing.assert_array_equal(trained(optimizer), first)
 
 
-def test_build_of_nothing():
+def test_build_of_nothing() -> None:
     optimizer = SGD(clipnorm=1.0)
     optimizer.build(0)
     optimizer.apply(np.zeros(0, np.float32), np.zeros(0, np.float32), [])
@@ -228,14 +228,14 @@ def test_build_of_nothing():
 
 
 @pytest.mark.parametrize(("name", "settings"), SETTINGS, ids=str)
-def test_config_makes_an_equal_optimizer(name, settings):
+def test_config_makes_an_equal_optimizer(name, settings) -> None:
     optimizer = getattr(optimizers, name)(**settings)
     again = optimizers.get(describe(optimizer))
     assert type(again) is type(optimizer)
     assert again.get_config() == optimizer.get_config()
 
 
-def test_config_with_a_schedule():
+def test_config_with_a_schedule() -> None:
     optimizer = Adam(ExponentialDecay(0.1, 10, 0.5, staircase=True))
     again = Adam.from_config(optimizer.get_config())
     again.iterations = optimizer.iterations = 25
@@ -243,13 +243,13 @@ def test_config_with_a_schedule():
 
 
 @pytest.mark.parametrize("name", ["adam", "Adam", "sgd", "SGD", "rmsprop", "RMSprop", "adamw", "lion", "adagrad"])
-def test_get_by_name(name):
+def test_get_by_name(name) -> None:
     optimizer = optimizers.get(name)
     assert type(optimizer).__name__.lower() == name.lower()
     assert optimizer.name == name.lower()
 
 
-def test_get_gives_back_an_optimizer_and_makes_one_of_a_class():
+def test_get_gives_back_an_optimizer_and_makes_one_of_a_class() -> None:
     optimizer = Adam()
     assert optimizers.get(optimizer) is optimizer
     assert isinstance(optimizers.get(RMSprop), RMSprop)
@@ -268,7 +268,7 @@ def test_get_gives_back_an_optimizer_and_makes_one_of_a_class():
         ),
     ],
 )
-def test_get_of_something_unknown(identifier, message):
+def test_get_of_something_unknown(identifier, message) -> None:
     with pytest.raises(ArgumentError, match=message):
         optimizers.get(identifier)
 
@@ -295,18 +295,18 @@ def test_get_of_something_unknown(identifier, message):
         (lambda: SGD(clipnorm=1, clipvalue=1), r"SGD: expected one way of clipping, got clipnorm and clipvalue"),
     ],
 )
-def test_settings_out_of_range(make, message):
+def test_settings_out_of_range(make, message) -> None:
     with pytest.raises(ArgumentError, match=message):
         make()
 
 
-def test_a_scheduled_learning_rate_cannot_be_set():
+def test_a_scheduled_learning_rate_cannot_be_set() -> None:
     optimizer = SGD(ExponentialDecay(1.0, 1, 0.5))
     with pytest.raises(ArgumentError, match=r"the learning rate follows ExponentialDecay and cannot be set to 0.1"):
         optimizer.learning_rate = 0.1
 
 
-def test_apply_and_state_before_build():
+def test_apply_and_state_before_build() -> None:
     with pytest.raises(ModelError, match=r"SGD: build\(size\) must come before apply"):
         SGD().apply(np.zeros(1, np.float32), np.zeros(1, np.float32))
     with pytest.raises(ModelError, match=r"SGD: build\(size\) must come before state"):
@@ -325,23 +325,32 @@ def test_apply_and_state_before_build():
         (np.zeros(2), np.zeros(2, np.float32), r"expected parameters as float32 of shape \(2,\), got float64"),
     ],
 )
-def test_vectors_that_do_not_fit(parameters, gradients, message):
+def test_vectors_that_do_not_fit(parameters, gradients, message) -> None:
     optimizer = SGD()
     optimizer.build(2)
     with pytest.raises(ShapeError, match=message):
         optimizer.apply(parameters, gradients)
 
 
-def test_sizes_that_do_not_add_up():
+def test_sizes_that_do_not_add_up() -> None:
     optimizer = SGD(clipnorm=1.0)
     optimizer.build(3)
     with pytest.raises(ShapeError, match=r"SGD: expected sizes that add up to 3, got \[1, 1\]"):
         optimizer.apply(np.zeros(3, np.float32), np.zeros(3, np.float32), [1, 1])
 
 
-def test_a_checkpoint_of_another_optimizer():
+def test_a_checkpoint_of_another_optimizer() -> None:
     adam, sgd = Adam(), SGD()
     adam.build(3)
     sgd.build(3)
     with pytest.raises(FormatError, match=r"SGD.load_state: expected .*, got .*velocity"):
         sgd.load_state(adam.state())
+
+
+def test_an_optimizer_without_a_rule() -> None:
+    optimizer = Optimizer(0.1)
+    optimizer.build(1)
+    with pytest.raises(
+        NotImplementedError, match=r"Optimizer: define update\(self, parameters, gradients, learning_rate\)"
+    ):
+        optimizer.apply(np.zeros(1, np.float32), np.zeros(1, np.float32))

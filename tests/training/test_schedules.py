@@ -40,7 +40,7 @@ SCHEDULES = [
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
-def test_numbers_are_those_of_keras(schedule):
+def test_numbers_are_those_of_keras(schedule) -> None:
     keras = oracle.keras()
     theirs = getattr(keras.optimizers.schedules, type(schedule).__name__)(**schedule.get_config())
     for step in range(50):
@@ -48,7 +48,7 @@ def test_numbers_are_those_of_keras(schedule):
 
 
 @pytest.mark.parametrize(("total", "warmup"), [(50, 0.3), (20, 0.5), (11, 0.25), (2, 0.3), (4, 0.25)])
-def test_one_cycle_numbers_are_those_of_pytorch(total, warmup):
+def test_one_cycle_numbers_are_those_of_pytorch(total, warmup) -> None:
     torch = pytest.importorskip("torch")
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
     if warmup * total > 1:  # PyTorch divides by 0 where its first phase has no length
@@ -65,7 +65,7 @@ def test_one_cycle_numbers_are_those_of_pytorch(total, warmup):
     assert schedule(10 * total) == schedule(total - 1)
 
 
-def test_by_hand():
+def test_by_hand() -> None:
     assert ConstantRate(0.3)(0) == ConstantRate(0.3)(10**9) == 0.3
     assert ExponentialDecay(1.0, 10, 0.5)(20) == 0.25
     assert ExponentialDecay(1.0, 10, 0.5, staircase=True)(19) == 0.5
@@ -81,7 +81,7 @@ def test_by_hand():
     assert restarts(20) == pytest.approx(0.5)
 
 
-def test_one_cycle_rises_then_falls():
+def test_one_cycle_rises_then_falls() -> None:
     rates = [OneCycle(1.0, 100)(t) for t in range(100)]
     peak = rates.index(max(rates))
     assert peak == 29
@@ -91,11 +91,11 @@ def test_one_cycle_rises_then_falls():
 
 
 @pytest.mark.parametrize("schedule", [*SCHEDULES, OneCycle(0.1, 10), ConstantRate(0.1)], ids=str)
-def test_config_makes_an_equal_schedule(schedule):
+def test_config_makes_an_equal_schedule(schedule) -> None:
     assert schedules.get(describe(schedule)) == schedule
 
 
-def test_get():
+def test_get() -> None:
     schedule = OneCycle(0.1, 10)
     assert schedules.get(schedule) is schedule
     assert schedules.get(0.5)(7) == 0.5
@@ -126,6 +126,11 @@ def test_get():
         (lambda: schedules.get("cosine"), r"schedules.get: expected one of .*CosineDecay.*; got 'cosine'"),
     ],
 )
-def test_settings_out_of_range(make, message):
+def test_settings_out_of_range(make, message) -> None:
     with pytest.raises(ArgumentError, match=message):
         make()
+
+
+def test_a_schedule_without_a_rule() -> None:
+    with pytest.raises(NotImplementedError, match=r"LearningRateSchedule: define __call__\(self, step\)"):
+        schedules.LearningRateSchedule()(0)

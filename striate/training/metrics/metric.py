@@ -26,15 +26,17 @@ class Metric(Configurable):
 
     def reset_state(self) -> None:
         """Forget all batches."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: define reset_state(self).")
 
     def update_state(self, *arguments: Any, **named: Any) -> None:
         """Take in a batch: (y_true, y_pred, sample_weight=None), if not said otherwise."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__}: define update_state(self, y_true, y_pred, sample_weight=None)."
+        )
 
     def result(self) -> Any:
         """The metric over all batches since the last `reset_state`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: define result(self).")
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         """Take in a batch, then give the result so far."""
@@ -72,7 +74,7 @@ class MeanMetric(Metric):
 
     def values(self, y_true: Any, y_pred: Any) -> Any:
         """One number per sample or position."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: define values(self, y_true, y_pred).")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take in targets and predictions of a batch, and weights (N,) or one per position.
@@ -103,6 +105,11 @@ class FunctionMetric(MeanMetric):
 
 
 def same_shape(where: str, y_true: Any, y_pred: Any) -> tuple[Array, Array]:
+    """Both as arrays.
+
+    Raises:
+        ShapeError: their shapes differ.
+    """
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     if y_true.shape != y_pred.shape:
         raise ShapeError(

@@ -104,7 +104,7 @@ class Optimizer(Configurable):
 
     def update(self, parameters: Vector, gradients: Vector, learning_rate: float) -> None:
         """Change ``parameters`` in place by the optimizer's formula."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: define update(self, parameters, gradients, learning_rate).")
 
     def build(self, size: int) -> None:
         """Make room for ``size`` parameters, and forget what was kept for others."""

@@ -1,0 +1,69 @@
+"""Layers of several inputs."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from striate import layers
+from striate.errors import ArgumentError, ShapeError
+from striate.layers.layer import Layer
+
+A, B, C = (np.array([row], np.float32) for row in ([1, 5, 3], [4, 2, 3], [-2, 0, 9]))
+
+
+@pytest.mark.parametrize(
+    ("layer", "inputs", "expected"),
+    [
+        (layers.Add(), [A, B, C], [3, 7, 15]),
+        (layers.Subtract(), [A, B], [-3, 3, 0]),
+        (layers.Multiply(), [A, B, C], [-8, 0, 81]),
+        (layers.Average(), [A, B, C], [1, 7 / 3, 5]),
+        (layers.Maximum(), [A, B, C], [4, 5, 9]),
+        (layers.Minimum(), [A, B, C], [-2, 0, 3]),
+        (layers.Concatenate(), [A, B, C], [1, 5, 3, 4, 2, 3, -2, 0, 9]),
+        (layers.Add(), [A], [1, 5, 3]),
+    ],
+)
+def test_O9_merging(layer: Layer, inputs: Any, expected: Any) -> None:
+    np.testing.assert_allclose(layer(inputs), [expected], rtol=1e-6)
+
+
+def test_O9_sizes_of_1_are_repeated() -> None:
+    gate = np.array([2, 3], np.float32).reshape(1, 1, 1, 2)
+    maps = np.ones((1, 4, 4, 2), np.float32)
+    np.testing.assert_array_equal(layers.Multiply()([maps, gate]), maps * gate)
+
+
+@pytest.mark.parametrize(
+    ("layer", "sentence"),
+    [
+        (layers.Add(), "The sum of its inputs, number by number."),
+        (layers.Subtract(), "The difference of its two inputs, number by number."),
+        (layers.Concatenate(), "Its inputs side by side."),
+    ],
+)
+def test_describe(layer: Layer, sentence: str) -> None:
+    assert layer.describe() == sentence
+
+
+def test_R4_what_does_not_fit() -> None:
+    with pytest.raises(ArgumentError, match=re.escape("Concatenate: expected axis as a whole number, got 'last'.")):
+        layers.Concatenate("last")
+    with pytest.raises(
+        ShapeError, match=re.escape("layer add: Add: expected a list of inputs, got one input of shape (1, 3).")
+    ):
+        layers.Add()(A)
+    with pytest.raises(ShapeError, match="Subtract: expected 2 inputs, got 3"):
+        layers.Subtract()([A, B, C])
+    with pytest.raises(ShapeError, match="Subtract: expected 2 inputs, got 1"):
+        layers.Subtract()([A])
+    with pytest.raises(ShapeError, match=re.escape("Multiply: expected inputs of one rank, got (1, 3) and (1, 1, 3).")):
+        layers.Multiply()([A, B[None]])
+    with pytest.raises(
+        ShapeError, match=re.escape("layer add: add: expected shapes that broadcast together, got (1, 3) and (1, 2).")
+    ):
+        layers.Add()([A, B[:, :2]])
+    with pytest.raises(ShapeError, match="layer concatenate: concatenate: expected"):
+        layers.Concatenate(0)([A, B[:, :2]])
