@@ -40,7 +40,7 @@ class TrainingProgress(Callback):
             transient=True,
             disable=verbose != 1 or not self._console.is_interactive,
         )
-        self._task = self._bar.add_task("", total=epochs * samples, epoch="", speed=0.0, results="")
+        self._task = self._bar.add_task("", total=epochs * samples, epoch=f"1/{epochs}", speed=0.0, results="")
 
     def __enter__(self) -> Self:
         self._bar.start()

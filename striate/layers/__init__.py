@@ -38,6 +38,13 @@ from striate.layers.merging import (
     Minimum,
     Multiply,
     Subtract,
+    add,
+    average,
+    concatenate,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
 )
 from striate.layers.normalization import (
     BatchNormalization,
@@ -185,7 +192,14 @@ __all__ = [
     "ZeroPadding1D",
     "ZeroPadding2D",
     "ZeroPadding3D",
+    "add",
+    "average",
+    "concatenate",
     "filters",
     "initializers",
+    "maximum",
+    "minimum",
+    "multiply",
     "regularizers",
+    "subtract",
 ]

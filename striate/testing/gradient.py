@@ -87,7 +87,7 @@ def _largest_error(
     for i, gradient in zip(wrt, found, strict=True):
         for direction, size in _directions(gradient, generator):
             along = _along(function, arrays, attributes, i, direction, g)
-            expected, got = _slope(along, tolerance * size), float(np.vdot(gradient, direction))
+            expected, got = _slope(along, size, tolerance), float(np.vdot(gradient, direction))
             error = abs(got - expected) / size
             if not error <= tolerance:
                 raise AssertionError(
@@ -116,7 +116,11 @@ def _gradients(
                 f"check_gradient: {where}: expected a gradient of shape {arrays[i].shape} for input {i}, got {got}."
             )
     graph = Graph([*symbols, grad_output], [gradient for gradient in found if gradient is not None])
-    return ReferenceExecutor(graph).run([*arrays, g])
+    values = ReferenceExecutor(graph).run([*arrays, g])
+    for i, value in zip(wrt, values, strict=True):
+        if not np.isfinite(value).all():
+            raise AssertionError(f"check_gradient: {where}: expected a finite gradient for input {i}, got {value}.")
+    return values
 
 
 def _directions(gradient: Array, generator: np.random.Generator) -> Iterator[tuple[Array, float]]:
@@ -140,8 +144,8 @@ def _along(
     return value
 
 
-def _slope(value: Callable[[float], float], allowed: float) -> float:
-    """The slope at 0 of a function that is smooth there.
+def _slope(value: Callable[[float], float], size: float, tolerance: float) -> float:
+    """The slope at 0 of a function that is smooth there; ``size`` is how large it may be expected to be.
 
     The slope over 2·h and over h may differ by the order of h², and so may the bends, after division by h: at a kink
     they differ by much more.
@@ -151,6 +155,6 @@ def _slope(value: Callable[[float], float], allowed: float) -> float:
         far_right, far_left, right, left = value(2 * h), value(-2 * h), value(h), value(-h)
         wide, narrow = (far_right - far_left) / (4 * h), (right - left) / (2 * h)
         wide_bend, narrow_bend = (far_right - 2 * middle + far_left) / (4 * h), (right - 2 * middle + left) / (2 * h)
-        if max(abs(wide - narrow), abs(wide_bend - 2 * narrow_bend)) <= allowed:
+        if max(abs(wide - narrow), abs(wide_bend - 2 * narrow_bend)) <= tolerance * max(size, abs(narrow)):
             return (4 * narrow - wide) / 3
     raise _KinkError

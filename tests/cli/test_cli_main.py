@@ -9,7 +9,6 @@ import pytest
 
 from striate import __version__
 from striate.cli import summary as summary_command
-from striate.cli.main import app
 from striate.cli.output import say_json, visible
 from tests.cli.conftest import run_program
 
@@ -50,15 +49,15 @@ def test_help_loads_nothing_heavy():
         (["trian", "mnist"], r"Did you mean 'train'"),
         (["train"], r"Missing argument"),
         (["train", "mnist", "--epoch", "3"], r"No such option: --epoch .*--epochs"),
-        (["train", "mnist", "--epochs", "0"], r"'--epochs'.* 1"),
-        (["train", "mnist", "--epochs", "many"], r"'--epochs'.*integer"),
-        (["train", "mnist", "--seed", "-1"], r"'--seed'.* 0"),
+        (["train", "mnist", "--epochs", "0"], r"Invalid value for '--epochs'"),
+        (["train", "mnist", "--epochs", "many"], r"Invalid value for '--epochs'"),
+        (["train", "mnist", "--seed", "-1"], r"Invalid value for '--seed'"),
         (["train", "mnist", "--arch", "resnet"], r"--arch: expected one of lenet5, ocr, simple; got 'resnet'"),
         (["train", "cifar"], r"expected the name of a data set, mnist; got 'cifar'"),
         (["evaluate", "some.safetensors", "--data", "cifar"], r"a data set, mnist; got 'cifar'"),
         (["predict"], r"Missing argument"),
         (["predict", "some.png", "--ink", "green"], r"--ink: expected auto, dark, bright; got 'green'"),
-        (["studio", "--port", "99999"], r"'--port'.*65535"),
+        (["studio", "--port", "99999"], r"Invalid value for '--port'"),
         (["summary", "simple", "lenet5"], r"unexpected extra argument"),
     ],
 )
@@ -165,6 +164,7 @@ def test_json_holds_no_nan():
         say_json(float("nan"))
 
 
-def test_entry_point_is_the_same_program():
-    assert app is not None
-    assert run_program("--version").out == f"striate {__version__}\n"
+@pytest.mark.parametrize("module", ["striate", "striate.cli.main"])
+def test_program_starts_as_a_module_too(module):
+    done = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == (f"striate {__version__}\n", "")

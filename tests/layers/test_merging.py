@@ -8,6 +8,7 @@ import pytest
 
 from striate import layers
 from striate.errors import ArgumentError, ShapeError
+from striate.graph import Tensor
 from striate.layers.layer import Layer
 
 A, B, C = (np.array([row], np.float32) for row in ([1, 5, 3], [4, 2, 3], [-2, 0, 9]))
@@ -28,6 +29,16 @@ A, B, C = (np.array([row], np.float32) for row in ([1, 5, 3], [4, 2, 3], [-2, 0,
 )
 def test_O9_merging(layer: Layer, inputs: Any, expected: Any) -> None:
     np.testing.assert_allclose(layer(inputs), [expected], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"])
+def test_A1_each_has_a_function(name: str) -> None:
+    function, cls = getattr(layers, name.lower()), getattr(layers, name)
+    np.testing.assert_array_equal(function([A, B]), cls()([A, B]))
+    symbols = [Tensor((None, 3)), Tensor((None, 3))]
+    result = function(symbols, name="merged")
+    assert result.shape == cls()(symbols).shape
+    assert result.node.name == "merged"
 
 
 def test_O9_sizes_of_1_are_repeated() -> None:

@@ -271,10 +271,10 @@ def test_strides_default_to_the_pool_size_and_arguments_are_normalised() -> None
     assert ops.max_pool(Tensor((None, 8, 9, 3)), 2).shape == (None, 4, 4, 3)
 
 
-def test_fan_in_and_multiply_adds_count_the_window() -> None:
-    largest, average = ops.max_pool(Tensor((2, 8, 9, 3)), 2).node, ops.average_pool(Tensor((2, 8, 9, 3)), 2).node
-    assert (largest.operation.fan_in(largest), largest.operation.multiply_adds(largest)) == (4, 0)
-    assert (average.operation.fan_in(average), average.operation.multiply_adds(average)) == (4, 2 * 4 * 4 * 3 * 4)
+def test_fan_in_counts_the_window_and_pooling_multiplies_nothing() -> None:
+    for pool in [ops.max_pool, ops.average_pool, ops.lp_pool, ops.brightest_pool]:
+        node = pool(Tensor((2, 8, 9, 3)), 2).node
+        assert (node.operation.fan_in(node), node.operation.multiply_adds(node)) == (4, 0)
     adaptive = ops.adaptive_average_pool(Tensor((2, 8, 9, 3)), 4).node
     assert adaptive.operation.fan_in(adaptive) == 2 * 3
     adaptive = ops.adaptive_max_pool(Tensor((2, 8, 9, 3)), 4).node

@@ -43,7 +43,8 @@ class Conv(Operation):
         if x.shape[-1] != expected:
             raise ShapeError(
                 f"conv{len(strides)}d: expected {expected} input channels (weight is {tuple(w.shape)}, "
-                f"groups={groups}), got {x.shape[-1]} (input is {tuple(x.shape)}).{_channel_hint(x.shape[-1], expected)}"
+                f"groups={groups}), got {x.shape[-1]} (input is {tuple(x.shape)})."
+                f"{_channel_hint(x.shape[-1], expected)}"
             )
         where = f"conv{len(strides)}d"
         out = output_sizes(where, x.shape[1:-1], tuple(w.shape[:-2]), strides, padding, dilation)

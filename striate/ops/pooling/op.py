@@ -88,9 +88,6 @@ class AveragePool(WindowPool):
         count = math.prod(window["pool_size"]) if count_include_pad else len(reads)
         return Terms(f"Σ x / {count} over the window", tuple(Term(one.value / count, (one,)) for one in reads))
 
-    def multiply_adds(self, node: Node) -> int:
-        return math.prod(known_shape(node.output)) * self.fan_in(node)
-
 
 class AveragePoolGrad(Operation):
     """Each gradient number goes to all the numbers that were averaged, in equal parts."""
@@ -123,9 +120,6 @@ class AveragePoolGrad(Operation):
     def fan_in(self, node: Node) -> int:
         return math.prod(node.attributes["pool_size"])
 
-    def multiply_adds(self, node: Node) -> int:
-        return math.prod(known_shape(node.inputs[0])) * self.fan_in(node)
-
     def reach(self, node: Node, box: Box) -> list[Box | None]:
         return [Box(covering_windows(box.sides, *window_of(node.attributes), known_shape(node.inputs[0])[1:-1]))]
 
@@ -148,9 +142,6 @@ class LpPool(WindowPool):
         return Terms(
             "Σ |x|ᵖ / yᵖ⁻¹ over the window", tuple(Term(abs(r.value) ** p * _power(y, 1 - p), (r,)) for r in reads)
         )
-
-    def multiply_adds(self, node: Node) -> int:
-        return math.prod(known_shape(node.output)) * self.fan_in(node)
 
 
 class LpPoolGrad(PoolGrad):
