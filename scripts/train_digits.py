@@ -1,9 +1,9 @@
 """Train the digit reader that ships with Striate: ``python scripts/train_digits.py [--epochs 16] [--out PATH]``.
 
-The network is ``striate.architectures.simple``, the engine is ours, the data are MNIST's 60,000 training digits. So that it
-also reads other people's pens, every digit is distorted anew in every epoch: turned, sheared, scaled, moved, made thicker or
-thinner. So that it says "not sure" to what is no digit, one sample in ten is a scribble, or two digits on top of each
-other, with the target "each digit equally likely" (outlier exposure: Hendrycks, Mazeika, Dietterich, 2019).
+The network is ``striate.architectures.simple``, the engine is ours, the data are MNIST's 60,000 training digits. For
+other people's pens, every digit is distorted anew in every epoch: turned, sheared, scaled, moved, made thicker or
+thinner. For "not sure", one sample in ten is a scribble, or two digits on top of each other, with the target "each
+digit equally likely" (outlier exposure: Hendrycks, Mazeika, Dietterich, 2019).
 
 Everything drawn at random is a function of the seed: the same seed gives the same file, byte for byte.
 """
@@ -149,7 +149,9 @@ def calibrate(model: Model, digits: Images, labels: NDArray[np.uint8], outliers:
     doubted = np.array([(right < t).mean() for t in grid])
     believed = np.array([(wrong >= t).mean() for t in grid])
     best = int(np.abs(doubted - believed).argmin())
-    print(f"threshold {grid[best]:.2f}: doubts {doubted[best]:.2%} of digits, believes {believed[best]:.2%} of scribbles")
+    print(
+        f"threshold {grid[best]:.2f}: doubts {doubted[best]:.2%} of digits, believes {believed[best]:.2%} of scribbles"
+    )
     return float(grid[best])
 
 

@@ -62,18 +62,14 @@ def bits(count: int, *, seed: int, purpose: str, step: int = 0, stream: int = 0)
     return raw.view("<u4")[:count]
 
 
-def uniform(
-    shape: tuple[int, ...], *, seed: int, purpose: str, step: int = 0, stream: int = 0
-) -> NDArray[np.float32]:
+def uniform(shape: tuple[int, ...], *, seed: int, purpose: str, step: int = 0, stream: int = 0) -> NDArray[np.float32]:
     """Numbers from [0, 1), multiples of 2⁻²⁴, float32. Arguments as in `bits`."""
     count = int(np.prod(shape))
     drawn = bits(count, seed=seed, purpose=purpose, step=step, stream=stream) >> np.uint32(8)
     return (drawn.astype(np.float32) * np.float32(2**-24)).reshape(shape)
 
 
-def normal(
-    shape: tuple[int, ...], *, seed: int, purpose: str, step: int = 0, stream: int = 0
-) -> NDArray[np.float64]:
+def normal(shape: tuple[int, ...], *, seed: int, purpose: str, step: int = 0, stream: int = 0) -> NDArray[np.float64]:
     """Numbers from the standard normal distribution, float64. Arguments as in `bits`.
 
     √(−2 ln u) · cos(2π v) for uniform u, v. Source: Box, Muller (1958).

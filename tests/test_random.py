@@ -17,9 +17,7 @@ def test_the_same_numbers_for_the_same_arguments_and_others_for_others():
 
 
 def test_numbers_do_not_depend_on_how_many_are_drawn():
-    np.testing.assert_array_equal(
-        random.bits(7, seed=1, purpose="a"), random.bits(1000, seed=1, purpose="a")[:7]
-    )
+    np.testing.assert_array_equal(random.bits(7, seed=1, purpose="a"), random.bits(1000, seed=1, purpose="a")[:7])
 
 
 def test_pinned_bits():

@@ -31,7 +31,7 @@ def visible(text: str) -> str:
 
 def console() -> "Console":
     """Stdout as rich sees it; where it is no terminal, lines are as long as they need to be."""
-    from rich.console import Console  # noqa: PLC0415  help and errors do without
+    from rich.console import Console
 
     return Console(highlight=False, width=None if sys.stdout.isatty() else 1000)
 
@@ -45,9 +45,9 @@ def say_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int
         left: how many columns are aligned to the left; the others, numbers, to the right.
         title: a line over the table.
     """
-    from rich import box  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, show_header=any(header))
     for number, name in enumerate(header):

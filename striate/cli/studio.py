@@ -13,6 +13,6 @@ def studio(
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
 ) -> None:
     """Open the studio in the browser: draw, and see every layer's answer."""
-    from striate.studio import serve  # noqa: PLC0415  the other commands need no server
+    from striate.studio import serve
 
     serve(load_model(model), port=port, open_browser=not no_browser)

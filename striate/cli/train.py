@@ -23,7 +23,7 @@ from striate.training.schedules import OneCycle
 def train(
     data: Annotated[str, typer.Argument(help="What to learn: mnist, the handwritten digits.")],
     arch: Annotated[str, typer.Option(help=f"Architecture: {', '.join(ARCHITECTURES)}.")] = "simple",
-    epochs: Annotated[int, typer.Option(min=1, help="How often to go through the data.")] = 6,
+    epochs: Annotated[int, typer.Option(min=1, help="How often to go through the data.")] = 5,
     batch_size: Annotated[int, typer.Option(min=1, help="Images in one step.")] = 128,
     learning_rate: Annotated[float, typer.Option(min=0, help="Peak of the one-cycle schedule, for Adam.")] = 0.003,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Same seed, same file, byte for byte.")] = 0,
@@ -34,7 +34,7 @@ def train(
     ] = 1,
 ) -> None:
     """Train a network on handwritten digits, and write it to a file."""
-    from striate.cli.progress import TrainingProgress  # noqa: PLC0415  rich, which the other commands may not need
+    from striate.cli.progress import TrainingProgress
 
     check_name(data)
     if arch not in ARCHITECTURES:

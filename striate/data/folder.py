@@ -84,7 +84,7 @@ class ImageFolder:
             yield images if self.labels is None else (images, self.labels[chosen])
 
     def _load(self, path: str) -> NDArray[np.float32]:
-        from PIL import Image  # noqa: PLC0415  only who opens a picture pays for Pillow
+        from PIL import Image
 
         pixels = decode_image(path, channels=self.channels)
         height, width = self.image_size
@@ -94,7 +94,7 @@ class ImageFolder:
         return pixels.reshape(height, width, self.channels).astype(np.float32)
 
 
-def image_dataset_from_directory(  # noqa: PLR0917  Keras's arguments, which may be given by position
+def image_dataset_from_directory(
     directory: str | os.PathLike[str],
     labels: Literal["inferred"] | Sequence[int] | None = "inferred",
     label_mode: LabelMode = "int",

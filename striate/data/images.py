@@ -43,7 +43,7 @@ def decode_image(
 
 
 def _decode(stream: IO[bytes], name: str, max_pixels: int, channels: int) -> NDArray[np.uint8]:
-    from PIL import Image, ImageOps, UnidentifiedImageError  # noqa: PLC0415  only who opens a picture pays for Pillow
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with Image.open(stream, formats=FORMATS) as image:  # reads the header only
@@ -74,7 +74,7 @@ def _decode(stream: IO[bytes], name: str, max_pixels: int, channels: int) -> NDA
 
 def _eight_bits(image: "Image") -> "Image":
     # Pillow itself would clip 16 bits to 255 rather than scale them.
-    from PIL import Image  # noqa: PLC0415
+    from PIL import Image
 
     if not image.mode.startswith("I"):
         return image

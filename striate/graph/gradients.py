@@ -9,9 +9,7 @@ from striate.graph.graph import topological_order
 from striate.graph.tensor import ARITHMETIC, Tensor
 
 
-def gradients(
-    output: Tensor, wrt: Sequence[Tensor], grad_output: Tensor | None = None
-) -> list[Tensor | None]:
+def gradients(output: Tensor, wrt: Sequence[Tensor], grad_output: Tensor | None = None) -> list[Tensor | None]:
     """The gradient of ``output`` with respect to each tensor of ``wrt``, as new tensors of the graph.
 
     Walks from the output back to the inputs once; where a tensor was used several times its gradients are added.
@@ -32,7 +30,7 @@ def gradients(
     """
     if grad_output is None:
         if output.shape != ():
-            raise ShapeError(f"gradients: expected a scalar output, got shape {output.shape}; give grad_output as well.")
+            raise ShapeError(f"gradients: expected a scalar output, got shape {output.shape}; give grad_output too.")
         grad_output = Tensor.constant(np.ones((), output.dtype))
     if grad_output.shape != output.shape:
         raise ShapeError(f"gradients: expected grad_output of shape {output.shape}, got {grad_output.shape}.")

@@ -26,6 +26,7 @@ from striate.layers.core import (
     Identity,
     Rescaling,
 )
+from striate.layers.input import Input, InputLayer
 from striate.layers.layer import (
     LAYERS,
     Layer,
@@ -158,6 +159,8 @@ __all__ = [
     "GlobalMaxPooling3D",
     "GroupNormalization",
     "Identity",
+    "Input",
+    "InputLayer",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",

@@ -14,6 +14,7 @@ from striate.graph import Array, Node, Shape, Tensor, Variable, active_trace, pr
 from striate.graph.graph import Call
 from striate.graph.tensor import map_tensors, tensors_in
 from striate.layers import initializers, regularizers
+from striate.ops import ACTIVATIONS
 
 #: Every layer class of this library by name: what a model file may name.
 LAYERS: dict[str, type["Layer"]] = {}
@@ -35,6 +36,7 @@ class Layer:
         name: shown in summaries and files; default: the class in snake case, made unique within a model.
         trainable: whether training changes this layer's variables.
         dtype: only "float32"; here because Keras has it.
+        input_shape: of one sample; lets the first layer of a `Sequential` stand for its `Input`.
     """
 
     _given: dict[str, Any]
@@ -55,7 +57,9 @@ class Layer:
         if cls.__module__.startswith("striate.") and not cls.__name__.startswith("_"):
             LAYERS[cls.__name__] = cls
 
-    def __init__(self, *, name: str | None = None, trainable: bool = True, dtype: Any = "float32"):
+    def __init__(
+        self, *, name: str | None = None, trainable: bool = True, dtype: Any = "float32", input_shape: Any = None
+    ):
         if dtype is not None and np.dtype(dtype) != np.float32:
             raise ArgumentError(f"{type(self).__name__}: expected dtype float32, got {dtype!r}.")
         self.name_given = name is not None
@@ -63,6 +67,7 @@ class Layer:
         self.name = name or snake_case(type(self).__name__)
         self.trainable = trainable
         self.built = False
+        self.given_input_shape = input_shape
         self.input_shape: Any = None
         self.nodes: list[Node] = []
         self._weights: list[Variable] = []
@@ -284,9 +289,9 @@ def serialize(value: Any) -> Any:
         return value.tolist()
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    name = getattr(value, "__name__", None)
-    if callable(value) and getattr(value, "__module__", "").startswith("striate.") and name:
-        return name
+    for name, function in ACTIVATIONS.items():
+        if function is value:
+            return name
     raise ModelError(f"save: {value!r} cannot be written as plain data, and a model file holds nothing else.")
 
 

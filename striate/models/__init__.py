@@ -1,7 +1,7 @@
 """Networks: functional, sequential and subclassed models, their summaries and files."""
 
+from striate.layers import Input, InputLayer
 from striate.models.layer_outputs import LayerOutput
-from striate.models.input import Input, InputLayer
 from striate.models.model import Model, Sequential
 from striate.models.saving import load_model
 from striate.models.summary import Summary, summarize

@@ -2,18 +2,19 @@
 
 import itertools
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from striate.configurable import snake_case
 from striate.data.drawing import Preprocessing
-from striate.errors import ArgumentError, ModelError, StriateError
-from striate.graph import Array, Graph, Node, Shape, Tensor, topological_order, trace
+from striate.errors import ArgumentError, ModelError
+from striate.graph import Graph, Node, Shape, Tensor, topological_order, trace
 from striate.graph.tensor import map_tensors, tensors_in
+from striate.layers.input import Input, InputLayer
 from striate.layers.layer import Layer
 from striate.models import receptive, saving, summary
 from striate.models.layer_outputs import LayerOutput, layer_outputs
-from striate.models.input import Input, InputLayer
 from striate.training.trainer import Trainer
 
 
@@ -142,7 +143,7 @@ class Model(Layer, Trainer):
         known: dict[Tensor, Any] = dict(zip(symbols, values, strict=True))
         for node in self.nodes_in_order:
             if node.outputs[0] not in known:
-                arguments, attributes = map_tensors((node.arguments, node.attributes), lambda tensor: _find(known, tensor))
+                arguments, attributes = map_tensors((node.arguments, node.attributes), partial(_find, known))
                 known.update(zip(node.outputs, _leaves(node.operation(*arguments, **attributes)), strict=True))
         return map_tensors(end, known.__getitem__)
 
@@ -300,11 +301,15 @@ class Sequential(Model):
         """Put the network together, if the shape of its input is known."""
         self._graph, self.nodes_in_order, self.built = None, [], False
         name_layers(self._stack)
-        if not self._stack or not (isinstance(self._stack[0], InputLayer) or getattr(self._stack[0], "is_graph", False)):
+        if not self._stack:
             return
-        first = self._stack[0]
-        begin = first.output if isinstance(first, InputLayer) else Input(first.input_specs()[0][0])  # type: ignore[attr-defined]
-        self._chain(begin, self._stack[1:] if isinstance(first, InputLayer) else self._stack)
+        first, rest = self._stack[0], self._stack[1:]
+        if isinstance(first, InputLayer):
+            self._chain(first.output, rest)
+        elif first.given_input_shape is not None:
+            self._chain(Input(first.given_input_shape), self._stack)
+        elif isinstance(first, Model) and first.is_graph:
+            self._chain(Input(first.input_specs()[0][0]), self._stack)
 
     def build(self, input_shape: Any) -> None:
         """Put the network together for inputs of this shape, None being the batch size."""

@@ -27,8 +27,8 @@ from striate.data.files import write_atomically
 from striate.errors import FormatError, ModelError, StriateError
 from striate.graph import Array, Node, Shape, Tensor, Variable
 from striate.graph.tensor import map_tensors, tensors_in
+from striate.layers.input import InputLayer
 from striate.layers.layer import LAYERS, WEIGHT_SOURCE, Layer, serialize
-from striate.models.input import InputLayer
 from striate.ops.operation import OPERATIONS
 
 if TYPE_CHECKING:

@@ -67,7 +67,7 @@ def summarize(model: "Model") -> Summary:
     trainable = sum(v.value.size for v in model.trainable_weights)
     title = f"{type(model).__name__} {model.name}"
     try:
-        layers, graph = layer_graph(model, 1)
+        _, graph = layer_graph(model, 1)
     except ModelError:
         if not model.layers or model.built:
             raise

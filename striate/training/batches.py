@@ -1,5 +1,6 @@
 """From what people pass to ``fit``, ``evaluate`` and ``predict`` to checked batches of arrays."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -105,7 +106,7 @@ def _numbers(where: str, name: str, value: Any) -> Array:
         array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype.kind == "f" and np.isnan(np.min(array)):  # the minimum is NaN if any number is
         place = tuple(int(i) for i in np.argwhere(np.isnan(array))[0])
-        raise DataError(f"{where}: {name} holds NaN, first at index {place}. Clean the data, or leave such samples out.")
+        raise DataError(f"{where}: {name} holds NaN, first at index {place}. Clean the data, or leave that sample out.")
     return array
 
 
@@ -157,15 +158,16 @@ class ArrayData:
         for name, arrays in (("x", self.inputs), ("y", self.targets), ("sample_weight", self.weights)):
             for array in arrays:
                 if len(array) != self.samples:
-                    raise ShapeError(f"{where}: expected as many samples everywhere: x has {self.samples}, "
-                                     f"{name} has {len(array)}.")
+                    raise ShapeError(
+                        f"{where}: expected as many samples everywhere: x has {self.samples}, {name} has {len(array)}."
+                    )
 
     @property
     def samples(self) -> int:
         return len(self.inputs[0])
 
     def __len__(self) -> int:
-        return -(-self.samples // self.batch_size)
+        return math.ceil(self.samples / self.batch_size)
 
     def split(self, first: int) -> "tuple[ArrayData, ArrayData]":
         """The first ``first`` samples, and the others."""

@@ -1,7 +1,7 @@
 """The training loop: compile, fit, evaluate, predict.
 
-One training step is one graph: the network, its loss, and the gradients of the loss. It is traced once for each shape of
-batch, then run by an executor; the optimizer changes the flat parameter vector.
+One training step is one graph: the network, its loss, and the gradients of the loss. It is traced once for each shape
+of batch, then run by an executor; the optimizer changes the flat parameter vector.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,8 +34,8 @@ class Step:
     def run(self, batch: Batch, step: int) -> tuple[float, list[float], list[Array], list[Array]]:
         """Total loss, each output's loss, predictions, and gradients if the graph has them."""
         results = self.executor.run([*batch.inputs, *batch.targets, *batch.weights], get_seed(), step)
-        n = self.outputs
-        return float(results[0]), [float(v) for v in results[1 : 1 + n]], results[1 + n : 1 + 2 * n], results[1 + 2 * n :]
+        losses, rest = results[1 : 1 + self.outputs], results[1 + self.outputs :]
+        return float(results[0]), [float(loss) for loss in losses], rest[: self.outputs], rest[self.outputs :]
 
 
 class Trainer:

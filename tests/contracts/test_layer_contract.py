@@ -209,7 +209,9 @@ def run(layer: Layer, inputs: Any, training: bool = False, step: int = 0) -> Arr
 
 
 def test_every_layer_class_has_a_contract() -> None:
-    ours = {name for name, cls in LAYERS.items() if cls.__module__.startswith("striate.layers.")}
+    ours = {
+        name for name, cls in LAYERS.items() if cls.__module__.startswith("striate.layers.") and name != "InputLayer"
+    }
     assert ours == {name for name, _ in CONTRACTS}
 
 

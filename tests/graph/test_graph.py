@@ -59,7 +59,7 @@ def test_gradient_of_what_does_not_matter_is_none():
 
 def test_gradients_want_a_scalar_or_a_gradient():
     x = Tensor((2, 3))
-    with pytest.raises(ShapeError, match=r"expected a scalar output, got shape \(2, 3\); give grad_output"):
+    with pytest.raises(ShapeError, match=r"expected a scalar output, got shape \(2, 3\); give grad_output too"):
         gradients(ops.relu(x), [x])
     with pytest.raises(ShapeError, match=r"expected grad_output of shape \(2, 3\), got \(3, 2\)"):
         gradients(ops.relu(x), [x], Tensor((3, 2)))

@@ -53,6 +53,14 @@ def test_sequential_waits_for_its_first_input():
     assert [v.shape for v in model.weights] == [(4, 3), (3,), (3, 2), (2,)]
 
 
+def test_a_first_layer_may_bring_the_input_shape(tmp_path):
+    model = striate.Sequential([layers.Flatten(input_shape=(4, 3)), layers.Dense(2)])
+    assert model.built
+    assert model.inputs[0].shape == (None, 4, 3)
+    model.save(tmp_path / "m")
+    assert striate.load_model(tmp_path / "m").count_params() == model.count_params() == 26
+
+
 def test_add_and_pop():
     model = striate.Sequential()
     with pytest.raises(ModelError, match="has no layers yet"):
@@ -130,9 +138,7 @@ def test_O12_batch_invariance():
     exact = model.predict(x, deterministic=True)
     np.testing.assert_array_equal(exact, singles)
     np.testing.assert_array_equal(exact[3:5], model.predict(x[3:5], deterministic=True))
-    np.testing.assert_array_equal(
-        exact, model.predict(iter([x[:5], x[5:]]), deterministic=True)
-    )
+    np.testing.assert_array_equal(exact, model.predict(iter([x[:5], x[5:]]), deterministic=True))
 
 
 def test_O13_receptive_field_is_exact():
@@ -183,7 +189,7 @@ BAD = np.zeros((2, 8, 8, 1), np.float32)
 @pytest.mark.parametrize(
     ("x", "error", "text"),
     [
-        (BAD[..., 0], ShapeError, r"expected x of shape \(N, 8, 8, 1\), got \(2, 8, 8\). Add the channel axis: x\[..., None\]"),
+        (BAD[..., 0], ShapeError, r"of shape \(N, 8, 8, 1\), got \(2, 8, 8\). Add the channel axis: x\[..., None\]"),
         (BAD[0], ShapeError, r"got \(8, 8, 1\). Give a batch: x\[None\] adds the batch axis"),
         (np.zeros((2, 1, 8, 8)), ShapeError, "Images are channels-last here"),
         (np.zeros((2, 8, 8, 3)), ShapeError, r"expected x of shape \(N, 8, 8, 1\), got \(2, 8, 8, 3\)"),
@@ -192,7 +198,7 @@ BAD = np.zeros((2, 8, 8, 1), np.float32)
         (np.array(["a"]), DataError, "expected x to hold numbers, got an array of <U1"),
         ([[1, 2], [3]], DataError, "expected x as one rectangular array, got a ragged list"),
         (np.float32(3), ShapeError, "expected x with a batch axis, got a single number"),
-        (np.where(np.indices((2, 8, 8, 1)).sum(0) == 9, np.nan, 0), DataError, r"x holds NaN, first at index \(0, 2, 7, 0\)"),
+        (np.where(np.indices((2, 8, 8, 1)).sum(0) == 9, np.nan, 0), DataError, r"NaN, first at index \(0, 2, 7, 0\)"),
         (3, DataError, "expected arrays or an iterable of batches, got int"),
         (iter([]), DataError, "the iterable of batches gave none"),
     ],

@@ -1,5 +1,6 @@
 """A4: one safe file for each model."""
 
+import contextlib
 import json
 import os
 import struct
@@ -79,7 +80,7 @@ def test_weights_alone(tmp_path):
     other.get_layer("first").kernel.assign(np.zeros((3, 3, 1, 4)))
     other.load_weights(path)
     np.testing.assert_array_equal(other.predict(X), model.predict(X))
-    with pytest.raises(FormatError, match="it holds weights only. Build the model, then call load_weights"):
+    with pytest.raises(FormatError, match=r"it holds weights only. Build the model, then call load_weights"):
         striate.load_model(path)
     with pytest.raises(FormatError, match="holds weights that the model does not have: batch_normalization/beta"):
         striate.Sequential([striate.Input((8, 8, 1)), layers.Conv2D(4, 3, name="first")]).load_weights(path)
@@ -116,7 +117,7 @@ def test_unwritable_paths(tmp_path):
         model.save(tmp_path / "nowhere" / "m.safetensors")
     folder = tmp_path / "folder"
     folder.mkdir()
-    with pytest.raises(FormatError, match="save: cannot write .*folder: Is a directory"):
+    with pytest.raises(FormatError, match=r"save: cannot write .*folder: Is a directory"):
         model.save(folder)
     model.save(tmp_path / "m")
     with pytest.raises(FormatError, match="m exists already; give overwrite=True"):
@@ -162,7 +163,9 @@ def written(path: Path, tensors=None, **changes) -> Path:
         "training": None,
     }
     description.update(changes)
-    tensors = {"d/kernel": np.ones((4, 2), np.float32), "d/bias": np.ones(2, np.float32)} if tensors is None else tensors
+    tensors = (
+        {"d/kernel": np.ones((4, 2), np.float32), "d/bias": np.ones(2, np.float32)} if tensors is None else tensors
+    )
     path.write_bytes(as_bytes(tensors, {"striate": json.dumps(description)}))
     return path
 
@@ -183,10 +186,10 @@ def test_the_helper_writes_a_file_that_opens(tmp_path):
     ("changes", "text"),
     [
         ({"version": 2}, "expected a description of version 1"),
-        ({"model": layer("os.system", command="touch /tmp/owned")}, "'os.system' is no layer of this library; files cannot bring"),
+        ({"model": layer("os.system", command="touch x")}, "'os.system' is no layer of this library; files cannot"),
         ({"model": layer("Lambda", function="print(1)")}, "'Lambda' is no layer of this library"),
-        ({"model": layer("Dense", units=2, name="d", activation="__import__('os')")}, "cannot be rebuilt: ArgumentError"),
-        ({"model": layer("Dense", units=10**12, name="d")}, "the architecture needs more weights than the 10 in the file"),
+        ({"model": layer("Dense", units=2, activation="__import__('os')")}, "cannot be rebuilt: ArgumentError"),
+        ({"model": layer("Dense", units=10**12)}, "the architecture needs more weights than the 10 in the file"),
         ({"model": layer("Dense", units=-1, name="d")}, "cannot be rebuilt"),
         ({"model": layer("Dense", units=2, name="d", evil=1)}, "cannot be rebuilt: TypeError"),
         ({"model": layer("Dense", units=3, name="d")}, "the architecture needs more weights than the 10"),
@@ -232,7 +235,11 @@ def nodes_config(**attributes):
             "layers": [{"class_name": "InputLayer", "config": {"shape": [8, 8, 1], "name": "i"}}],
             "nodes": [
                 {"layer": 0, "arguments": [], "attributes": {}},
-                {"operation": "conv", "arguments": [{"tensor": [0, 0]}, {"constant": [[[[1.0]]]]}], "attributes": attributes},
+                {
+                    "operation": "conv",
+                    "arguments": [{"tensor": [0, 0]}, {"constant": [[[[1.0]]]]}],
+                    "attributes": attributes,
+                },
             ],
             "inputs": [0, 0],
             "outputs": [1, 0],
@@ -240,11 +247,15 @@ def nodes_config(**attributes):
     }
 
 
-@pytest.mark.parametrize("change", [{"strides": [-1, 1]}, {"strides": [0, 1]}, {"dilation": [-3, 1]}, {"padding": [[-4, 0], [0, 0]]}])
+@pytest.mark.parametrize(
+    "change", [{"strides": [-1, 1]}, {"strides": [0, 1]}, {"dilation": [-3, 1]}, {"padding": [[-4, 0], [0, 0]]}]
+)
 def test_A4_attributes_cannot_reach_outside_of_arrays(tmp_path, change):
     """Windows are read through raw strides, so what a file says of them is checked like everything else."""
     attributes = {"strides": [1, 1], "padding": [[0, 0], [0, 0]], "dilation": [1, 1], "groups": 1} | change
-    with pytest.raises(FormatError, match="expected kernel, strides and dilation of at least 1 and padding of at least 0"):
+    with pytest.raises(
+        FormatError, match="expected kernel, strides and dilation of at least 1 and padding of at least 0"
+    ):
         striate.load_model(written(tmp_path / "m", {"x": np.ones(1, np.float32)}, model=nodes_config(**attributes)))
 
 
@@ -263,7 +274,10 @@ def test_A4_deep_nesting(tmp_path):
         (b"\x00" * 7, "not a safetensors file, or damaged"),
         (struct.pack("<Q", 2**62) + b"{}", "not a safetensors file, or damaged"),
         (struct.pack("<Q", 2) + b"{}", "it was not written by Striate"),
-        (struct.pack("<Q", 70) + b'{"a":{"dtype":"F32","shape":[1000000],"data_offsets":[0,4000000]}}    ', "or damaged"),
+        (
+            struct.pack("<Q", 70) + b'{"a":{"dtype":"F32","shape":[1000000],"data_offsets":[0,4000000]}}    ',
+            "or damaged",
+        ),
     ],
 )
 def test_damaged_and_lying_files(tmp_path, content, text):
@@ -281,7 +295,7 @@ def test_truncated_files(tmp_path):
 
 
 def test_other_ways_of_not_being_a_model(tmp_path):
-    with pytest.raises(FormatError, match="load_model: no file .*nowhere"):
+    with pytest.raises(FormatError, match=r"load_model: no file .*nowhere"):
         striate.load_model(tmp_path / "nowhere")
     path = tmp_path / "m"
     path.write_bytes(as_bytes({"a": np.ones(1, np.float32)}, {"striate": '{"version": 1, "version": 1}'}))
@@ -307,7 +321,5 @@ def test_fuzzed_files_end_in_our_error(tmp_path_factory, data):
     for _ in range(data.draw(st.integers(1, 6))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(content)
-    try:
+    with contextlib.suppress(StriateError):
         striate.load_model(path).predict(np.ones((1, 4), np.float32))
-    except StriateError:
-        pass

@@ -209,7 +209,7 @@ def test_stop_training():
         (lambda m: m.fit(X, Y, batch_size=-5), ArgumentError, "fit: expected batch_size of at least 1, got -5"),
         (lambda m: m.fit(X, Y[:50]), ShapeError, "x has 120, y has 50"),
         (lambda m: m.fit(X, Y, sample_weight=np.ones(3)), ShapeError, "x has 120, sample_weight has 3"),
-        (lambda m: m.fit(X, Y, validation_split=1.0), ArgumentError, "expected validation_split from 0 to below 1, got 1.0"),
+        (lambda m: m.fit(X, Y, validation_split=1.0), ArgumentError, "validation_split from 0 to below 1, got 1.0"),
         (lambda m: m.fit(X[:1], Y[:1], validation_split=0.9), ArgumentError, "leaves none of 1 samples to train on"),
         (lambda m: m.fit([(X, Y)], validation_split=0.5), DataError, "expected x to hold numbers|ragged"),
         (lambda m: m.fit(iter([(X, Y)]), validation_split=0.5), ArgumentError, "validation_split needs arrays"),

@@ -51,7 +51,8 @@ def grad_input(
     n, *out, _ = grad_output.shape
     *kernel, channels, outputs = w.shape
     g = _groups_first(grad_output, groups)  # (G, N·P, K/G)
-    padded = np.zeros((n, *(b + s + a for s, (b, a) in zip(size, padding, strict=True)), groups * channels), w.dtype)
+    grown = tuple(before + s + after for s, (before, after) in zip(size, padding, strict=True))
+    padded = np.zeros((n, *grown, groups * channels), np.result_type(g, w))
     for entry in np.ndindex(*kernel):
         column = w[entry].reshape(channels, groups, outputs // groups).transpose(1, 2, 0)  # (G, K/G, C/G)
         part = _groups_last(g @ column, (n, *out, groups * channels))
