@@ -127,7 +127,7 @@ class OneHot(Operation):
         if wrong.any():
             raise DataError(
                 f"one_hot: expected labels that are whole numbers from 0 to {classes - 1} ({classes} classes), "
-                f"got {labels[wrong].flat[0]}."
+                f"got {labels[wrong].flat[0]:g}. Count labels from 0, and give the last layer a unit for each class."
             )
         return np.asarray(labels[..., None] == np.arange(classes), np.float32)
 
