@@ -5,7 +5,8 @@ other people's pens, every digit is distorted anew in every epoch: turned, shear
 thinner. For "not sure", one sample in ten is a scribble, or two digits on top of each other, with the target "each
 digit equally likely" (outlier exposure: Hendrycks, Mazeika, Dietterich, 2019).
 
-Everything drawn at random is a function of the seed: the same seed gives the same file, byte for byte.
+Everything drawn at random is a function of the seed: the same seed gives the same file, byte for byte, as long as
+NumPy's matrix product rounds alike. The file in the package was made with OPENBLAS_NUM_THREADS=1.
 """
 
 import argparse

@@ -38,15 +38,15 @@ def layer_graph(model: "Model", batch_size: int) -> tuple[list[Any], Graph]:
     return [call.layer for call in calls], inner
 
 
+def _layer_plan(model: "Model", batch_size: int) -> tuple[list[Any], ReferenceExecutor]:
+    layers, graph = layer_graph(model, batch_size)
+    return layers, ReferenceExecutor(graph)
+
+
 def layer_outputs(model: "Model", x: Any) -> list[LayerOutput]:
     """What every layer of ``model`` gives for ``x``; see `Model.activations`."""
     arrays = as_inputs("activations", model, x)
-    plans = model.__dict__.setdefault("_activation_plans", {})
-    size = len(arrays[0])
-    if size not in plans:
-        layers, graph = layer_graph(model, size)
-        plans[size] = layers, ReferenceExecutor(graph)
-    layers, executor = plans[size]
+    layers, executor = model.plan(("activations", len(arrays[0])), lambda: _layer_plan(model, len(arrays[0])))
     return [
         LayerOutput(layer.name, type(layer).__name__, layer.describe(), values)
         for layer, values in zip(layers, executor.run(arrays), strict=True)

@@ -61,6 +61,7 @@ class Model(Layer, Trainer):
         beginnings = [tensor.node for tensor in begin if tensor.node and isinstance(tensor.node.operation, InputLayer)]
         order = [*beginnings, *order]
         self._graph, self.nodes_in_order = (inputs, outputs), order
+        self.forget_plans()
         name_layers(self.layers)
         self.built = True
 

@@ -87,9 +87,8 @@ def load_model(filepath: str | Path) -> "Model":
         FormatError: no such file, or it is damaged, too large, or no model file of ours.
     """
     path = Path(filepath)
-    shipped = Path(__file__).parent.parent / "pretrained" / f"{path}.safetensors"
-    if path.name == str(path) and shipped.is_file() and not path.is_file():
-        path = shipped
+    if not path.is_file() and str(path) in (shipped := shipped_models()):
+        path = shipped[str(path)]
     tensors, description = _read(path)
     if description.get("model") is None:
         _refuse(path, "it holds weights only. Build the model, then call load_weights")
@@ -113,6 +112,12 @@ def load_model(filepath: str | Path) -> "Model":
         _refuse(path, f"its architecture is too deep or too large ({type(error).__name__})")
     _assign(path, model, tensors)
     return model
+
+
+def shipped_models() -> dict[str, Path]:
+    """The files of the models that ship with Striate, by name."""
+    folder = Path(__file__).parent.parent / "pretrained"
+    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
 
 
 def load_weights(model: "Model", filepath: str | Path) -> None:
@@ -157,7 +162,7 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
-        raise FormatError(f"load_model: no file {path}.")
+        raise FormatError(f"load_model: no file {path}. The models that ship are called {', '.join(shipped_models())}.")
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}

@@ -25,11 +25,9 @@ class ParameterVector:
         for variable, view in zip(self.variables, self._views, strict=True):
             variable.value = view
 
-    def holds(self, variables: Sequence[Variable]) -> bool:
-        """Whether it still holds exactly these variables' values; another network that shares some takes them over."""
-        return self.variables == list(variables) and all(
-            v.value is view for v, view in zip(self.variables, self._views, strict=True)
-        )
+    def holds_values(self) -> bool:
+        """Whether the variables' values are still here; the vector of a network that shares some takes them over."""
+        return all(v.value is view for v, view in zip(self.variables, self._views, strict=True))
 
     def set_gradients(self, arrays: Sequence[Array]) -> None:
         """Copy each variable's gradient to its place in the vector."""

@@ -4,7 +4,7 @@ One training step is one graph: the network, its loss, and the gradients of the 
 of batch, then run by an executor; the optimizer changes the flat parameter vector.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,7 @@ class Trainer:
     stop_training = False
     history: History | None = None
     _compiled_with: dict[str, Any] | None = None
+    built: bool
     _steps: dict[Any, Any]
     _parameters: ParameterVector | None = None
 
@@ -107,8 +108,8 @@ class Trainer:
             "loss_weights": loss_weights,
         }
         self.objective = None
-        self._steps = {}
         self._parameters = None
+        self.forget_plans()
 
     def compile_config(self) -> dict[str, Any] | None:
         """What `compile` was given as plain data; None if not compiled, or with functions that are no data."""
@@ -245,9 +246,11 @@ class Trainer:
         step = self._step("train", batch)
         loss, output_losses, predictions, grads = step.run(batch, self.optimizer.iterations)
         variables = self.trainable_weights
-        if self._parameters is None or not self._parameters.holds(variables):
+        if self._parameters is None or self._parameters.variables != variables:
             self._parameters = ParameterVector(variables)
             self.optimizer.build(self._parameters.values.size)
+        elif not self._parameters.holds_values():  # another model that shares layers has trained in between
+            self._parameters = ParameterVector(variables)
         self._parameters.set_gradients(grads)
         self.optimizer.apply(self._parameters.values, self._parameters.gradients, self._parameters.sizes)
         return self._report(loss, output_losses, batch, predictions)
@@ -380,30 +383,34 @@ class Trainer:
 
     # Graphs
 
-    def _plans(self) -> dict[Any, Any]:
-        plans: dict[Any, Any] = self.__dict__.setdefault("_steps", {})
-        return plans
+    def forget_plans(self) -> None:
+        """Trace anew from now on: the network has changed."""
+        self._steps = {}
+
+    def plan(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What ``make`` returned the first time it was asked for under this key."""
+        plans = self.__dict__.setdefault("_steps", {})
+        if key not in plans:
+            plans[key] = make()
+        return plans[key]
 
     def _predict_step(self, batch: Batch) -> ReferenceExecutor:
-        key = ("predict", _signature(batch.inputs))
-        if key not in self._plans():
-            graph = trace(lambda *x: self._outputs(x, training=False), _symbols("x", batch.inputs))
-            self._plans()[key] = ReferenceExecutor(graph)
-        executor: ReferenceExecutor = self._plans()[key]
+        def make() -> ReferenceExecutor:
+            return ReferenceExecutor(trace(lambda *x: self._outputs(x, training=False), _symbols("x", batch.inputs)))
+
+        executor: ReferenceExecutor = self.plan(("predict", _signature(batch.inputs)), make)
         return executor
 
     def _outputs(self, inputs: Sequence[Tensor], training: bool) -> list[Tensor]:
         return tensors_in(self(inputs[0] if len(inputs) == 1 else list(inputs), training=training))
 
     def _step(self, mode: str, batch: Batch) -> Step:
+        shapes = tuple(map(_signature, (batch.inputs, batch.targets, batch.weights)))
+        if not self.built:  # the first trace makes the variables, and what is trained is part of the key
+            self._predict_step(batch)
         variables = tuple(self.trainable_weights)
-        key = (mode, variables, *map(_signature, (batch.inputs, batch.targets, batch.weights)))
-        if key not in self._plans():
-            step = self._trace_step(batch, training=mode == "train")
-            key = (mode, tuple(self.trainable_weights), *key[2:])  # the first trace may have made the variables
-            self._plans()[key] = step
-        found: Step = self._plans()[key]
-        return found
+        step: Step = self.plan((mode, variables, *shapes), lambda: self._trace_step(batch, training=mode == "train"))
+        return step
 
     def _trace_step(self, batch: Batch, training: bool) -> Step:
         inputs, targets = _symbols("x", batch.inputs), _symbols("y", batch.targets)

@@ -157,6 +157,35 @@ def test_two_models_that_share_layers_train_in_turns():
             assert not np.array_equal(before, shared.kernel.value)
 
 
+def test_sharing_layers_does_not_disturb_an_optimizer():
+    """Another model's steps in between change its momentum not at all."""
+    results = []
+    for other_trains in (False, True):
+        striate.set_seed(0)
+        shared = layers.Dense(4)
+        a, b = striate.Input((3,)), striate.Input((3,))
+        first, second = striate.Model(a, layers.Dense(1)(shared(a))), striate.Model(b, layers.Dense(1)(shared(b)))
+        first.compile(striate.optimizers.Adam(0.01), "mse")
+        second.compile(striate.optimizers.SGD(0.0), "mse")
+        x, y = np.arange(24, dtype=np.float32).reshape(8, 3), np.ones((8, 1), np.float32)
+        for _ in range(4):
+            first.train_on_batch(x, y)
+            if other_trains:
+                second.train_on_batch(x, y)
+        results.append(shared.kernel.numpy())
+    np.testing.assert_array_equal(*results)
+
+
+def test_a_changed_network_is_traced_anew():
+    model = striate.Sequential([striate.Input((3,)), layers.Dense(2)])
+    x = np.ones((4, 3), np.float32)
+    assert model.predict(x).shape == (4, 2)
+    assert len(model.activations(x)) == 1
+    model.add(layers.Dense(5))
+    assert model.predict(x).shape == (4, 5)
+    assert len(model.activations(x)) == 2
+
+
 def test_the_last_smaller_batch_counts_as_much_as_it_has_samples():
     model = compiled(metrics=["accuracy"])
     whole = model.evaluate(X, Y, batch_size=120, verbose=0)
