@@ -5,8 +5,9 @@ One rule makes both work: a class keeps each constructor argument as an attribut
 
 import difflib
 import inspect
+import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, Self, TypeVar
 
 from striate.errors import ArgumentError
@@ -48,6 +49,12 @@ def _plain(value: Any) -> Any:
 def snake_case(name: str) -> str:
     """``HeNormal`` → ``he_normal``, ``AUC`` → ``auc``, ``F1Score`` → ``f1_score``, ``Conv2D`` → ``conv2d``."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", name).lower()
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """``name`` if it is not taken, else the first of ``name_1``, ``name_2``, … that is not."""
+    candidates = itertools.chain([name], (f"{name}_{count}" for count in itertools.count(1)))
+    return next(candidate for candidate in candidates if candidate not in taken)
 
 
 Thing = TypeVar("Thing", bound=Configurable)

@@ -75,12 +75,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = app(arguments, prog_name="striate", standalone_mode=False, obj=settings) or 0
         sys.stdout.flush()
     except typer.TyperException as error:
-        return _fail(error, settings, f"{error.format_message()} See striate --help.", error.exit_code)
+        return _fail(error, settings, f"{error.format_message().rstrip('.')}. See striate --help.", error.exit_code)
     except BrokenPipeError:  # whoever read our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        return _fail(error, settings, f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
+        return _fail(error, settings, f"{error.filename or 'output'}: {error.strerror or error}", 1)
     except StriateError as error:
         return _fail(error, settings, str(error), 1)
     except Exception as error:  # a mistake of ours

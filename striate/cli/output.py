@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def say(text: str) -> None:
     """Write lines to stdout."""
-    print(visible(text), flush=True)
+    print("\n".join(map(visible, text.split("\n"))), flush=True)
 
 
 def complain(text: str) -> None:
@@ -26,7 +26,7 @@ def say_json(value: Any) -> None:
 
 def visible(text: str) -> str:
     """Control characters as escapes: the name of a file or of a class in a model must not steer the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def console() -> "Console":

@@ -7,7 +7,7 @@ import numpy as np
 import typer
 
 from striate.cli.classifier import classify
-from striate.cli.output import complain, say, say_json
+from striate.cli.output import complain, say, say_json, visible
 from striate.data import decode_image
 from striate.errors import ModelError, ShapeError, StriateError
 from striate.graph import Array
@@ -41,7 +41,8 @@ def predict(
         results.append({"image": str(path)} | result)
         if not as_json:
             shares = ", ".join(f"{one['class']} {one['probability']:.1%}" for one in result["top"])
-            say(f"{path}: {shares}" if result["sure"] else f"{path}: not sure ({shares})")
+            name = visible(str(path))  # on one line, also if the name has two
+            say(f"{name}: {shares}" if result["sure"] else f"{name}: not sure ({shares})")
     if as_json:
         say_json(results)
     if any("error" in result for result in results):

@@ -194,7 +194,7 @@ class Preprocessing:
         if full < self.min_contrast:
             raise DataError(
                 f"prepare: no ink found, expected a difference of {self.min_contrast} or more of 255 from the paper, "
-                f"got {max(full, 0)}. Is the picture empty, or is ink='bright' or 'dark' the wrong way round?"
+                f"got {max(full, 0)}. Is the picture empty, or was its ink taken for paper?"
             )
         strokes = np.clip(levels.astype(np.int16) - floor, 0, full).astype(np.uint8)
         certain = strokes > full // 2

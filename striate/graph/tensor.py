@@ -54,6 +54,9 @@ class Arithmetic:
     def __pow__(self, exponent: float) -> Any:
         return ARITHMETIC["power"](self, exponent)
 
+    def __rpow__(self, base: float) -> Any:
+        return ARITHMETIC["power"](base, self)
+
     def __matmul__(self, other: Any) -> Any:
         return ARITHMETIC["dense"](self, other)
 

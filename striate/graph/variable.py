@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from striate.errors import ShapeError
-from striate.graph.tensor import Arithmetic, Array
+from striate.errors import DataError, ShapeError
+from striate.graph.tensor import Arithmetic, Array, Tensor
 from striate.graph.trace import active_trace
 
 
@@ -18,12 +18,16 @@ class Variable(Arithmetic):
         trainable: whether an optimizer may change it.
         regularizer: a function of the variable whose result is added to the training loss, or None.
 
+    Raises:
+        DataError: ``value`` is no rectangular array of numbers.
+
     The array is always changed in place, because training lets variables be views of one flat vector.
     """
 
     def __init__(self, value: Any, name: str = "variable", trainable: bool = True, regularizer: Any = None):
-        array = np.array(value, order="C")
-        self.value: Array = array if np.issubdtype(array.dtype, np.floating) else array.astype(np.float32)
+        array = _numbers(name, value)
+        double = array.dtype.kind == "f" and array.dtype.itemsize >= 8
+        self.value: Array = np.array(array, np.float64 if double else np.float32, order="C")
         self.name = name
         self.trainable = trainable
         self.regularizer = regularizer
@@ -55,12 +59,27 @@ class Variable(Arithmetic):
 
         Raises:
             ShapeError: the new value has another shape.
+            DataError: it is no rectangular array of numbers.
         """
-        shape = tuple(getattr(value, "shape", np.shape(value)))
-        if shape != self.shape:
-            raise ShapeError(f"{self.name}: expected a value of shape {self.shape}, got {shape}.")
         scope = active_trace()
+        if scope is not None and isinstance(value, Variable):
+            value = scope.symbol(value)
+        if not isinstance(value, Tensor):
+            value = _numbers(self.name, value)
+        if value.shape != self.shape:
+            raise ShapeError(f"{self.name}: expected a value of shape {self.shape}, got {value.shape}.")
         if scope is None:
             self.value[...] = value
         else:
-            scope.updates.append((self, value))
+            scope.updates.append((self, value if isinstance(value, Tensor) else Tensor.constant(value.copy())))
+
+
+def _numbers(name: str, value: Any) -> Array:
+    """``value`` as an array of numbers."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise DataError(f"{name}: expected numbers in one rectangular array, got a ragged list ({error}).") from None
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"{name}: expected numbers, got an array of {array.dtype} (shape {array.shape}).")
+    return array

@@ -37,6 +37,7 @@ class Layer:
         trainable: whether training changes this layer's variables.
         dtype: only "float32"; here because Keras has it.
         input_shape: of one sample; lets the first layer of a `Sequential` stand for its `Input`.
+        input_dim: the same for samples of one axis: ``input_dim=8`` is ``input_shape=(8,)``.
     """
 
     _given: dict[str, Any]
@@ -58,16 +59,22 @@ class Layer:
             LAYERS[cls.__name__] = cls
 
     def __init__(
-        self, *, name: str | None = None, trainable: bool = True, dtype: Any = "float32", input_shape: Any = None
+        self,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: Any = "float32",
+        input_shape: Any = None,
+        input_dim: int | None = None,
     ):
         if dtype is not None and np.dtype(dtype) != np.float32:
             raise ArgumentError(f"{type(self).__name__}: expected dtype float32, got {dtype!r}.")
         self.name_given = name is not None
         self.name_settled = False  # a model makes names unique when it takes its layers in, once
         self.name = name or snake_case(type(self).__name__)
-        self.trainable = trainable
+        self._trainable = trainable
         self.built = False
-        self.given_input_shape = input_shape
+        self.given_input_shape = input_shape if input_dim is None else (input_dim,)
         self.input_shape: Any = None
         self.nodes: list[Node] = []
         self._weights: list[Variable] = []
@@ -143,6 +150,17 @@ class Layer:
 
     # Variables
 
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes this layer's variables; setting it sets it for all layers in this one as well."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        for layer in self.sublayers():
+            layer.trainable = value
+
     def add_weight(
         self,
         shape: Shape | None = None,
@@ -185,8 +203,9 @@ class Layer:
 
     @property
     def weights(self) -> list[Variable]:
-        """This layer's variables and those of its sublayers, each once, in the order they were made."""
-        own = [*self._weights, *(v for v in vars(self).values() if isinstance(v, Variable))]
+        """This layer's variables in the order made, trainable ones first, then those of its sublayers; each once."""
+        found = [*self._weights, *(v for v in vars(self).values() if isinstance(v, Variable))]
+        own = sorted(found, key=lambda v: not v.trainable)
         return list(dict.fromkeys([*own, *(v for layer in self.sublayers() for v in layer.weights)]))
 
     @property
@@ -208,6 +227,12 @@ class Layer:
     variables = weights
     trainable_variables = trainable_weights
     non_trainable_variables = non_trainable_weights
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a scalar, computed in `call` with operations, to the loss that training minimises."""
+        scope = active_trace()
+        if scope is not None:
+            scope.losses.append(loss)
 
     def count_params(self) -> int:
         """How many numbers the variables hold."""
@@ -301,14 +326,18 @@ def _arguments_of(function: Callable[..., Any]) -> frozenset[str]:
 
 
 def _shapes(value: Any) -> Any:
-    """The shape of a tensor or array with None for the batch size; a list of them for a list."""
+    """The shape of a tensor or array with None for the batch size; a list or dictionary of them for such."""
+    if isinstance(value, dict):
+        return {name: _shapes(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_shapes(item) for item in value]
     return (None, *tuple(value.shape)[1:])
 
 
 def _as_arrays(value: Any) -> Any:
-    """Plain numbers and lists of numbers as arrays; tensors, variables and lists of them as they are."""
+    """Plain numbers and lists of numbers as arrays; tensors, variables and lists or dictionaries of them as such."""
+    if isinstance(value, dict):
+        return {name: _as_arrays(item) for name, item in value.items()}
     if isinstance(value, list | tuple) and any(hasattr(item, "shape") for item in value):
         return [_as_arrays(item) for item in value]
     return value if hasattr(value, "shape") else np.asarray(value, np.float32)

@@ -1,12 +1,11 @@
 """Networks: `Model` (functional, or subclassed) and `Sequential`."""
 
-import itertools
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from striate.configurable import snake_case
+from striate.configurable import free_name, snake_case
 from striate.data.drawing import Preprocessing
 from striate.errors import ArgumentError, ModelError
 from striate.graph import Graph, Node, Shape, Tensor, topological_order, trace
@@ -42,6 +41,8 @@ class Model(Layer, Trainer):
         self.nodes_in_order: list[Node] = []
         if inputs is not None or outputs is not None:
             self._connect(inputs, outputs)
+        if not trainable:
+            self.trainable = False
 
     # Structure
 
@@ -61,6 +62,7 @@ class Model(Layer, Trainer):
         beginnings = [tensor.node for tensor in begin if tensor.node and isinstance(tensor.node.operation, InputLayer)]
         order = [*beginnings, *order]
         self._graph, self.nodes_in_order = (inputs, outputs), order
+        self.input_shape = map_tensors(inputs, lambda tensor: tensor.shape)
         self.forget_plans()
         name_layers(self.layers)
         self.built = True
@@ -119,12 +121,20 @@ class Model(Layer, Trainer):
     @property
     def input_names(self) -> list[str]:
         """The names of the inputs."""
-        return [tensor.name for tensor in self.inputs] if self._graph else []
+        return _source_names(self.inputs) if self._graph else []
 
     @property
     def output_names(self) -> list[str]:
-        """The names of the layers that give the outputs."""
-        return [tensor.node.name if tensor.node else tensor.name for tensor in self.outputs] if self._graph else []
+        """The names of the layers that give the outputs; for a dictionary of outputs, its keys."""
+        if self._graph is None:
+            return []
+        end = self._graph[1]
+        return list(end) if isinstance(end, dict) else _source_names(self.outputs)
+
+    @property
+    def output_shape(self) -> Any:
+        """The output's shape, None being the batch size; several as `output` has them."""
+        return map_tensors(self.output, lambda tensor: tensor.shape)
 
     def _structure(self) -> tuple[Any, Any]:
         if self._graph is None:
@@ -138,7 +148,12 @@ class Model(Layer, Trainer):
         begin, end = self._graph
         symbols, values = tensors_in(begin), _leaves(inputs)
         if isinstance(inputs, dict):
-            values = [inputs[symbol.name] for symbol in symbols]
+            names = self.input_names
+            if set(inputs) != set(names):
+                raise ArgumentError(
+                    f"{self.name}: expected the inputs {', '.join(names)}, got {', '.join(map(str, inputs))}."
+                )
+            values = [inputs[name] for name in names]
         if len(values) != len(symbols):
             raise ArgumentError(f"{self.name}: expected {len(symbols)} inputs, got {len(values)}.")
         known: dict[Tensor, Any] = dict(zip(symbols, values, strict=True))
@@ -213,6 +228,9 @@ class Model(Layer, Trainer):
     def save(self, filepath: str | Path, overwrite: bool = True) -> None:
         """Write architecture, preprocessing and weights to one safetensors file, atomically.
 
+        What `compile` was given is written too, as far as it is plain data; the optimizer's state is not, so a loaded
+        model goes on training with a fresh optimizer.
+
         Arguments:
             filepath: the content is safetensors whatever the suffix; ".safetensors" says so.
             overwrite: False: refuse to replace a file.
@@ -263,6 +281,8 @@ class Sequential(Model):
         for layer in layers:
             self._append(layer)
         self._rebuild()
+        if not trainable:
+            self.trainable = False
 
     def add(self, layer: Any) -> None:
         """Append a layer.
@@ -314,7 +334,7 @@ class Sequential(Model):
 
     def build(self, input_shape: Any) -> None:
         """Put the network together for inputs of this shape, None being the batch size."""
-        if self._graph is None and self._stack:
+        if self._graph is None and self.layers:
             self._chain(Input(tuple(input_shape)[1:]), self._stack)
 
     def _chain(self, begin: Tensor, layers: list[Layer]) -> None:
@@ -348,11 +368,17 @@ def name_layers(layers: Sequence[Layer]) -> None:
         if layer.name_given:
             continue
         if not layer.name_settled or layer.name in taken:
-            base = snake_case(type(layer).__name__)
-            candidates = itertools.chain([base], (f"{base}_{count}" for count in itertools.count(1)))
-            layer.name = next(name for name in candidates if name not in taken)
+            layer.name = free_name(snake_case(type(layer).__name__), taken)
             layer.name_settled = True
         taken.add(layer.name)
+
+
+def _source_names(tensors: Sequence[Tensor]) -> list[str]:
+    """The name of what gave each tensor; made unique, since an operation or a shared layer may give several."""
+    names: list[str] = []
+    for tensor in tensors:
+        names.append(free_name(tensor.node.name if tensor.node else tensor.name, names))
+    return names
 
 
 def _find(known: dict[Tensor, Any], tensor: Tensor) -> Any:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from striate.configurable import free_name
 from striate.data.drawing import Preprocessing
 from striate.data.files import write_atomically
 from striate.errors import FormatError, ModelError, StriateError
@@ -133,12 +134,13 @@ def named_weights(layer: Layer, prefix: str = "") -> dict[str, Variable]:
     below = {variable for inner in layer.sublayers() for variable in inner.weights}
     for variable in layer.weights:
         if variable not in below:
-            path, count = f"{prefix}{variable.name}", 0
-            while (name := f"{path}_{count}" if count else path) in named:
-                count += 1
-            named[name] = variable
+            named[free_name(f"{prefix}{variable.name}", named)] = variable
+    folders: set[str] = set()
     for inner in layer.sublayers():
-        for name, variable in named_weights(inner, f"{prefix}{inner.name}/").items():
+        # Only a model whose structure is known has made its layers' names unique.
+        folder = free_name(inner.name, folders)
+        folders.add(folder)
+        for name, variable in named_weights(inner, f"{prefix}{folder}/").items():
             if variable not in named.values():
                 named[name] = variable
     return named
@@ -279,7 +281,7 @@ def graph_config(model: "Model") -> dict[str, Any]:
 
     return {
         "name": model.name,
-        "layers": [*map(_input_description, begin), *map(serialize, layers)],
+        "layers": [*map(_input_description, begin, model.input_names), *map(serialize, layers)],
         "nodes": [
             *({"layer": i, "arguments": [], "attributes": {}} for i in range(len(begin))),
             *map(described, nodes),
@@ -289,8 +291,8 @@ def graph_config(model: "Model") -> dict[str, Any]:
     }
 
 
-def _input_description(tensor: Tensor) -> dict[str, Any]:
-    config = {"shape": list(tensor.shape[1:]), "dtype": tensor.dtype.name, "name": tensor.name}
+def _input_description(tensor: Tensor, name: str) -> dict[str, Any]:
+    config = {"shape": list(tensor.shape[1:]), "dtype": tensor.dtype.name, "name": name}
     return {"class_name": "InputLayer", "config": config}
 
 

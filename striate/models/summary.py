@@ -69,7 +69,7 @@ def summarize(model: "Model") -> Summary:
     try:
         _, graph = layer_graph(model, 1)
     except ModelError:
-        if not model.layers or model.built:
+        if model.built:
             raise
         rows = tuple(Row(one.name, type(one).__name__, (), one.count_params(), 0, 0, (), 0) for one in model.layers)
         return Summary(f"{title} (not built yet: give it an Input, or data)", rows, model.count_params(), trainable)

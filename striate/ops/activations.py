@@ -14,7 +14,7 @@ import numpy as np
 
 from striate.graph import Array, Node, Shape, Tensor
 from striate.ops.elementwise import ElementWise, add, broadcast_shape, exp, less_equal, multiply, subtract
-from striate.ops.operation import Box, Index, Operation, Term, Terms, read
+from striate.ops.operation import Box, Index, Operation, Term, Terms, as_number, read
 from striate.ops.reductions import count_along, normalized_axes, places_along, reach_along
 
 Function = Callable[..., Array]
@@ -42,15 +42,14 @@ class Activation(Operation):
         return tuple(x.shape)
 
     def forward(self, x: Array, **attributes: Any) -> Array:
-        with np.errstate(all="ignore"):  # infinities and NaN propagate, as IEEE 754 has them
-            return np.asarray(self.function(x, **attributes))
+        return np.asarray(self.function(x, **attributes))
 
     def gradient(self, node: Node, grad_output: Tensor) -> tuple[Tensor]:
         source = node.inputs[0] if self.grad.inputs[0] == "x" else node.output
         return (self.grad(source, grad_output, **node.attributes),)
 
     def terms(self, index: Index, x: Array, **attributes: Any) -> Terms:
-        value = float(self.forward(np.asarray(x[index]), **attributes))
+        value = float(self(np.asarray(x[index]), **attributes))
         return Terms(self.formula, (Term(value, (read("x", x, index),)),))
 
 
@@ -65,11 +64,10 @@ class ActivationGrad(Operation):
         return broadcast_shape(self.name, source, g)
 
     def forward(self, source: Array, g: Array, **attributes: Any) -> Array:
-        with np.errstate(all="ignore"):
-            return np.asarray(g * self.derivative(source, **attributes))
+        return np.asarray(g * self.derivative(source, **attributes), np.result_type(source, g))
 
     def terms(self, index: Index, source: Array, g: Array, **attributes: Any) -> Terms:
-        value = float(self.forward(np.asarray(source[index]), np.asarray(g[index]), **attributes))
+        value = float(self(np.asarray(source[index]), np.asarray(g[index]), **attributes))
         return Terms("g·dy/dx", (Term(value, (read(self.inputs[0], source, index), read("g", g, index))),))
 
 
@@ -93,15 +91,14 @@ class Softmax(AlongAxis):
     inputs = ("x",)
 
     def forward(self, x: Array, *, axis: int) -> Array:
-        with np.errstate(invalid="ignore"):
-            y = np.exp(_below_largest(x, axis))
-            return np.asarray(y / y.sum(axis=axis, keepdims=True))
+        y = np.exp(_below_largest(x, axis))
+        return np.asarray(y / y.sum(axis=axis, keepdims=True))
 
     def gradient(self, node: Node, grad_output: Tensor) -> tuple[Tensor]:
         return (SOFTMAX_GRAD(node.output, grad_output, **node.attributes),)
 
     def terms(self, index: Index, x: Array, *, axis: int) -> Terms:
-        value = float(self.forward(x, axis=axis)[index])
+        value = float(self(x, axis=axis)[index])
         reads = tuple(read("x", x, place) for place in places_along(index, x.shape, (axis,)))
         return Terms("exp(xᵢ) / Σ exp(x)", (Term(value, reads),))
 
@@ -131,9 +128,8 @@ class LogSoftmax(AlongAxis):
     inputs = ("x",)
 
     def forward(self, x: Array, *, axis: int) -> Array:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            below = _below_largest(x, axis)
-            return np.asarray(below - np.log(np.exp(below).sum(axis=axis, keepdims=True)))
+        below = _below_largest(x, axis)
+        return np.asarray(below - np.log(np.exp(below).sum(axis=axis, keepdims=True)))
 
     def gradient(self, node: Node, grad_output: Tensor) -> tuple[Tensor]:
         return (LOG_SOFTMAX_GRAD(node.output, grad_output, **node.attributes),)
@@ -331,8 +327,12 @@ def relu6(x: Any) -> Any:
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
-    """x where x > 0, else negative_slope · x. Source: Maas, Hannun, Ng (2013)."""
-    return LEAKY_RELU(x, negative_slope=float(negative_slope))
+    """x where x > 0, else negative_slope · x. Source: Maas, Hannun, Ng (2013).
+
+    Raises:
+        ArgumentError: ``negative_slope`` is no number.
+    """
+    return LEAKY_RELU(x, negative_slope=as_number("leaky_relu", "negative_slope", negative_slope))
 
 
 def prelu(x: Any, alpha: Any) -> Any:
@@ -347,8 +347,12 @@ def prelu(x: Any, alpha: Any) -> Any:
 
 
 def elu(x: Any, alpha: float = 1.0) -> Any:
-    """x where x > 0, else alpha · (exp(x) − 1). Source: Clevert, Unterthiner, Hochreiter (2016)."""
-    return ELU(x, alpha=float(alpha))
+    """x where x > 0, else alpha · (exp(x) − 1). Source: Clevert, Unterthiner, Hochreiter (2016).
+
+    Raises:
+        ArgumentError: ``alpha`` is no number.
+    """
+    return ELU(x, alpha=as_number("elu", "alpha", alpha))
 
 
 def selu(x: Any) -> Any:

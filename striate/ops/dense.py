@@ -14,7 +14,7 @@ from typing import Any
 from striate.errors import ShapeError
 from striate.graph import Array, Node, Shape, Tensor
 from striate.graph.tensor import ARITHMETIC
-from striate.ops.elementwise import add
+from striate.ops.elementwise import add_bias
 from striate.ops.operation import Box, Index, Operation, Term, Terms, check_rank, read
 
 
@@ -130,12 +130,11 @@ def dense(x: Any, w: Any, bias: Any = None) -> Any:
         (…, K).
 
     Raises:
-        ShapeError: rank or features do not fit.
+        ShapeError: rank, features or bias do not fit.
 
     Source: Goodfellow, Bengio, Courville, "Deep Learning" (2016), section 6.3.
     """
-    y = DENSE(x, w)
-    return y if bias is None else add(y, bias)
+    return add_bias("dense", DENSE(x, w), bias)
 
 
 def matmul(a: Any, b: Any) -> Any:

@@ -1,13 +1,14 @@
 """Dropout: numbers that are set to 0 at random, and can be computed again from seed and step."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from striate.errors import ArgumentError, DataError, ShapeError
 from striate.graph import Array, Node, Shape, Tensor, active_trace
-from striate.ops.operation import Box, Index, Operation, Term, Terms, read
+from striate.ops.operation import Box, Index, Operation, Term, Terms, as_number, read
 from striate.ops.windows import per_axis
 from striate.random import bits, get_seed
 
@@ -86,18 +87,21 @@ def dropout(x: Any, rate: float, random: Any = None, stream: int | None = None, 
             dropout of images is (None, 1, 1, None). None: every number on its own.
 
     Raises:
-        ArgumentError: ``rate`` or ``stream`` is out of range.
+        ArgumentError: ``rate`` or ``stream`` is out of range, or ``noise_shape`` is no list.
         ShapeError: ``noise_shape`` does not fit, or ``random`` is no pair.
         DataError: ``random`` holds no whole numbers from 0 to 2**64 − 1.
 
     Source: Srivastava et al., "Dropout" (2014); spatial: Tompson et al., "Efficient object localization" (2015).
     """
+    rate = as_number("dropout", "rate", rate)
     if not 0 <= rate < 1:
         raise ArgumentError(f"dropout: expected rate from 0 to below 1, the share to drop, got {rate}.")
     scope = active_trace()
     if random is None:
         random, next_stream = ((get_seed(), 0), 0) if scope is None else scope.random_stream()
         stream = next_stream if stream is None else stream
-    (stream,) = per_axis("dropout", "stream", 0 if stream is None else stream, 1, least=0)
+    (stream,) = per_axis("dropout", "stream", 0 if stream is None else stream, 1, least=0, most=2**64 - 1)
+    if not isinstance(noise_shape, Sequence | None):
+        raise ArgumentError(f"dropout: expected noise_shape as a list of sizes, each 1 or None, got {noise_shape!r}.")
     shape = None if noise_shape is None else tuple(noise_shape)
-    return DROPOUT(x, random, rate=float(rate), stream=stream, noise_shape=shape)
+    return DROPOUT(x, random, rate=rate, stream=stream, noise_shape=shape)

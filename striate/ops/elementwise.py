@@ -10,6 +10,7 @@ from striate.errors import ShapeError
 from striate.graph import Array, Node, Shape, Tensor
 from striate.graph.tensor import ARITHMETIC
 from striate.ops.operation import Box, Index, Operation, Read, Term, Terms, known_shape, read
+from striate.ops.windows import whole_numbers
 
 Rule = Callable[[Tensor, tuple[Tensor, ...], Tensor], tuple[Any, ...]]
 
@@ -68,8 +69,7 @@ class ElementWise(Operation):
         return np.result_type(*(value.dtype for value in inputs))
 
     def forward(self, *arrays: Array) -> Array:
-        with np.errstate(all="ignore"):  # infinities and NaN propagate, as IEEE 754 has them
-            return np.asarray(self.function(*arrays))
+        return np.asarray(self.function(*arrays))
 
     def gradient(self, node: Node, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         inputs = tuple(node.inputs)
@@ -165,18 +165,38 @@ def sum_to(x: Any, shape: Any) -> Any:
         shape: shape of the result.
 
     Raises:
+        ArgumentError: ``shape`` is no list of whole numbers.
         ShapeError: ``shape`` does not broadcast to that of ``x``.
     """
-    return x if tuple(x.shape) == tuple(shape) else SUM_TO(x, shape=tuple(shape))
+    (x,), shape = SUM_TO.same_kind(x), whole_numbers("sum_to", "shape", shape)
+    return x if tuple(x.shape) == shape else SUM_TO(x, shape=shape)
 
 
 def broadcast_to(x: Any, shape: Any) -> Any:
     """Repeat ``x`` along axes of size 1 and along new axes in front until it has ``shape``.
 
     Raises:
+        ArgumentError: ``shape`` is no list of whole numbers.
         ShapeError: it does not broadcast to ``shape``.
     """
-    return x if tuple(getattr(x, "shape", ())) == tuple(shape) else BROADCAST_TO(x, shape=tuple(shape))
+    (x,), shape = BROADCAST_TO.same_kind(x), whole_numbers("broadcast_to", "shape", shape)
+    return x if tuple(x.shape) == shape else BROADCAST_TO(x, shape=shape)
+
+
+def add_bias(where: str, y: Any, bias: Any) -> Any:
+    """``y`` (…, K) plus one number for each of its last axis; None adds nothing.
+
+    Raises:
+        ShapeError: ``bias`` is not (K,).
+    """
+    if bias is None:
+        return y
+    y, bias = ADD.same_kind(y, bias)
+    if tuple(bias.shape) != tuple(y.shape[-1:]):
+        raise ShapeError(
+            f"{where}: expected a bias of {tuple(y.shape[-1:])}, one number for each output, got {tuple(bias.shape)}."
+        )
+    return ADD(y, bias)
 
 
 def _larger(g: Tensor, inputs: tuple[Tensor, ...], chosen: Callable[..., Any]) -> tuple[Any, Any]:

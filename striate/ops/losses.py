@@ -29,8 +29,9 @@ from striate.ops.elementwise import (
     square,
     subtract,
 )
-from striate.ops.operation import Box, Index, Operation, Term, Terms, read
+from striate.ops.operation import Box, Index, Operation, Term, Terms, as_array, as_number, read
 from striate.ops.reductions import sum
+from striate.ops.windows import per_axis
 
 #: Probabilities are kept this far from 0 and 1, as in Keras: a certain but wrong prediction costs 16, not infinity.
 EPSILON = 1e-7
@@ -69,7 +70,7 @@ class SoftmaxCrossEntropy(Operation):
         return SOFTMAX_CROSS_ENTROPY_GRAD(*node.inputs, grad_output), None
 
     def terms(self, index: Index, logits: Array, targets: Array) -> Terms:
-        losses = LOG_SOFTMAX.forward(logits[index], axis=-1)
+        losses = LOG_SOFTMAX(logits[index], axis=-1)
         summands = []
         for k, value in enumerate(losses):
             target = read("targets", targets, (*index, k))
@@ -92,6 +93,9 @@ class SoftmaxCrossEntropyGrad(Operation):
     def shape(self, logits: Any, targets: Any, g: Any) -> Shape:
         return tuple(logits.shape)
 
+    def dtype(self, logits: Any, targets: Any, g: Any) -> Any:
+        return logits.dtype
+
     def forward(self, logits: Array, targets: Array, g: Array) -> Array:
         grad = SOFTMAX.forward(logits, axis=-1)
         grad *= targets.sum(axis=-1, keepdims=True)
@@ -102,7 +106,7 @@ class SoftmaxCrossEntropyGrad(Operation):
     def terms(self, index: Index, logits: Array, targets: Array, g: Array) -> Terms:
         *row, k = index
         here, target, weight = read("logits", logits, index), read("targets", targets, index), read("g", g, tuple(row))
-        probability = SOFTMAX.forward(logits[tuple(row)], axis=-1)[k] * targets[tuple(row)].sum()
+        probability = SOFTMAX(logits[tuple(row)], axis=-1)[k] * targets[tuple(row)].sum()
         predicted = Term(weight.value * float(probability), (weight, here))
         return Terms("g·softmax(z) − g·t", (predicted, Term(-weight.value * target.value, (weight, target))))
 
@@ -132,10 +136,7 @@ class OneHot(Operation):
         return np.asarray(labels[..., None] == np.arange(classes), np.float32)
 
     def as_input(self, name: str, value: Any, dtype: Any) -> Array:
-        labels = np.asarray(value)
-        if labels.dtype.kind not in "fiub":
-            raise DataError(f"one_hot: expected labels as whole numbers, got an array of {labels.dtype}.")
-        return labels.astype(labels.dtype.newbyteorder("="), copy=False)
+        return as_array(value, np.float64, "one_hot: labels")  # float32 would round large ones
 
     def gradient(self, node: Node, grad_output: Tensor) -> tuple[None]:
         return (None,)
@@ -241,9 +242,11 @@ def one_hot(labels: Any, classes: int) -> Any:
         (…, classes), float32.
 
     Raises:
+        ArgumentError: ``classes`` is no whole number of at least 1.
         DataError: a label is out of range, no whole number, or NaN.
     """
-    return ONE_HOT(labels, classes=int(classes))
+    (count,) = per_axis("one_hot", "classes", classes, 1)
+    return ONE_HOT(labels, classes=count)
 
 
 def sigmoid_binary_cross_entropy(logits: Any, targets: Any) -> Any:
@@ -317,8 +320,9 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
 
     Source: Huber, "Robust estimation of a location parameter" (1964).
     """
+    delta = as_number("huber", "delta", delta)
     if not delta > 0:
         raise ArgumentError(f"huber: expected delta above 0, got {delta}.")
     error = absolute_error(y_true, y_pred)
-    curved = minimum(error, float(delta))
-    return add(multiply(0.5, square(curved)), multiply(float(delta), subtract(error, curved)))
+    curved = minimum(error, delta)
+    return add(multiply(0.5, square(curved)), multiply(delta, subtract(error, curved)))

@@ -32,7 +32,7 @@ from striate.ops.elementwise import (
     subtract,
     sum_to,
 )
-from striate.ops.operation import Box, Index, Operation, Term, Terms, read
+from striate.ops.operation import Box, Index, Operation, Term, Terms, as_number, read
 from striate.ops.reductions import check_not_empty, count_along, normalized_axes, places_along, reach_along
 from striate.ops.windows import per_axis
 
@@ -48,7 +48,7 @@ class Normalize(Operation):
         return _shape_of_x(self.name, x, gamma, beta)
 
     def forward(self, x: Array, gamma: Array, beta: Array, *, axes: Shape, epsilon: float) -> Array:
-        y, scale = _centred(x, axes, epsilon)
+        y, scale = _centred(x.astype(np.result_type(x, gamma, beta), copy=False), axes, epsilon)
         y *= gamma * scale
         y += beta
         return y
@@ -87,7 +87,7 @@ class NormalizeGradInput(Operation):
         return _shape_of_x(self.name, x, gamma, g)
 
     def forward(self, x: Array, gamma: Array, g: Array, *, axes: Shape, epsilon: float) -> Array:
-        normalized, scale = _centred(x, axes, epsilon)
+        normalized, scale = _centred(x.astype(np.result_type(x, gamma, g), copy=False), axes, epsilon)
         normalized *= scale
         grad = g * gamma
         normalized *= (grad * normalized).mean(axis=axes, keepdims=True)
@@ -121,10 +121,9 @@ class NormalizeGradGamma(Operation):
         return SUM_TO.shape(g, shape=shape)
 
     def forward(self, x: Array, g: Array, *, shape: Shape, axes: Shape, epsilon: float) -> Array:
-        product, scale = _centred(x, axes, epsilon)
-        product *= scale
-        product *= g
-        return SUM_TO.forward(product, shape=shape)
+        normalized, scale = _centred(x, axes, epsilon)
+        normalized *= scale
+        return SUM_TO.forward(normalized * g, shape=shape)
 
     def terms(self, index: Index, x: Array, g: Array, *, shape: Shape, axes: Shape, epsilon: float) -> Terms:
         centred, scale = _centred(x, axes, epsilon)
@@ -298,8 +297,10 @@ def local_response_normalization(
 
     Source: Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep convolutional neural networks" (2012).
     """
-    (radius,) = per_axis("local_response_normalization", "depth_radius", depth_radius, 1, least=0)
-    settings = {"bias": float(bias), "alpha": float(alpha), "beta": float(beta)}
+    where = LOCAL_RESPONSE_NORMALIZATION.name
+    (radius,) = per_axis(where, "depth_radius", depth_radius, 1, least=0)
+    numbers = {"bias": bias, "alpha": alpha, "beta": beta}
+    settings = {name: as_number(where, name, value) for name, value in numbers.items()}
     return LOCAL_RESPONSE_NORMALIZATION(x, depth_radius=radius, **settings)
 
 
@@ -312,10 +313,11 @@ def _shape_of_x(where: str, x: Any, *others: Any) -> Shape:
     return shape
 
 
-def _epsilon(where: str, epsilon: float) -> float:
-    if not epsilon >= 0:
+def _epsilon(where: str, epsilon: Any) -> float:
+    number = as_number(where, "epsilon", epsilon)
+    if not number >= 0:
         raise ArgumentError(f"{where}: expected epsilon of at least 0, got {epsilon}.")
-    return float(epsilon)
+    return number
 
 
 def _centred(x: Array, axes: Shape, epsilon: float) -> tuple[Array, Array]:

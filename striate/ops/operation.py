@@ -70,8 +70,9 @@ class Operation:
         raise NotImplementedError
 
     def dtype(self, *inputs: Any, **attributes: Any) -> Any:
-        """The dtype of the result: that of the first input unless an operation says otherwise."""
-        return inputs[0].dtype
+        """The dtype of the result: the widest floating type among the inputs, unless an operation says otherwise."""
+        floating = [value.dtype for value in inputs if value.dtype.kind == "f"]
+        return np.result_type(*floating) if floating else inputs[0].dtype
 
     def forward(self, *arrays: Any, **attributes: Any) -> Array:
         """The definition, in plain NumPy."""
@@ -100,6 +101,7 @@ class Operation:
         """
         return [box if len(tensor.shape) == len(node.output.shape) else None for tensor in node.inputs]
 
+    @np.errstate(all="ignore")  # infinities and NaN propagate, as IEEE 754 has them
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
         inputs = self.same_kind(*inputs)
         if not any(isinstance(value, Tensor) for value in inputs):
@@ -115,13 +117,14 @@ class Operation:
         node.outputs = (output,)
         return output
 
+    @np.errstate(all="ignore")
     def same_kind(self, *inputs: Any) -> tuple[Any, ...]:
         """Inputs as native arrays, or all as symbols if one of them is a symbol; numbers take the others' type."""
         scope = active_trace()
         if scope is not None:
             inputs = tuple(scope.symbol(value) if isinstance(value, Variable) else value for value in inputs)
-        typed = [value.dtype for value in inputs if hasattr(value, "dtype") and value.dtype.kind == "f"]
-        dtype = np.result_type(*typed) if typed else np.dtype(np.float32)
+        types = (getattr(value, "dtype", None) for value in inputs)  # other libraries' arrays have types of their own
+        dtype = np.result_type(np.float32, *(t for t in types if isinstance(t, np.dtype) and t.kind == "f"))
         symbolic = any(isinstance(value, Tensor) for value in inputs)
         converted: list[Any] = []
         for name, value in zip(self.input_names(len(inputs)), inputs, strict=True):
@@ -163,6 +166,20 @@ def as_array(value: Any, dtype: Any, where: str) -> Array:
     if array.dtype.kind != "f" or array.dtype == np.float16 or not hasattr(value, "dtype"):
         return array.astype(dtype)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def as_number(where: str, name: str, value: Any) -> float:
+    """A setting that is one number, such as a rate, as a float.
+
+    Raises:
+        ArgumentError: it is something else.
+    """
+    try:
+        if not isinstance(value, str):
+            return float(value)
+    except (TypeError, ValueError, OverflowError):
+        pass  # refused below
+    raise ArgumentError(f"{where}: expected {name} as a number, got {value!r}.")
 
 
 def check_rank(operation: str, name: str, value: Any, rank: int, layout: str) -> None:

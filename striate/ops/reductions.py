@@ -169,12 +169,15 @@ class MaxGrad(Operation):
     def shape(self, x: Any, g: Any, *, axes: Shape) -> Shape:
         return broadcast_shape(self.name, x, g)
 
+    def dtype(self, x: Any, g: Any, *, axes: Shape) -> Any:
+        return g.dtype
+
     def forward(self, x: Array, g: Array, *, axes: Shape) -> Array:
         last = tuple(range(x.ndim - len(axes), x.ndim))
         moved = np.moveaxis(x, axes, last)
         rows = moved.reshape(*moved.shape[: x.ndim - len(axes)], count_along(x, axes))  # (*rest, n)
         winners = rows.argmax(axis=-1, keepdims=True)
-        grad_rows = np.zeros_like(rows)
+        grad_rows = np.zeros_like(rows, g.dtype)
         np.put_along_axis(grad_rows, winners, g.reshape(winners.shape), axis=-1)
         return np.moveaxis(grad_rows.reshape(moved.shape), last, axes)
 

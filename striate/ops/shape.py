@@ -9,8 +9,8 @@ import numpy as np
 
 from striate.errors import ArgumentError, ShapeError
 from striate.graph import Array, Node, Shape, Tensor
-from striate.ops.operation import Box, Index, Operation, Term, Terms, known_shape, read
-from striate.ops.windows import Pads, as_pairs
+from striate.ops.operation import Box, Index, Operation, Term, Terms, as_number, known_shape, read
+from striate.ops.windows import Pads, as_pairs, whole_numbers, within
 
 
 def moved(source: str, array: Array, index: Index) -> Terms:
@@ -30,7 +30,7 @@ class Reshape(Operation):
         known = math.prod(n for n in shape if n != -1)
         if shape.count(-1) == 1 and known and count % known == 0:
             shape = tuple(count // known if n == -1 else n for n in shape)
-        if -1 in shape or math.prod(shape) != count:
+        if min(shape, default=0) < 0 or math.prod(shape) != count:
             raise ShapeError(f"reshape: expected a shape of {count} numbers for {tuple(x.shape)}, got {shape}.")
         return shape
 
@@ -105,7 +105,7 @@ class Pad(Operation):
     def reach(self, node: Node, box: Box) -> list[Box | None]:
         padding = node.attributes["padding"]
         sides = zip(box.sides, padding[1:-1], known_shape(node.inputs[0])[1:-1], strict=True)
-        inner = Box(tuple((max(first - before, 0), min(last - before, n)) for (first, last), (before, _), n in sides))
+        inner = Box(tuple(within(first - before, last - before, n) for (first, last), (before, _), n in sides))
         return [None if padding[0] != (0, 0) else inner]
 
 
@@ -187,7 +187,7 @@ class Concatenate(Operation):
         start, (first, last) = 0, box.sides[axis - 1]
         for x in node.inputs:
             n = known_shape(x)[axis]
-            side = (min(max(first - start, 0), n), min(max(last - start, 0), n))
+            side = within(first - start, last - start, n)
             reached.append(Box((*box.sides[: axis - 1], side, *box.sides[axis:])))
             start += n
         return reached
@@ -205,9 +205,10 @@ def reshape(x: Any, shape: Any) -> Any:
     """The same numbers in row-major order under another shape; one size may be −1 and is worked out.
 
     Raises:
+        ArgumentError: ``shape`` is no list of whole numbers.
         ShapeError: the new shape holds another count of numbers.
     """
-    return RESHAPE(x, shape=tuple(int(n) for n in shape))
+    return RESHAPE(x, shape=whole_numbers("reshape", "shape", shape))
 
 
 def transpose(x: Any, axes: Any = None) -> Any:
@@ -216,8 +217,9 @@ def transpose(x: Any, axes: Any = None) -> Any:
     Raises:
         ArgumentError: ``axes`` is not an order of all axes.
     """
+    (x,) = TRANSPOSE.same_kind(x)
     order = range(len(x.shape))[::-1] if axes is None else axes
-    return TRANSPOSE(x, axes=tuple(int(a) for a in order))
+    return TRANSPOSE(x, axes=whole_numbers("transpose", "axes", order))
 
 
 def flatten(x: Any) -> Any:
@@ -236,10 +238,11 @@ def pad(x: Any, pad_width: Any, constant_values: float = 0.0) -> Any:
         constant_values: what to put there.
 
     Raises:
-        ArgumentError: ``pad_width`` is none of these.
+        ArgumentError: ``pad_width`` is none of these, or ``constant_values`` is no number.
     """
     (x,) = PAD.same_kind(x)
-    return PAD(x, padding=_pairs("pad", "pad_width", pad_width, len(x.shape)), value=float(constant_values))
+    value = as_number("pad", "constant_values", constant_values)
+    return PAD(x, padding=_pairs("pad", "pad_width", pad_width, len(x.shape)), value=value)
 
 
 def crop(x: Any, cropping: Any) -> Any:
@@ -266,12 +269,15 @@ def slice_axis(x: Any, axis: int, start: int, stop: int) -> Any:
         start, stop: whole numbers, 0 ≤ start ≤ stop ≤ size of the axis.
 
     Raises:
-        ArgumentError: there is no such axis.
-        ShapeError: there are no such entries.
+        ArgumentError: there is no such axis, or ``start`` or ``stop`` is no whole number.
+        ShapeError: there are no such entries, or the size of the axis is not known yet.
     """
     (x,) = CROP.same_kind(x)
     axis = _axis("slice_axis", axis, len(x.shape))
+    start, stop = whole_numbers("slice_axis", "start and stop", (start, stop))
     size = x.shape[axis]
+    if size is None:
+        raise ShapeError(f"slice_axis: expected an axis of known size, got axis {axis} of {x.shape}: slice in a layer.")
     if not 0 <= start <= stop <= size:
         raise ShapeError(f"slice_axis: expected 0 ≤ start ≤ stop ≤ {size} along axis {axis}, got {start} and {stop}.")
     ends = ((0, 0),) * axis + ((start, size - stop),) + ((0, 0),) * (len(x.shape) - axis - 1)
@@ -282,12 +288,10 @@ def concatenate(xs: Any, axis: int = -1) -> Any:
     """The arrays or symbols in the list ``xs``, one after the other along ``axis``; default: channels after channels.
 
     Raises:
-        ArgumentError: the list is empty, or there is no such axis.
+        ArgumentError: it is no list or an empty one, or there is no such axis.
         ShapeError: sizes differ along another axis.
     """
-    if not len(xs):
-        raise ArgumentError("concatenate: expected at least one input, got an empty list.")
-    xs = CONCATENATE.same_kind(*xs)
+    xs = CONCATENATE.same_kind(*_listed("concatenate", xs))
     return CONCATENATE(*xs, axis=_axis("concatenate", axis, len(xs[0].shape)))
 
 
@@ -295,14 +299,23 @@ def stack(xs: Any, axis: int = 0) -> Any:
     """The arrays or symbols in the list ``xs``, all of one shape, side by side along a new axis.
 
     Raises:
-        ArgumentError: the list is empty, or there is no such axis.
+        ArgumentError: it is no list or an empty one, or there is no such axis.
         ShapeError: the shapes differ.
     """
-    if not len(xs):
-        raise ArgumentError("stack: expected at least one input, got an empty list.")
-    xs = CONCATENATE.same_kind(*xs)
+    xs = CONCATENATE.same_kind(*_listed("stack", xs))
     axis = _axis("stack", axis, len(xs[0].shape) + 1)
     return concatenate([reshape(x, (*x.shape[:axis], 1, *x.shape[axis:])) for x in xs], axis)
+
+
+def _listed(where: str, xs: Any) -> tuple[Any, ...]:
+    """The inputs of an operation that takes a list of them."""
+    try:
+        listed = tuple(xs)
+    except TypeError:
+        raise ArgumentError(f"{where}: expected a list of inputs, got {xs!r}.") from None
+    if not listed:
+        raise ArgumentError(f"{where}: expected at least one input, got an empty list.")
+    return listed
 
 
 def _axis(where: str, axis: Any, rank: int) -> int:

@@ -28,25 +28,41 @@ from striate.graph import Array, Shape
 
 Pads = tuple[tuple[int, int], ...]
 
+#: Strides, sizes and paddings beyond this are typing errors, and NumPy would answer with an OverflowError.
+MOST = 2**31 - 1
+
 PADDING_WORDS = ("valid", "same", "same_lower", "full", "causal")
 
 
-def per_axis(where: str, name: str, value: Any, axes: int, least: int = 1) -> Shape:
+def per_axis(where: str, name: str, value: Any, axes: int, least: int = 1, most: int = MOST) -> Shape:
     """A whole number, or one for each of ``axes`` axes, as a tuple.
 
     Raises:
-        ArgumentError: another count of numbers, no whole numbers, or one below ``least``.
+        ArgumentError: another count of numbers, no whole numbers, or one below ``least`` or above ``most``.
     """
-    expected = f"{where}: expected {name} as a whole number or {axes} of them, each at least {least}"
-    several = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
-    values = tuple(value) if several else (value,) * axes
+    several = isinstance(value, Sequence) or (isinstance(value, np.ndarray) and value.ndim > 0)
     try:
-        numbers = tuple(operator.index(v) for v in values)
+        numbers = tuple(map(operator.index, value if several else (value,) * axes))
     except TypeError:
-        raise ArgumentError(f"{expected}, got {value!r}.") from None
-    if len(numbers) != axes or min(numbers, default=least) < least:
-        raise ArgumentError(f"{expected}, got {value!r}.")
+        numbers = ()  # refused below
+    if len(numbers) != axes or not all(least <= number <= most for number in numbers):
+        limits = f"from {least} to {most}" if max(numbers, default=0) > most else f"at least {least}"
+        raise ArgumentError(
+            f"{where}: expected {name} as a whole number or {axes} of them, each {limits}, got {value!r}."
+        )
     return numbers
+
+
+def whole_numbers(where: str, name: str, value: Any) -> Shape:
+    """A list of whole numbers, such as a shape, as a tuple.
+
+    Raises:
+        ArgumentError: it is something else.
+    """
+    try:
+        return tuple(map(operator.index, value))
+    except TypeError:
+        raise ArgumentError(f"{where}: expected {name} as a list of whole numbers, got {value!r}.") from None
 
 
 def as_pairs(value: Any, axes: int) -> Pads | None:
@@ -58,7 +74,7 @@ def as_pairs(value: Any, axes: int) -> Pads | None:
         ]
     except TypeError:
         return None
-    if len(pairs) != axes or any(len(pair) != 2 or min(pair) < 0 for pair in pairs):
+    if len(pairs) != axes or any(len(pair) != 2 or min(pair) < 0 or max(pair) > MOST for pair in pairs):
         return None
     return tuple((before, after) for before, after in pairs)
 
@@ -175,11 +191,17 @@ def window_box(
 ) -> tuple[tuple[int, int], ...]:
     """The input rectangle that a rectangle of windows looks at, without the padding."""
     return tuple(
-        (max(first * stride - before, 0), min((last - 1) * stride - before + d * (k - 1) + 1, n))
+        within(first * stride - before, (last - 1) * stride - before + d * (k - 1) + 1, n)
         for (first, last), k, stride, (before, _), d, n in zip(
             sides, kernel, strides, pads, dilation, size, strict=True
         )
     )
+
+
+def within(first: int, last: int, size: int) -> tuple[int, int]:
+    """The part of ``first`` … ``last`` − 1 that lies in 0 … ``size`` − 1; of length 0 where none does."""
+    first = min(max(first, 0), size)
+    return first, min(max(last, first), size)
 
 
 def covering_windows(
@@ -188,7 +210,7 @@ def covering_windows(
     """The rectangle of windows that look at an input rectangle."""
     # Window i covers i·stride − before … i·stride − before + d·(k − 1).
     return tuple(
-        (max(-(-(first + before - d * (k - 1)) // stride), 0), min((last - 1 + before) // stride + 1, n))
+        within(-(-(first + before - d * (k - 1)) // stride), (last - 1 + before) // stride + 1, n)
         for (first, last), k, stride, (before, _), d, n in zip(sides, kernel, strides, pads, dilation, out, strict=True)
     )
 

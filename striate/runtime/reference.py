@@ -1,6 +1,7 @@
 """The reference executor: a graph run node by node in NumPy. It is the definition that every other executor matches."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -24,17 +25,22 @@ class ReferenceExecutor:
             if tensor not in kept:
                 self._forget.setdefault(node, []).append(tensor)
 
+    @np.errstate(all="ignore")  # infinities and NaN propagate, as IEEE 754 has them
     def run(self, inputs: Sequence[Array], seed: int = 0, step: int = 0) -> list[Array]:
         """The values of the graph's outputs; variables that the graph updates are changed.
+
+        The arrays belong to the caller: no later run, update or write to an input changes them.
 
         Arguments:
             inputs: one array for each input of the graph.
             seed, step: what random operations draw from, with each one's own stream.
 
         Raises:
-            ShapeError: an array has another shape than the graph was traced for.
+            ShapeError: there are more or fewer arrays than the graph has inputs, or one has another shape.
         """
         graph = self.graph
+        if len(inputs) != len(graph.inputs):
+            raise ShapeError(f"run: this graph takes {len(graph.inputs)} arrays, got {len(inputs)}.")
         values: dict[Tensor, Array] = {}
         for tensor, array in zip(graph.inputs, inputs, strict=True):
             if array.shape != tensor.shape:
@@ -51,7 +57,22 @@ class ReferenceExecutor:
             for tensor in self._forget.get(node, ()):
                 values.pop(tensor, None)
 
-        outputs = [tensor.value if tensor.value is not None else values[tensor] for tensor in graph.outputs]
-        for variable, tensor in graph.updates:
-            variable.value[...] = values[tensor]
-        return outputs
+        taken = {id(_owner(array)) for array in inputs}  # memory that is somebody else's
+        taken |= {id(_owner(variable.value)) for variable in graph.variables}
+        results = []
+        for tensor in [*graph.outputs, *(tensor for _, tensor in graph.updates)]:
+            array = tensor.value if tensor.value is not None else values[tensor]
+            if tensor.value is not None or id(_owner(array)) in taken or not array.flags.writeable:
+                array = array.copy()
+            taken.add(id(_owner(array)))
+            results.append(array)
+        for (variable, _), array in zip(graph.updates, results[len(graph.outputs) :], strict=True):
+            variable.value[...] = array
+        return results[: len(graph.outputs)]
+
+
+def _owner(array: Any) -> Any:
+    """The object whose memory a view shows; an array that is no view owns its own."""
+    while getattr(array, "base", None) is not None:
+        array = array.base
+    return array

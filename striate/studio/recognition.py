@@ -94,7 +94,10 @@ class Recogniser:
 
     def __init__(self, model: Model) -> None:
         if model.preprocessing is None:
-            raise ModelError("studio: expected a model that knows how to prepare drawings. Set its preprocessing.")
+            raise ModelError(
+                "studio: expected a model that knows how to prepare drawings. Set its preprocessing, as in "
+                "model.preprocessing = striate.data.Preprocessing(), and save it."
+            )
         self.name = model.name
         self.classes = tuple(model.classes)
         self._model = model

@@ -149,18 +149,25 @@ class ArrayData:
         self.dtypes = input_dtypes(model, len(self.inputs))
         self.targets = [] if y is None else as_targets(where, model, y)
         self.batch_size = int(batch_size)
-        weights: list[Array] = []
+        weights = []
         if sample_weight is not None:
-            weights = [_numbers(where, "sample_weight", sample_weight)]
-        if class_weight is not None:
-            weights = [combine_class_weight(where, self.targets, class_weight, weights)]
-        self.weights = [w.astype(np.float32) for w in weights]
-        for name, arrays in (("x", self.inputs), ("y", self.targets), ("sample_weight", self.weights)):
+            weights = _arrays(where, "sample_weight", sample_weight, model.output_names)
+            if len(weights) not in (1, len(self.targets)):
+                raise ArgumentError(
+                    f"{where}: expected one sample_weight, or one for each of {len(self.targets)} outputs; "
+                    f"got {len(weights)}."
+                )
+        self.sample_weights = [w.astype(np.float32) for w in weights]
+        for name, arrays in (("x", self.inputs), ("y", self.targets), ("sample_weight", self.sample_weights)):
             for array in arrays:
                 if len(array) != self.samples:
                     raise ShapeError(
                         f"{where}: expected as many samples everywhere: x has {self.samples}, {name} has {len(array)}."
                     )
+        self.weights = self.sample_weights  # what the loss is weighted with: these, times those of the classes
+        if class_weight is not None:
+            weight = combine_class_weight(where, self.targets, class_weight, self.sample_weights)
+            self.weights = [weight.astype(np.float32)]
 
     @property
     def samples(self) -> int:
@@ -170,13 +177,13 @@ class ArrayData:
         return math.ceil(self.samples / self.batch_size)
 
     def split(self, first: int) -> "tuple[ArrayData, ArrayData]":
-        """The first ``first`` samples, and the others."""
+        """The first ``first`` samples, to train on; and the others, whose classes all weigh the same."""
         parts = []
-        for part in (slice(None, first), slice(first, None)):
+        for part, weights in ((slice(None, first), self.weights), (slice(first, None), self.sample_weights)):
             data = object.__new__(ArrayData)
             data.batch_size, data.dtypes = self.batch_size, self.dtypes
             data.inputs, data.targets, data.weights = (
-                [array[part] for array in arrays] for arrays in (self.inputs, self.targets, self.weights)
+                [array[part] for array in arrays] for arrays in (self.inputs, self.targets, weights)
             )
             parts.append(data)
         return parts[0], parts[1]

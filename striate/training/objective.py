@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from striate.configurable import free_name
 from striate.errors import ArgumentError, ModelError
 from striate.graph import Array, Tensor
 from striate.training import losses as loss_functions
@@ -59,10 +60,10 @@ class Objective:
         """
         if len(targets) != len(predictions):
             raise ModelError(f"fit: expected targets for {len(predictions)} outputs, got {len(targets)}.")
-        weight = weights[0] if weights else None
+        each = weights if len(weights) == len(targets) else [weights[0] if weights else None] * len(targets)
         return [
             loss(target, prediction, weight)
-            for loss, target, prediction in zip(self.losses, targets, predictions, strict=True)
+            for loss, target, prediction, weight in zip(self.losses, targets, predictions, each, strict=True)
         ]
 
     def reset(self) -> None:
@@ -93,13 +94,14 @@ class Objective:
                 metric.update_state(target, prediction)
 
     def logs(self) -> dict[str, float]:
-        """All results so far by name, the loss first."""
+        """All results so far by name, the loss first; a name that is taken gets a number: auc, auc_1."""
         results = {"loss": float(self.mean_loss.result())}
         if len(self.names) > 1:
             results.update({mean.name: float(mean.result()) for mean in self.output_losses})
         for name, metrics in zip(self.names, self._metrics or [], strict=False):
             prefix = f"{name}_" if len(self.names) > 1 else ""
-            results.update({f"{prefix}{metric.name}": metric.result() for metric in metrics})
+            for metric in metrics:
+                results[free_name(f"{prefix}{metric.name}", results)] = metric.result()
         return results
 
     def _flat_metrics(self) -> list[Any]:

@@ -4,7 +4,7 @@ One training step is one graph: the network, its loss, and the gradients of the 
 of batch, then run by an executor; the optimizer changes the flat parameter vector.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from striate.random import get_seed, permutation
 from striate.runtime import ReferenceExecutor
 from striate.training import optimizers
 from striate.training.batches import ArrayData, Batch, IterableData, as_data
-from striate.training.callbacks import CallbackList, History, ProgbarLogger
+from striate.training.callbacks import Callback, CallbackList, History, ProgbarLogger
 from striate.training.objective import Objective
 from striate.training.parameters import ParameterVector
 
@@ -68,6 +68,10 @@ class Trainer:
 
     @property
     def output_names(self) -> list[str]:
+        raise NotImplementedError
+
+    @property
+    def output(self) -> Any:
         raise NotImplementedError
 
     @property
@@ -124,7 +128,7 @@ class Trainer:
 
     def _callbacks(
         self,
-        callbacks: Sequence[Any] | None,
+        callbacks: Callback | Iterable[Callback] | None,
         verbose: int,
         epochs: int,
         steps: int | None,
@@ -133,7 +137,8 @@ class Trainer:
         """The user's callbacks, then what shows and records the logs that they may have added to."""
         own = [*([ProgbarLogger()] if verbose else []), *([history] if history else [])]
         params = {"verbose": verbose, "epochs": epochs, "steps": steps}
-        return CallbackList([*(callbacks or []), *own], self, params)  # type: ignore[arg-type]
+        given = [callbacks] if isinstance(callbacks, Callback) else callbacks or []
+        return CallbackList([*given, *own], self, params)  # type: ignore[arg-type]
 
     # Training
 
@@ -166,10 +171,11 @@ class Trainer:
             verbose: 0 silent, 1 a progress bar, 2 a line for each epoch, "auto" 1.
             callbacks: objects that are told what happens.
             validation_split: share of the samples, the last ones, kept for validation.
-            validation_data: (x, y) or (x, y, weight), or an iterable of batches.
+            validation_data: (x, y) or (x, y, weight), or an iterable of batches (no tuple or list).
             shuffle: take the samples in another order each epoch, a function of seed and step alone.
-            class_weight: weight of each label in the loss.
-            sample_weight: weight of each sample in the loss, (N,).
+            class_weight: weight of each label in the loss; in training, not in validation.
+            sample_weight: weight of each sample in the loss, (N,); for several outputs one for all, or a list or
+                dictionary of one each.
             initial_epoch: number of the first epoch.
             steps_per_epoch: batches in one epoch; default all.
             validation_steps, validation_batch_size, validation_freq: the same for validation; every how many epochs.
@@ -182,14 +188,22 @@ class Trainer:
             ArgumentError, DataError, ShapeError: arguments and data that do not fit.
         """
         self._ready("fit")
-        if not isinstance(epochs, int | np.integer) or epochs < 1:
-            raise ArgumentError(f"fit: expected epochs of at least 1, got {epochs!r}.")
-        if not 0 <= validation_split < 1:
+        if not isinstance(validation_split, int | float | np.number) or not 0 <= validation_split < 1:
             raise ArgumentError(f"fit: expected validation_split from 0 to below 1, got {validation_split!r}.")
+        for name, count in (
+            ("epochs", epochs),
+            ("validation_freq", validation_freq),
+            ("steps_per_epoch", steps_per_epoch),
+            ("validation_steps", validation_steps),
+        ):
+            if count is not None and (not isinstance(count, int | np.integer) or count < 1):
+                raise ArgumentError(f"fit: expected {name} of at least 1, got {count!r}.")
         data = as_data("fit", self, x, y, sample_weight, class_weight, batch_size, steps_per_epoch)
         validation: ArrayData | IterableData | None = None
         if validation_data is not None:
-            given = validation_data if isinstance(validation_data, tuple) else (validation_data,)
+            given = validation_data if isinstance(validation_data, tuple | list) else (validation_data,)
+            if len(given) > 3:
+                raise ArgumentError(f"fit: expected validation_data of x, y and sample_weight, got {len(given)} items.")
             val_x, val_y, val_weight = (*given, None, None)[:3]
             size = validation_batch_size or batch_size
             validation = as_data("fit: validation_data", self, val_x, val_y, val_weight, None, size, validation_steps)
@@ -206,10 +220,11 @@ class Trainer:
         steps = len(data) if isinstance(data, ArrayData) else data.steps
         if steps_per_epoch is not None and isinstance(data, ArrayData):
             steps = min(steps_per_epoch, len(data))
-        verbosity = 1 if verbose == "auto" else int(verbose)
+        verbosity = _verbosity("fit", verbose)
         self.history = History()
         calls = self._callbacks(callbacks, verbosity, epochs, steps, self.history)
         self.stop_training = False
+        logs: dict[str, Any] = {}
         calls.on_train_begin()
         for epoch in range(initial_epoch, epochs):
             calls.on_epoch_begin(epoch)
@@ -220,7 +235,7 @@ class Trainer:
             calls.on_epoch_end(epoch, logs)
             if self.stop_training:
                 break
-        calls.on_train_end()
+        calls.on_train_end(logs)
         return self.history
 
     def _train_epoch(
@@ -316,7 +331,7 @@ class Trainer:
         self._ready("evaluate")
         data = as_data("evaluate", self, x, y, sample_weight, None, batch_size, steps)
         count = len(data) if isinstance(data, ArrayData) else data.steps
-        verbosity = 1 if verbose == "auto" else int(verbose)
+        verbosity = _verbosity("evaluate", verbose)
         calls = self._callbacks(callbacks, verbosity, 1, count)
         return _as_returned(self._evaluate(data, calls, steps), return_dict)
 
@@ -360,14 +375,14 @@ class Trainer:
             deterministic: compute sample by sample, so that the bits of a result do not depend on its neighbours.
 
         Returns:
-            (N, …), or a list of them for several outputs.
+            (N, …), or a list of them for several outputs, or a dictionary where the model's outputs are one.
 
         Raises:
             DataError, ShapeError: data that the model does not take.
         """
         data = as_data("predict", self, x, batch_size=1 if deterministic else batch_size, steps=steps)
         count = len(data) if isinstance(data, ArrayData) else data.steps
-        calls = self._callbacks(callbacks, 0 if verbose == "auto" else int(verbose), 1, count)
+        calls = self._callbacks(callbacks, _verbosity("predict", verbose, auto=0), 1, count)
         calls.on_predict_begin()
         parts: list[list[Array]] = []
         for number, batch in enumerate(data.batches()):
@@ -378,8 +393,12 @@ class Trainer:
                 parts.append(self._predict_step(part).run(part.inputs))
             calls.on_predict_batch_end(number, {})
         calls.on_predict_end()
-        outputs = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
-        return outputs[0] if len(outputs) == 1 else outputs
+        return self._as_outputs([np.concatenate(arrays) for arrays in zip(*parts, strict=True)])
+
+    def _as_outputs(self, arrays: list[Array]) -> Any:
+        if self.is_graph and isinstance(self.output, dict):
+            return dict(zip(self.output_names, arrays, strict=True))
+        return arrays[0] if len(arrays) == 1 else arrays
 
     # Graphs
 
@@ -451,6 +470,12 @@ class Trainer:
             names = self.output_names or [f"output_{i}" for i in range(outputs)]
             self.objective = Objective(settings["loss"], settings["metrics"], settings["loss_weights"], names)
         return self.objective
+
+
+def _verbosity(where: str, verbose: int | str, auto: int = 1) -> int:
+    if verbose not in ("auto", 0, 1, 2):
+        raise ArgumentError(f"{where}: expected verbose 'auto', 0, 1 or 2, got {verbose!r}.")
+    return auto if verbose == "auto" else int(verbose)
 
 
 def _symbols(name: str, arrays: Sequence[Array]) -> list[Tensor]:

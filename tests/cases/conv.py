@@ -27,6 +27,7 @@ def corners() -> list[Case]:
         case(image, (3, 3, 1, 8), two, same, one, groups=4),  # depthwise with multiplier 2
         case((1, 1, 1, 1), (1, 1, 1, 1), one, valid, one),
         case((0, 6, 7, 4), (3, 3, 4, 2), one, same, one),  # an empty batch
+        case((0, 6, 7, 4), (3, 3, 2, 4), two, same, one, groups=2),  # also in groups
         case((2, 9, 3), (4, 3, 5), (3,), ((3, 0),), (1,)),  # causal
         case((2, 4, 5, 4, 2), (2, 3, 2, 2, 3), (1, 2, 1), ((0, 1), (1, 1), (1, 0)), (2, 1, 1)),
     ]

@@ -56,6 +56,7 @@ def test_help_loads_nothing_heavy():
         (["train", "cifar"], r"expected the name of a data set, mnist; got 'cifar'"),
         (["evaluate", "some.safetensors", "--data", "cifar"], r"a data set, mnist; got 'cifar'"),
         (["predict"], r"Missing argument"),
+        (["predict", "some.png", "--top", "0"], r"greater than or equal to 1\. See"),
         (["predict", "some.png", "--ink", "green"], r"--ink: expected auto, dark, bright; got 'green'"),
         (["studio", "--port", "99999"], r"Invalid value for '--port'"),
         (["summary", "simple", "lenet5"], r"unexpected extra argument"),
@@ -98,6 +99,14 @@ def test_R4_file_that_cannot_be_read_is_named(refused, monkeypatch):
 
     monkeypatch.setattr(summary_command, "load_model", no_permission)
     assert refused(1, "summary", "a.safetensors") == "striate: a.safetensors: Permission denied"
+
+
+def test_R4_full_disk_is_named_without_a_number(refused, monkeypatch):
+    def full(path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(summary_command, "load_model", full)
+    assert refused(1, "summary", "a.safetensors") == "striate: output: No space left on device"
 
 
 def test_reader_that_has_seen_enough_is_no_error():
@@ -156,7 +165,7 @@ def test_NO_COLOR_is_respected(tmp_path):
 
 
 def test_control_characters_become_visible():
-    assert visible("a\x1b]0;owned\x07b\u202ec\nd é ×") == "a\\x1b]0;owned\\x07b\\u202ec\nd é ×"
+    assert visible("a\x1b]0;owned\x07b\u202ec\nd é ×") == "a\\x1b]0;owned\\x07b\\u202ec\\nd é ×"
 
 
 def test_json_holds_no_nan():

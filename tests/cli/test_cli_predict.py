@@ -106,10 +106,11 @@ def test_R4_bad_picture_in_json(striate_cli, model_file, picture, tmp_path):
 
 
 def test_R3_name_of_a_file_cannot_steer_the_terminal(striate_cli, model_file, picture, tmp_path):
-    steering = picture("one").rename(tmp_path / "\x1b[31mred.png")
+    steering = picture("one").rename(tmp_path / "\x1b[31m\nred.png")
     result = striate_cli("predict", steering, "--model", model_file)
     assert result.code == 0
-    assert r"\x1b[31mred.png: 1" in result.out
+    (line,) = result.lines
+    assert r"\x1b[31m\nred.png: 1" in line
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

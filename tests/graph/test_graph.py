@@ -1,10 +1,12 @@
 """Tensors, nodes, tracing and gradients."""
 
+import threading
+
 import numpy as np
 import pytest
 
 from striate import ops
-from striate.errors import ArgumentError, ShapeError
+from striate.errors import ArgumentError, DataError, ShapeError
 from striate.graph import Tensor, Variable, active_trace, gradients, probe, topological_order, trace
 from striate.runtime import ReferenceExecutor
 
@@ -16,8 +18,8 @@ def value_of(function, *arrays):
 
 def test_operators_are_operations():
     a, b = np.array([1.0, 2.0, 4.0]), np.array([3.0, 5.0, 8.0])
-    (result,) = value_of(lambda x, y: (x + y) * 2 - y / x + (-x) ** 2 + 1 / x - (1 - y), a, b)
-    np.testing.assert_allclose(result, (a + b) * 2 - b / a + (-a) ** 2 + 1 / a - (1 - b))
+    (result,) = value_of(lambda x, y: (x + y) * 2 - y / x + (-x) ** 2 + 1 / x - (1 - y) + 2**x, a, b)
+    np.testing.assert_allclose(result, (a + b) * 2 - b / a + (-a) ** 2 + 1 / a - (1 - b) + 2**a)
 
 
 def test_numpy_on_the_left_asks_the_tensor():
@@ -151,3 +153,69 @@ def test_executor_takes_the_shape_it_was_traced_for():
     graph = trace(ops.relu, [Tensor((2, 3), name="x")])
     with pytest.raises(ShapeError, match=r"this graph takes x of shape \(2, 3\), got \(3, 2\)"):
         ReferenceExecutor(graph).run([np.zeros((3, 2))])
+
+
+@pytest.mark.parametrize("value", ["abc", None, [[1, 2], [3]], np.ones(2, complex), {}])
+def test_R4_variables_hold_numbers_only(value):
+    with pytest.raises(DataError, match=r"v: expected numbers, got an array|v: expected numbers in one rectangular"):
+        Variable(value, "v")
+    with pytest.raises(DataError, match=r"v: expected numbers, got an array|v: expected numbers in one rectangular"):
+        Variable(np.ones(2), "v").assign(value)
+
+
+def test_R4_variables_are_native_and_no_smaller_than_float32():
+    assert Variable(np.ones(2, ">f8")).dtype == np.dtype("=f8")
+    assert Variable(np.ones(2, np.float16)).dtype == np.float32
+
+
+def test_unused_branches_and_constants_take_no_part_in_gradients():
+    def function(x):
+        ops.exp(x)  # nobody reads it
+        y = ops.relu(x)
+        return gradients(ops.sum(y * y + 3.0 * np.ones(2) + y), [x])
+
+    graph = trace(function, [Tensor((2,), np.float64)])
+    assert "exp" not in [node.name for node in graph.nodes]
+    np.testing.assert_array_equal(ReferenceExecutor(graph).run([np.array([1.0, -2.0])])[0], [3, 0])
+
+
+def test_traces_nest_and_survive_what_goes_wrong_inside():
+    v = Variable(np.ones(2), "v")
+
+    def inner(x):
+        v.assign(v + x)
+        raise ZeroDivisionError
+
+    def outer(x):
+        scope = active_trace()
+        with pytest.raises(ZeroDivisionError):
+            trace(inner, [Tensor((2,))])
+        assert active_trace() is scope
+        return x * v
+
+    graph = trace(outer, [Tensor((2,))])
+    assert graph.updates == []
+    assert list(graph.variables) == [v]
+
+
+def test_two_threads_trace_at_once():
+    together, graphs = threading.Barrier(2), {}
+
+    def work(name):
+        v = Variable(np.ones(2), name)
+
+        def function(x):
+            together.wait(10)  # both are inside of their trace now
+            return ops.dropout(x * v, 0.5)
+
+        graphs[name] = trace(function, [Tensor((2,))])
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for name, graph in graphs.items():
+        assert [variable.name for variable in graph.variables] == [name]
+        assert [node.name for node in graph.nodes] == ["multiply", "dropout"]
+        assert graph.nodes[-1].attributes["stream"] == 0

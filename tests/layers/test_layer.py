@@ -101,3 +101,31 @@ def test_R4_messages() -> None:
         serialize(lambda x: x)
     with pytest.raises(TypeError, match="unexpected keyword argument 'kernel'"):
         layers.Dense(2, kernel=3)
+
+
+def test_A1_freezing_reaches_the_layers_inside() -> None:
+    layer = Scaled()
+    layer.trainable = False
+    assert not layer.inner.trainable
+    layer.trainable = True
+    assert layer.inner.trainable
+
+
+def test_A1_weights_are_in_the_order_of_keras() -> None:
+    class Counting(Layer):
+        def build(self, input_shape: Any) -> None:
+            self.count = self.add_weight((), "zeros", "count", trainable=False)
+            self.scale = self.add_weight((3,), "ones", "scale")
+
+        def call(self, inputs: Any) -> Any:
+            return inputs * self.scale
+
+    layer = Counting()
+    layer(np.ones((1, 3)))
+    assert [v.name for v in layer.weights] == ["scale", "count"]
+
+
+def test_A1_input_dim_is_an_input_shape() -> None:
+    layer = layers.Dense(3, input_dim=4)
+    assert layer.given_input_shape == (4,)
+    assert layers.Dense.from_config(layer.get_config()).given_input_shape == (4,)

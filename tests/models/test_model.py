@@ -228,3 +228,40 @@ def test_any_array_of_numbers_will_do(array):
     np.testing.assert_array_equal(small().predict(array), expected)
     if isinstance(array, np.ndarray):
         np.testing.assert_array_equal(array, before)
+
+
+def test_A1_a_model_called_on_a_dictionary():
+    a, b = striate.Input((3,), name="a"), striate.Input((3,), name="b")
+    model = striate.Model({"a": a, "b": b}, layers.Subtract()([a, b]))
+    x = {"b": np.ones((2, 3), np.float32), "a": np.zeros((2, 3), np.float32)}
+    np.testing.assert_array_equal(model(x), -np.ones((2, 3)))
+    np.testing.assert_array_equal(model.predict(x), model(x))
+    with pytest.raises(ArgumentError, match="expected the inputs a, b, got a, c"):
+        model({"a": x["a"], "c": x["b"]})
+
+
+def test_A1_shapes_of_a_model():
+    model = striate.Sequential([layers.Dense(5), layers.Dense(2)])
+    with pytest.raises(ModelError, match="its structure is not known"):
+        _ = model.output_shape
+    model.build((None, 4))
+    assert (model.input_shape, model.output_shape) == ((None, 4), (None, 2))
+    a = striate.Input((3,))
+    several = striate.Model(a, [a + 1.0, a + 2.0])
+    assert several.output_shape == [(None, 3), (None, 3)]
+    assert several.output_names == ["add", "add_1"]
+
+
+def test_a_model_without_layers():
+    model = striate.Sequential([striate.Input((3,))])
+    striate.Sequential().summary(print_fn=lambda text: None)
+    with pytest.raises(ModelError, match=r"has no layers yet\. Add some"):
+        model.predict(np.ones((1, 3)))
+
+
+def test_A1_models_made_frozen():
+    inputs = striate.Input((3,))
+    whole = striate.Model(inputs, layers.BatchNormalization()(inputs), trainable=False)
+    stack = striate.Sequential([layers.BatchNormalization()], trainable=False)
+    assert not whole.layers[-1].trainable
+    assert not stack.layers[0].trainable

@@ -323,3 +323,45 @@ def test_fuzzed_files_end_in_our_error(tmp_path_factory, data):
     path.write_bytes(content)
     with contextlib.suppress(StriateError):
         striate.load_model(path).predict(np.ones((1, 4), np.float32))
+
+
+def test_A4_inputs_without_names_and_a_dictionary_of_outputs(tmp_path):
+    a, b = striate.Input((3,)), striate.Input((3,))
+    model = striate.Model([a, b], {"sum": layers.Add()([a, b]), "dense": layers.Dense(2)(b)})
+    model.save(tmp_path / "m")
+    again = striate.load_model(tmp_path / "m")
+    assert again.input_names == model.input_names == ["input_layer", "input_layer_1"]
+    x = [np.ones((2, 3)), np.zeros((2, 3))]
+    results, expected = again.predict(x), model.predict(x)
+    assert list(results) == list(expected) == ["sum", "dense"]
+    for name, value in results.items():
+        np.testing.assert_array_equal(value, expected[name])
+
+
+def test_layers_of_the_same_name_keep_their_weights_apart(tmp_path):
+    """In a subclassed model nobody made the names unique: one layer's weights used to replace another's."""
+
+    class Mine(striate.Model):
+        def __init__(self):
+            super().__init__()
+            self.blocks = [layers.Dense(2), layers.Dense(2)]
+            self.last = layers.Dense(2)
+
+        def call(self, inputs):
+            return self.last(self.blocks[1](self.blocks[0](inputs)))
+
+    x = np.ones((1, 2), np.float32)
+    model, other = Mine(), Mine()
+    expected = model.predict(x)
+    assert not np.array_equal(other.predict(x), expected)
+    model.save_weights(tmp_path / "w")
+    other.load_weights(tmp_path / "w")
+    np.testing.assert_array_equal(other.predict(x), expected)
+
+
+def test_A4_a_frozen_part_stays_frozen(tmp_path):
+    inner = striate.Sequential([striate.Input((3,)), layers.Dense(4), layers.BatchNormalization()])
+    inner.trainable = False
+    model = striate.Sequential([inner, layers.Dense(2)])
+    model.save(tmp_path / "m")
+    assert len(striate.load_model(tmp_path / "m").trainable_weights) == len(model.trainable_weights) == 2

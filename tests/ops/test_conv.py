@@ -372,7 +372,7 @@ W = np.zeros((3, 3, 4, 6))
         (
             lambda: ops.conv2d(IMAGES, W, bias=np.zeros(5)),
             ShapeError,
-            "add: expected shapes that broadcast together, got (2, 6, 7, 6) and (5,).",
+            "conv2d: expected a bias of (6,), one number for each output, got (5,).",
         ),
     ],
 )
@@ -428,3 +428,56 @@ def test_NaN_stays_in_the_windows_that_see_it() -> None:
     y = ops.conv2d(x, np.ones((2, 2, 1, 1)))[0, :, :, 0]
     assert np.isnan(y[:2, :2]).all()
     assert np.isfinite(y[2:]).all()
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize("extra", [0, 1])
+def test_O7_transposed_with_everything_at_once_agrees_with_pytorch(axes: int, extra: int) -> None:
+    """Groups, strides and dilation above 1, padding, and an output size that is not the least."""
+    torch = pytest.importorskip("torch")
+    ours = (ops.conv1d_transpose, ops.conv2d_transpose, ops.conv3d_transpose)[axes - 1]
+    theirs = getattr(torch.nn.functional, f"conv_transpose{axes}d")
+    size, kernel = (3, 4, 2)[:axes], (3, 2, 2)[:axes]
+    least = [(n - 1) * 2 + 3 * (k - 1) + 1 - 2 for n, k in zip(size, kernel, strict=True)]
+    x, w, bias = (generator.standard_normal(s) for s in [(2, *size, 4), (*kernel, 3, 4), (6,)])
+    output_size = tuple(n + extra for n in least)
+    assert_agrees_with_torch(
+        lambda x, w, b: ours(x, w, b, 2, 1, 3, 2, output_size),
+        lambda x, w, b: theirs(
+            x.movedim(-1, 1), w.movedim((-1, -2), (0, 1)), b, 2, 1, extra, groups=2, dilation=3
+        ).movedim(1, -1),
+        [x, w, bias],
+    )
+
+
+@pytest.mark.parametrize("bias", [np.zeros(1), np.zeros((2, 6)), np.zeros((5, 1, 1, 1, 6)), 1.0])
+def test_R4_a_bias_never_broadcasts(bias: Any) -> None:
+    x, w = np.zeros((2, 4, 4, 3)), np.zeros((3, 3, 3, 6))
+    expected = rf"expected a bias of \(6,\), one number for each output, got {re.escape(str(np.shape(bias)))}"
+    with pytest.raises(ShapeError, match=f"conv2d: {expected}"):
+        ops.conv2d(x, w, bias)
+    with pytest.raises(ShapeError, match=f"conv2d: {expected}"):
+        ops.depthwise_conv2d(x, np.zeros((3, 3, 3, 2)), bias)
+    with pytest.raises(ShapeError, match=f"conv2d_transpose: {expected}"):
+        ops.conv2d_transpose(x, np.zeros((3, 3, 6, 3)), bias)
+    with pytest.raises(ShapeError, match=f"dense: {expected}"):
+        ops.dense(x, np.zeros((3, 6)), bias)
+
+
+@pytest.mark.parametrize("strides", [2**31, 10**30, (1, 10**30)])
+def test_R4_strides_beyond_any_image(strides: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"conv2d: expected strides as .*, each from 1 to 2147483647, got"):
+        ops.conv2d(IMAGES, np.zeros((3, 3, 4, 2)), strides=strides)
+    with pytest.raises(ArgumentError, match=r"conv2d: expected padding as one of"):
+        ops.conv2d(IMAGES, np.zeros((3, 3, 4, 2)), padding=10**30)
+
+
+def test_R4_numpy_arrays_as_settings() -> None:
+    w = np.ones((3, 3, 4, 2))
+    expected = ops.conv2d(IMAGES, w, strides=2)
+    np.testing.assert_array_equal(ops.conv2d(IMAGES, w, strides=np.array(2)), expected)
+    np.testing.assert_array_equal(ops.conv2d(IMAGES, w, strides=np.array([2, 2])), expected)
+    pads = np.array([1, 1])
+    np.testing.assert_array_equal(
+        ops.conv2d_transpose(expected, w, padding=pads), ops.conv2d_transpose(expected, w, padding=1)
+    )

@@ -1,15 +1,16 @@
 """What every operation must do, over every case of every grid in tests/cases."""
 
 import inspect
+import itertools
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import pytest
 
 import striate.ops  # noqa: F401  (operations register themselves when they are imported)
-from striate.errors import ArgumentError
+from striate.errors import ArgumentError, StriateError
 from striate.graph import Array, Node, Tensor, trace
 from striate.ops.operation import OPERATIONS, Box, Operation
 from striate.runtime.reference import ReferenceExecutor
@@ -185,6 +186,77 @@ def test_float32_agrees_with_float64(operation: Operation) -> None:
             expected = run(case, double)
             size = np.abs(expected, where=np.isfinite(expected), out=np.zeros(expected.shape)).max(initial=1)
             np.testing.assert_allclose(run(case, single), expected, rtol=1e-5, atol=1e-5 * size)
+
+
+@every_operation
+def test_mixed_floating_types_give_the_dtype_of_the_symbol(operation: Operation) -> None:
+    for case in cases(operation):
+        arrays = case.arrays()
+        floating = [i for i, array in enumerate(arrays) if array.dtype.kind == "f"]
+        for single in floating if len(floating) > 1 else ():
+            mixed = [array.astype(np.float32) if i == single else array for i, array in enumerate(arrays)]
+            with naming(case):
+                assert run(case, mixed).dtype == symbolic(case, mixed).dtype
+
+
+@every_operation
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 1.7e308])
+def test_numbers_that_are_none_propagate_without_a_warning(operation: Operation, value: float) -> None:
+    """NumPy's warnings are errors in this suite; a refusal of ours is an answer."""
+    for case in itertools.islice(cases(operation), 40):
+        arrays = case.arrays()
+        for array in arrays:
+            if array.dtype.kind == "f":
+                array.flat[::2] = value
+        symbols = [Tensor(array.shape, array.dtype) for array in arrays]
+        with naming(case), suppress(StriateError):
+            run(case, arrays)
+            graph = trace(lambda *inputs, case=case: case.operation(*inputs, **case.attributes), symbols)
+            ReferenceExecutor(graph).run(arrays)
+
+
+@every_operation
+def test_reach_lies_in_the_input(operation: Operation) -> None:
+    for case in cases(operation):
+        output = symbolic(case, case.arrays())
+        if 0 in output.shape or len(output.shape) < 3:
+            continue
+        assert output.node is not None
+        for position in (tuple(0 for _ in output.shape[1:-1]), tuple(n - 1 for n in output.shape[1:-1])):
+            with naming(case):
+                boxes = operation.reach(output.node, Box(tuple((i, i + 1) for i in position)))
+                for tensor, reached in zip(output.node.inputs, boxes, strict=True):
+                    for (first, last), n in zip(reached.sides if reached else (), tensor.shape[1:-1], strict=False):
+                        assert 0 <= first <= last <= n
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("conv", "conv_grad_input", "max_pool", "average_pool", "average_pool_grad", "lp_pool", "adaptive_max_pool"),
+        *("pad", "crop", "upsample_nearest", "upsample_nearest_grad"),
+    ],
+)
+def test_O13_reach_is_no_larger_than_what_is_read(name: str) -> None:
+    """Without dilation, the reach of one number is exactly the rectangle around the places that its terms read."""
+    checked = 0
+    for number, case in enumerate(cases(OPERATIONS[name])):
+        arrays, generator = case.arrays(), np.random.default_rng(number)
+        output = symbolic(case, arrays)
+        if 0 in output.shape or len(output.shape) < 3 or set(case.attributes.get("dilation", (1,))) != {1}:
+            continue
+        assert output.node is not None
+        index = tuple(int(generator.integers(n)) for n in output.shape)
+        source = OPERATIONS[name].inputs[0]
+        terms = OPERATIONS[name].terms(index, *arrays, **case.attributes).terms
+        places = np.array([read.index[1:-1] for term in terms for read in term.reads if read.source == source])
+        box = OPERATIONS[name].reach(output.node, Box(tuple((i, i + 1) for i in index[1:-1])))[0]
+        if len(places) and box is not None:
+            hull = zip(places.min(axis=0).tolist(), (places.max(axis=0) + 1).tolist(), strict=True)
+            with naming(case):
+                assert box.sides == tuple(hull)
+            checked += 1
+    assert checked
 
 
 @every_operation

@@ -185,7 +185,7 @@ def test_O10_label_that_is_no_class_is_an_error(label: float, shown: str) -> Non
 
 
 def test_R4_labels_that_are_no_numbers() -> None:
-    with pytest.raises(DataError, match="one_hot: expected labels as whole numbers, got an array of <U3"):
+    with pytest.raises(DataError, match="one_hot: labels: expected numbers, got an array of <U3"):
         ops.sparse_softmax_cross_entropy(np.zeros((2, 10)), np.array(["cat", "dog"]))
 
 

@@ -51,7 +51,7 @@ def test_every_public_thing_has_a_docstring(name: str, thing: object) -> None:
 @pytest.mark.parametrize("name", sorted(LAYERS))
 def test_layer_docstrings_have_their_sections(name: str) -> None:
     layer = LAYERS[name]
-    inherited = ("name", "trainable", "dtype", "input_shape", "args", "kwargs")
+    inherited = ("name", "trainable", "dtype", "input_shape", "input_dim", "args", "kwargs")
     own = [p for p in inspect.signature(layer).parameters if p not in inherited]
     text = inspect.getdoc(layer) or ""
     if own:

@@ -140,6 +140,10 @@ def test_P1_undo_redo_and_clear(page):
     expect_glyph(page, "1")
     page.keyboard.press("Control+Shift+z")
     expect_glyph(page, "?")
+    page.get_by_role("button", name="Undo").click()
+    expect_glyph(page, "1")
+    page.keyboard.press("Control+y")
+    expect_glyph(page, "?")
     page.keyboard.press("Delete")
     expect_glyph(page, "")
     assert ink(page) == 0
@@ -160,11 +164,25 @@ def test_P1_brush_size_changes_the_drawing(page):
     assert ink(page) > 1.5 * thin
 
 
-def test_P1_drawing_survives_a_reload(page):
+def test_P1_drawing_and_brush_survive_a_reload(page):
+    page.locator("#brush").fill("0.12")
     draw(page, TALL)
     expect_glyph(page, "1")
     page.reload()
     expect_glyph(page, "1")
+    expect(page.locator("#brush")).to_have_value("0.12")
+
+
+def test_R4_page_works_where_the_browser_keeps_nothing(browser, studio):
+    with browser.new_context() as context:
+        context.add_init_script("Object.defineProperty(window, 'sessionStorage', { get() { throw new Error() } })")
+        page = context.new_page()
+        page.goto(f"http://{studio}/")
+        page.wait_for_selector(".bars")
+        draw(page, TALL)
+        expect_glyph(page, "1")
+        page.get_by_role("button", name="Undo").click()
+        expect_glyph(page, "")
 
 
 def test_P1_picture_is_uploaded_pasted_and_dropped(page):
@@ -192,7 +210,7 @@ def test_R4_bad_picture_is_named_and_the_drawing_stays(page):
     expect_glyph(page, "1")
     painted = ink(page)
     page.locator("#file").set_input_files({"name": "x.png", "mimeType": "image/png", "buffer": b"no picture"})
-    expect(page.get_by_role("alert")).to_contain_text("expected a picture")
+    expect(page.get_by_role("alert")).to_have_text(re.compile(r"^Expected a picture \(PNG, .*\), got something else"))
     assert ink(page) == painted
     expect_glyph(page, "1")
 
@@ -205,6 +223,8 @@ def test_P1_drawing_outlives_the_server(browser):
         expect_glyph(page, "1")
     expect(page.get_by_role("alert")).to_contain_text("The studio does not answer")
     assert ink(page) > 0
+    page.locator("#file").set_input_files({"name": "x.png", "mimeType": "image/png", "buffer": b"any"})
+    expect(page.get_by_role("alert")).to_have_text("The picture did not reach the studio. Try again.")
     visit.__exit__(None, None, None)
 
 
@@ -262,7 +282,7 @@ def test_P3_every_place_is_a_link(browser, page, studio):
         assert "[1, 2, 0]" in linked.locator(".lens:visible").inner_text()
 
 
-@pytest.mark.parametrize("place", ["nowhere", "pooled/99", "pooled/0/9,9", "softmax/99", "pooled/x"])
+@pytest.mark.parametrize("place", ["nowhere", "pooled/99", "pooled/0/9,9", "softmax/99", "pooled/x", "%", "%/0"])
 def test_R4_link_to_nowhere_leads_to_the_whole_network(browser, studio, place):
     with visiting(browser, studio, path=f"/#{place}") as page:
         draw(page, TALL)
@@ -279,6 +299,60 @@ def test_P3_keyboard_alone_reaches_every_number(page):
     assert page.url.endswith("/#slopes/1/2,1")
     page.keyboard.press("Escape")
     assert page.locator(".lens:visible").count() == 0
+
+
+@pytest.mark.parametrize("way", ["Escape", "close button", "beside it"])
+def test_P3_enlarged_map_closes_wherever_the_focus_is(browser, studio, way):
+    with visiting(browser, studio, path="/#slopes/1/2,1") as page:
+        lens = page.locator(".lens:visible")
+        expect(lens).to_have_count(1)
+        draw(page, TALL)  # the map shows the new drawing
+        expect_glyph(page, "1")
+        page.locator("#undo").focus()
+        assert lens.count() == 1
+        if way == "Escape":
+            page.keyboard.press("Escape")
+        elif way == "close button":
+            page.get_by_role("button", name="Close").click()
+        else:
+            page.get_by_text("What the network sees").click()
+        expect(lens).to_have_count(0)
+        assert page.url.endswith("/")
+
+
+def test_P3_refused_drawing_keeps_no_answer_of_another(page):
+    draw(page, TALL)
+    expect_glyph(page, "1")
+    page.locator("#brush").fill("0.16")
+    ys = np.arange(0.02, 1, 0.06)
+    draw(page, [[point for y in ys for point in ((0.01, y), (0.99, y))]])  # no paper is left
+    expect(page.get_by_role("alert")).to_contain_text("No ink found")
+    expect_glyph(page, "")
+    assert page.locator(".row").nth(1).get_attribute("aria-label") == "1"
+
+
+def test_P1_every_canvas_follows_the_zoom(page):
+    draw(page, TALL)
+    expect_glyph(page, "1")
+    canvas = page.locator("#layers .maps > canvas").first
+    assert canvas.evaluate("canvas => canvas.width / canvas.clientWidth") == 1
+    screen = {"width": 1400, "height": 720, "deviceScaleFactor": 2, "mobile": False}
+    page.context.new_cdp_session(page).send("Emulation.setDeviceMetricsOverride", screen)
+    page.wait_for_function("canvas => canvas.width === 2 * canvas.clientWidth", arg=canvas.element_handle())
+    page.wait_for_function("pad => pad.width === 2 * pad.clientWidth", arg=page.locator("#pad").element_handle())
+
+
+def test_P1_classes_may_be_words(browser):
+    model = StandIn()
+    model.classes = ("nothing at all", "ankle boot", *"23456789")
+    with (
+        running(model) as address,
+        visiting(browser, address, viewport={"width": 360, "height": 640}) as page,
+    ):
+        draw(page, TALL)
+        expect_glyph(page, "ankle boot")
+        for text in ("#glyph", ".row .label"):
+            assert page.locator(text).evaluate_all("all => all.every(one => one.scrollWidth <= one.clientWidth)")
 
 
 def test_P3_units_and_probabilities_are_numbers_to_click(page):
@@ -299,6 +373,9 @@ def test_P1_page_fits_every_width(browser, studio, width):
     with visiting(browser, studio, viewport={"width": width, "height": 640}) as page:
         draw(page, TALL)
         expect_glyph(page, "1")
+        canvas = maps(page, "slopes")
+        canvas.click(position={"x": canvas.bounding_box()["width"] - 2, "y": 2})  # the last map, at the edge
+        page.get_by_role("application", name="One map of slopes").hover(position={"x": 99, "y": 99})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 

@@ -272,5 +272,5 @@ def test_R4_model_that_cannot_take_drawings_is_refused():
     with pytest.raises(ModelError, match=r"one output for each of the 2 classes, got outputs of shape \(10,\)"):
         create_app(model)
     model.preprocessing = None
-    with pytest.raises(ModelError, match="knows how to prepare drawings"):
+    with pytest.raises(ModelError, match=r"knows how to prepare drawings.*Preprocessing\(\), and save it"):
         create_app(model)

@@ -275,3 +275,91 @@ def test_progress_is_printed_in_clean_lines_when_piped(capsys):
     assert "\r" not in out
     assert "\x1b" not in out
     assert "accuracy" in out
+
+
+def test_A1_class_weights_do_not_weigh_the_validation():
+    """In Keras neither: val_loss is the same number with and without them, for the same weights of the network."""
+    results = []
+    for class_weight in (None, {0: 1.0, 1: 9.0, 2: 3.0}):
+        model = network()
+        model.compile(striate.optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+        model.layers[1].trainable = False
+        results.append(model.fit(X, Y, epochs=1, verbose=0, validation_split=0.25, class_weight=class_weight).history)
+    assert results[0]["val_loss"] == results[1]["val_loss"]
+    assert results[0]["loss"] != results[1]["loss"]
+
+
+def test_A1_validation_data_in_a_list():
+    histories = []
+    for kind in (tuple, list):
+        model = compiled()
+        histories.append(model.fit(X, Y, epochs=1, verbose=0, validation_data=kind((X[:9], Y[:9]))).history)
+    assert histories[0] == histories[1]
+
+
+def test_metrics_of_the_same_name_are_told_apart():
+    model = compiled(metrics=[striate.metrics.SparseTopKCategoricalAccuracy(k=k, name="top") for k in (1, 2, 3)])
+    results = model.evaluate(X, Y, verbose=0, return_dict=True)
+    assert list(results) == ["loss", "top", "top_1", "top_2"]
+    assert results["top"] < results["top_2"] == 1
+
+
+def two_headed():
+    striate.set_seed(0)
+    begin = striate.Input((6, 6, 1))
+    hidden = layers.Flatten()(begin)
+    model = striate.Model(begin, [layers.Dense(1, name="a")(hidden), layers.Dense(1, name="b")(hidden)])
+    model.compile("sgd", "mse")
+    return model
+
+
+def test_A1_sample_weights_for_each_output():
+    model, targets = two_headed(), [np.zeros((120, 1)), np.zeros((120, 1))]
+    plain = model.evaluate(X, targets, verbose=0, return_dict=True)
+    weighted = [np.ones(120), np.full(120, 3.0)]
+    for weights in (weighted, dict(zip("ab", weighted, strict=True))):
+        results = model.evaluate(X, targets, verbose=0, sample_weight=weights, return_dict=True)
+        assert results["a_loss"] == pytest.approx(plain["a_loss"])
+        assert results["b_loss"] == pytest.approx(3 * plain["b_loss"])
+    with pytest.raises(ArgumentError, match="expected one sample_weight, or one for each of 2 outputs; got 3"):
+        model.fit(X, targets, sample_weight=[np.ones(120)] * 3, verbose=0)
+
+
+def test_A1_a_layer_adds_to_the_loss():
+    class Penalty(layers.Layer):
+        def call(self, inputs):
+            self.add_loss(striate.ops.sum(inputs) * 0.0 + 2.0)
+            return inputs
+
+    x, y = np.ones((4, 3), np.float32), np.ones((4, 3), np.float32)
+    model = striate.Sequential([striate.Input((3,)), Penalty()])
+    model.compile("sgd", "mse")
+    assert model.evaluate(x, y, verbose=0) == 2
+    assert model.train_on_batch(x, y) == 2
+    np.testing.assert_array_equal(model.layers[0](x), x)
+
+
+def test_training_ends_with_the_last_logs():
+    class Last(Callback):
+        def on_train_end(self, logs=None):
+            self.logs = logs
+
+    model, last = compiled(), Last()
+    history = model.fit(X, Y, epochs=2, verbose=0, validation_data=(X[:9], Y[:9]), callbacks=last)
+    assert last.logs == {name: values[-1] for name, values in history.history.items()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"verbose": "loud"}, "fit: expected verbose 'auto', 0, 1 or 2, got 'loud'"),
+        ({"validation_freq": 0}, "fit: expected validation_freq of at least 1, got 0"),
+        ({"steps_per_epoch": 0}, "fit: expected steps_per_epoch of at least 1, got 0"),
+        ({"validation_steps": 1.5}, "fit: expected validation_steps of at least 1, got 1.5"),
+        ({"validation_split": "a"}, "fit: expected validation_split from 0 to below 1, got 'a'"),
+        ({"validation_data": (X, Y, None, None)}, "fit: expected validation_data of x, y and sample_weight, got 4"),
+    ],
+)
+def test_R4_arguments_of_fit(arguments, message):
+    with pytest.raises(ArgumentError, match=message):
+        compiled().fit(X, Y, **arguments)

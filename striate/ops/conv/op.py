@@ -11,7 +11,7 @@ from typing import Any
 from striate.errors import ArgumentError, ShapeError
 from striate.graph import Array, Node, Shape, Tensor
 from striate.ops.conv import reference
-from striate.ops.elementwise import add
+from striate.ops.elementwise import add_bias
 from striate.ops.operation import Box, Index, Operation, Read, Term, Terms, check_rank, known_shape, read
 from striate.ops.shape import reshape
 from striate.ops.windows import (
@@ -208,7 +208,7 @@ def conv2d(
         (N, OH, OW, K).
 
     Raises:
-        ShapeError: rank, channels or sizes do not fit.
+        ShapeError: rank, channels, sizes or bias do not fit.
         ArgumentError: strides, padding, dilation or groups mean nothing.
 
     Source: Goodfellow, Bengio, Courville, "Deep Learning" (2016), chapter 9.
@@ -294,7 +294,7 @@ def conv2d_transpose(
         (N, OH, OW, C).
 
     Raises:
-        ShapeError: rank, channels or sizes do not fit.
+        ShapeError: rank, channels, sizes or bias do not fit.
         ArgumentError: strides, padding, dilation or groups mean nothing.
 
     Source: Dumoulin, Visin, "A guide to convolution arithmetic for deep learning" (2016), chapter 4.
@@ -323,7 +323,7 @@ def _conv(axes: int, x: Any, w: Any, bias: Any, strides: Any, padding: Any, dila
     settings = _settings(where, axes, w, strides, dilation, groups)
     pads = resolve_padding(where, padding, x.shape[1:-1], w.shape[:-2], settings["strides"], settings["dilation"])
     y = CONV(x, w, padding=pads, **settings)
-    return y if bias is None else add(y, bias)
+    return add_bias(where, y, bias)
 
 
 def _depthwise(axes: int, x: Any, w: Any, bias: Any, strides: Any, padding: Any, dilation: Any) -> Any:
@@ -352,7 +352,7 @@ def _conv_transpose(
     kernel, steps, distances = w.shape[:-2], settings["strides"], settings["dilation"]
     if output_size is not None:
         size = per_axis(where, "output_size", output_size, axes)
-    elif padding in ("same", "same_lower"):
+    elif isinstance(padding, str) and padding in ("same", "same_lower"):
         size = tuple(n * s for n, s in zip(x.shape[1:-1], steps, strict=True))
     else:
         cut = resolve_padding(where, padding, x.shape[1:-1], kernel, steps, distances)
@@ -362,7 +362,7 @@ def _conv_transpose(
         )
     pads = resolve_padding(where, padding, size, kernel, steps, distances)
     y = CONV_GRAD_INPUT(x, w, size=size, padding=pads, **settings)
-    return y if bias is None else add(y, bias)
+    return add_bias(where, y, bias)
 
 
 def _settings(where: str, axes: int, w: Any, strides: Any, dilation: Any, groups: int) -> dict[str, Any]:

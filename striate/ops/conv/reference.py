@@ -65,10 +65,9 @@ def _windows_as_rows(
 ) -> Array:
     """(N, *size, C) → (G, N·P, Q): one row for each window, with its entries in the order of the weights."""
     windows = sliding_windows(pad_spatial(x, padding), kernel, strides, dilation, out)  # (N, *out, *kernel, C)
-    grouped = windows.reshape(*windows.shape[:-1], groups, -1) if groups > 1 else windows[..., None, :]
-    return np.moveaxis(grouped, -2, 0).reshape(
-        groups, len(x) * math.prod(out), math.prod(kernel) * (x.shape[-1] // groups)
-    )
+    channels = x.shape[-1] // groups
+    grouped = windows.reshape(*windows.shape[:-1], groups, channels) if groups > 1 else windows[..., None, :]
+    return np.moveaxis(grouped, -2, 0).reshape(groups, len(x) * math.prod(out), math.prod(kernel) * channels)
 
 
 def _weights_as_matrix(w: Array, groups: int) -> Array:

@@ -83,10 +83,13 @@ class AdaptiveMaxPoolGrad(Operation):
             )
         return tuple(x.shape)
 
+    def dtype(self, x: Any, g: Any) -> Any:
+        return g.dtype
+
     def forward(self, x: Array, g: Array) -> Array:
         places = _places(x.shape[1:-1], g.shape[1:-1])
         won = reference.winners([x[:, *place] for place in places])
-        grad = np.zeros_like(x)
+        grad = np.zeros_like(x, g.dtype)
         for place, wins in zip(places, won, strict=True):
             # not +=: windows may overlap, and two of them may have the same place as the same entry
             np.add.at(grad, (slice(None), *place), np.where(wins, g, g.dtype.type(0)))

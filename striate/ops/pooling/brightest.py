@@ -6,7 +6,7 @@ import numpy as np
 
 from striate.errors import ArgumentError, ShapeError
 from striate.graph import Array, Node, Shape, Tensor
-from striate.ops.operation import Index, Term, Terms, read
+from striate.ops.operation import Index, Term, Terms, as_array, read
 from striate.ops.pooling import reference
 from striate.ops.pooling.window import (
     PoolGrad,
@@ -99,6 +99,7 @@ def brightest_pool(
     Raises:
         ShapeError: as `max_pool`, or the count of weights is not that of the channels.
         ArgumentError: as `max_pool`, or ``weights`` is another word.
+        DataError: ``weights`` are no numbers.
     """
     (x,) = BRIGHTEST_POOL.same_kind(x)
     settings = window_settings("brightest_pool", x, pool_size, strides, padding, dilation_rate)
@@ -108,7 +109,10 @@ def brightest_pool(
                 f"brightest_pool: expected weights as 'sum', 'luma' or a number for each channel, got {weights!r}."
             )
         weights = LUMA if weights == "luma" else (1.0,) * x.shape[-1]
-    return BRIGHTEST_POOL(x, weights=tuple(float(weight) for weight in weights), **settings)
+    listed = as_array(weights, np.float64, "brightest_pool: weights")
+    if listed.ndim != 1:
+        raise ShapeError(f"brightest_pool: expected weights as a list of numbers, got shape {listed.shape}.")
+    return BRIGHTEST_POOL(x, weights=tuple(listed.tolist()), **settings)
 
 
 def brightness(x: Array, weights: tuple[float, ...]) -> Array:

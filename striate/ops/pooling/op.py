@@ -7,7 +7,8 @@ import numpy as np
 
 from striate.errors import ArgumentError, ShapeError
 from striate.graph import Array, Node, Shape, Tensor
-from striate.ops.operation import Box, Index, Operation, Read, Term, Terms, known_shape, read
+from striate.ops.elementwise import add, multiply, subtract
+from striate.ops.operation import Box, Index, Operation, Read, Term, Terms, as_number, known_shape, read
 from striate.ops.pooling import reference
 from striate.ops.pooling.window import (
     PoolGrad,
@@ -130,8 +131,7 @@ class LpPool(WindowPool):
     name = "lp_pool"
 
     def forward(self, x: Array, *, p: float, **window: Any) -> Array:
-        with np.errstate(all="ignore"):  # infinities and NaN propagate
-            return reference.norm(self.entries(x, 0.0, window), p)
+        return reference.norm(self.entries(x, 0.0, window), p)
 
     def gradient(self, node: Node, grad_output: Tensor) -> tuple[Tensor]:
         return (LP_POOL_GRAD(node.inputs[0], grad_output, **node.attributes),)
@@ -148,14 +148,10 @@ class LpPoolGrad(PoolGrad):
     """Each gradient number goes to the numbers of its window in the parts sign(x)·(|x| / y)ᵖ⁻¹; 0 where y is 0."""
 
     def forward(self, x: Array, g: Array, *, p: float, **window: Any) -> Array:
-        with np.errstate(all="ignore"):
-            y = reference.norm(self.of.entries(x, 0.0, window), p)
-            part = np.where(y == 0, 0, g * y ** (1 - p))
-            return (
-                np.sign(x)
-                * np.abs(x) ** (p - 1)
-                * reference.spread([part] * math.prod(window["pool_size"]), x.shape[1:-1], **window)
-            )
+        y = reference.norm(self.of.entries(x, 0.0, window), p)
+        part = np.where(y == 0, 0, g * y ** (1 - p))
+        shared = reference.spread([part] * math.prod(window["pool_size"]), x.shape[1:-1], **window)
+        return np.asarray(np.sign(x) * np.abs(x) ** (p - 1) * shared, g.dtype)
 
     def terms(self, index: Index, x: Array, g: Array, *, p: float, **window: Any) -> Terms:
         n, *place, c = index
@@ -250,10 +246,11 @@ def lp_pool(
     Source: Sermanet, Chintala, LeCun, "Convolutional neural networks applied to house numbers digit classification"
     (2012).
     """
+    p = as_number("lp_pool", "p", p)
     if not 1 <= p < math.inf:
         raise ArgumentError(f"lp_pool: expected p of at least 1 and finite, got {p!r}. For p = ∞ take max_pool of |x|.")
     (x,) = LP_POOL.same_kind(x)
-    return LP_POOL(x, p=float(p), **window_settings("lp_pool", x, pool_size, strides, padding, dilation_rate))
+    return LP_POOL(x, p=p, **window_settings("lp_pool", x, pool_size, strides, padding, dilation_rate))
 
 
 def mixed_pool(
@@ -275,7 +272,11 @@ def mixed_pool(
     Source: Lee, Gallagher, Tu, "Generalizing pooling functions in convolutional neural networks" (2016), section 3.1.
     """
     largest = max_pool(x, pool_size, strides, padding, dilation_rate)
-    return alpha * largest + (1 - alpha) * average_pool(x, pool_size, strides, padding, dilation_rate)
+    mean = average_pool(x, pool_size, strides, padding, dilation_rate)
+    y = add(multiply(alpha, largest), multiply(subtract(1.0, alpha), mean))
+    if y.shape != largest.shape:
+        raise ShapeError(f"mixed_pool: expected alpha to broadcast to {largest.shape}, got a result of {y.shape}.")
+    return y
 
 
 def _norm(reads: list[Read], p: float) -> float:

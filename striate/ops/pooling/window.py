@@ -72,6 +72,9 @@ class PoolGrad(Operation):
             raise ShapeError(f"{self.name}: expected a gradient of {expected}, got {tuple(g.shape)}.")
         return tuple(x.shape)
 
+    def dtype(self, x: Any, g: Any, **attributes: Any) -> Any:
+        return g.dtype
+
     def fan_in(self, node: Node) -> int:
         return math.prod(node.attributes["pool_size"])
 

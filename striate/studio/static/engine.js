@@ -23,7 +23,7 @@ export class Engine {
 
   /**
    * @param {Network} network
-   * @param {(answer: Answer) => void} onAnswer
+   * @param {(answer: Answer | null) => void} onAnswer null: there is none
    * @param {(sentence: string) => void} onTrouble
    */
   constructor(network, onAnswer, onTrouble) {
@@ -53,7 +53,9 @@ export class Engine {
 
   /** Ask what a picture file shows. @param {Blob} file @returns {Promise<Answer>} */
   async askPicture(file) {
-    const response = await fetch("api/picture", { method: "POST", body: file });
+    const response = await fetch("api/picture", { method: "POST", body: file }).catch(() => {
+      throw new Error("The picture did not reach the studio. Try again.");
+    });
     return decode(await (await checked(response)).arrayBuffer(), this.#network.layers);
   }
 
@@ -75,7 +77,8 @@ export class Engine {
 
   #receive(data) {
     if (typeof data === "string") {
-      this.#onTrouble(JSON.parse(data).error);
+      this.#onAnswer(null); // the answer to an earlier drawing is none to this one
+      this.#onTrouble(sentence(JSON.parse(data)));
       return;
     }
     const answer = decode(data, this.#network.layers);
@@ -100,6 +103,12 @@ function decode(buffer, layers) {
 }
 
 async function checked(response) {
-  if (!response.ok) throw new Error((await response.json()).error);
+  if (!response.ok) throw new Error(sentence(await response.json()));
   return response;
+}
+
+/** A refusal as people read it: without the name of the operation, which programmers look for. */
+function sentence({ error }) {
+  const said = error.replace(/^[\w.]+: /, "");
+  return said[0].toUpperCase() + said.slice(1);
 }

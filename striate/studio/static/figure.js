@@ -1,7 +1,7 @@
 // One layer: what it does in one sentence, and its maps for this drawing.
 
 import { arrow, clamp } from "./arrows.js";
-import { element } from "./dom.js";
+import { element, onZoom } from "./dom.js";
 import { Lens } from "./lens.js";
 import { arrange } from "./maps.js";
 import { MapView } from "./map-view.js";
@@ -54,6 +54,7 @@ export class Figure {
     parent.append(this.#element);
     this.#arrange();
     new ResizeObserver(() => this.#arrange()).observe(this.#view.element);
+    onZoom(() => this.#arrange());
   }
 
   /** @param {import("./tensor.js").Tensor | null} tensor */
@@ -148,7 +149,7 @@ export function caption({ name, kind, sentence, shape }) {
   return element(
     "figcaption",
     {},
-    element("h2", {}, element("a", { href: `#${name}`, title: name, textContent: kind })),
+    element("h2", {}, element("a", { href: `#${encodeURIComponent(name)}`, title: name, textContent: kind })),
     element("p", { className: "shape", textContent: shape.join("×") }),
     element("p", { className: "sentence", textContent: sentence }),
   );

@@ -1,19 +1,20 @@
 // Every drawing of this visit, so that each step can be undone: states are never changed, only replaced.
 
+import { keep, kept } from "./memory.js";
+
 /** @typedef {[number, number][]} Stroke points in 0…1 from the top left corner */
 /** @typedef {{bitmap: ImageBitmap, answer: import("./engine.js").Answer}} Picture */
 /** @typedef {{strokes: Stroke[], picture: Picture | null}} State */
 
 /** @type {State} */
 const EMPTY = { strokes: [], picture: null };
-const KEY = "striate.strokes";
 
 export class History {
   #states = [EMPTY];
   #at = 0;
 
   constructor() {
-    const strokes = remembered();
+    const strokes = kept("strokes", []);
     if (strokes.length) this.push({ strokes, picture: null });
   }
 
@@ -53,11 +54,6 @@ export class History {
 
   #move(step) {
     this.#at += step;
-    sessionStorage.setItem(KEY, JSON.stringify(this.current.strokes));
+    keep("strokes", this.current.strokes);
   }
-}
-
-/** The strokes from before a reload. @returns {Stroke[]} */
-function remembered() {
-  return JSON.parse(sessionStorage.getItem(KEY) ?? "[]");
 }

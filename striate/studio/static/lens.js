@@ -16,6 +16,7 @@ export class Lens {
   #view;
   /** What grows, inside an element that keeps its place: the page would scroll back from where nothing is yet. */
   #glass;
+  #foot;
   #channel = 0;
   #size;
   #cursor = { row: 0, column: 0 };
@@ -32,7 +33,9 @@ export class Lens {
     this.#onClose = onClose;
     this.#view = new MapView({ label, onPoint: this.#onPoint, onPick: this.#onPick });
     this.#view.canvas.addEventListener("keydown", (event) => this.#key(event));
-    this.#glass = element("div", { className: "glass" }, this.#view.element);
+    const close = element("button", { textContent: "×", title: "Close: Esc", ariaLabel: "Close", onclick: onClose });
+    this.#foot = element("div", { className: "foot" }, close);
+    this.#glass = element("div", { className: "glass" }, this.#view.element, this.#foot);
     this.element = element("div", { className: "lens", hidden: true }, this.#glass);
   }
 
@@ -66,7 +69,7 @@ export class Lens {
 
   /** Show the readout at the lower edge. @param {HTMLElement} readout */
   hold(readout) {
-    this.#glass.append(readout);
+    this.#foot.prepend(readout);
   }
 
   focus() {

@@ -2,10 +2,11 @@
 
 import { Answer } from "./answer.js";
 import { onSchemeChange } from "./colors.js";
-import { byId } from "./dom.js";
+import { byId, onZoom } from "./dom.js";
 import { Engine } from "./engine.js";
 import { Figure } from "./figure.js";
 import { History } from "./history.js";
+import { keep, kept } from "./memory.js";
 import { Pad } from "./pad.js";
 import { go, here } from "./place.js";
 import { Probabilities } from "./probabilities.js";
@@ -22,8 +23,10 @@ const figures = new Map(network.layers.map((layer, index) => [layer.name, figure
 let growing = null;
 let scheduled = false;
 
+brush.value = kept("brush", brush.value);
 byId("model").textContent = network.name;
 byId("invitation").textContent = network.classes.every((label) => /^\d$/.test(label)) ? "Draw a digit" : "Draw here";
+document.documentElement.style.setProperty("--letters", Math.max(...network.classes.map((label) => label.length)));
 document.title = `Striate: ${network.name}`;
 
 function figureOf(layer, index) {
@@ -73,6 +76,11 @@ function show(given) {
   network.layers.forEach(({ name }, index) => figures.get(name).show(given ? given.tensors[index] : null));
 }
 
+function resized() {
+  keep("brush", brush.value);
+  changed();
+}
+
 function notice(sentence) {
   byId("notice").textContent = sentence;
 }
@@ -115,19 +123,24 @@ byId("file").addEventListener("change", ({ target }) => {
   openPicture(target.files[0]);
   target.value = ""; // so that the same file can be opened again
 });
-brush.addEventListener("input", changed);
+brush.addEventListener("input", resized);
 
 addEventListener("keydown", (event) => {
   const command = event.ctrlKey || event.metaKey;
   const key = event.key.toLowerCase();
   if (command && key === "z") turn(event.shiftKey ? "redo" : "undo");
+  else if (command && key === "y") turn("redo");
   else if (command && key === "o") byId("file").click();
   else if (!command && event.key === "Delete") turn("clear");
   else if (!command && (key === "[" || key === "]")) {
     brush[key === "[" ? "stepDown" : "stepUp"]();
-    changed();
-  } else return;
+    resized();
+  } else if (event.key === "Escape" && !event.defaultPrevented && here()) go(null);
+  else return;
   event.preventDefault();
+});
+addEventListener("click", ({ target }) => {
+  if (here()?.cell && !target.closest("#pad, .maps, button, a, label")) go(null); // beside the enlarged map
 });
 addEventListener("paste", ({ clipboardData }) => openPicture(clipboardData.files[0]));
 addEventListener("dragover", (event) => event.preventDefault());
@@ -137,6 +150,7 @@ addEventListener("drop", (event) => {
 });
 addEventListener("hashchange", goThere);
 new ResizeObserver(redraw).observe(byId("pad"));
+onZoom(redraw);
 onSchemeChange(() => {
   redraw();
   for (const figure of figures.values()) figure.repaint();

@@ -4,17 +4,26 @@
 
 /** @returns {Place | null} */
 export function here() {
-  const match = /^#([^/]+)(?:\/(\d+)(?:\/(\d+),(\d+))?)?$/.exec(decodeURIComponent(location.hash));
+  const match = /^#([^/]+)(?:\/(\d+)(?:\/(\d+),(\d+))?)?$/.exec(location.hash);
   if (!match) return null;
   const [, layer, ...numbers] = match;
   const [channel, row, column] = numbers.map((text) => (text === undefined ? undefined : Number(text)));
-  return { layer, cell: channel === undefined ? null : { channel, row, column } };
+  return { layer: decoded(layer), cell: channel === undefined ? null : { channel, row, column } };
 }
 
 /** @param {Place | null} place */
 export function go(place) {
   history.pushState(null, "", place?.cell ? `#${address(place)}` : location.pathname);
   dispatchEvent(new Event("hashchange"));
+}
+
+/** The name of a layer, in an address that anybody may have typed. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function address({ layer, cell: { channel, row, column } }) {

@@ -63,7 +63,7 @@ export class Probabilities {
       bar.style.backgroundColor = color(probability);
       number.textContent = this.#tensor ? percent(probability) : "";
       row.title = this.#tensor ? full(probability) : "";
-      row.ariaLabel = `${label}: ${percent(probability)}`;
+      row.ariaLabel = this.#tensor ? `${label}: ${percent(probability)}` : label;
       row.ariaPressed = String(channel === this.#picked);
       row.classList.toggle("first", probability > 0 && probability === this.#tensor?.limit);
     });
