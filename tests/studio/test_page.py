@@ -57,6 +57,11 @@ def expect_glyph(page, glyph):
     expect(page.locator("#glyph")).to_have_text(glyph)
 
 
+def expect_final(page, glyph):
+    """Wait for the answer to the whole drawing: an answer is read out once no other has followed it for a while."""
+    expect(page.locator("#spoken")).to_have_text(re.compile(f"^{glyph}, "))
+
+
 def maps(page, layer):
     """The canvas with all of a layer's maps."""
     return page.get_by_role("application", name=f"{layer}, ")
@@ -239,7 +244,7 @@ def test_P3_every_layer_is_shown_with_its_sentence(page):
 
 def test_P3_number_under_the_pointer_is_the_engines(page):
     draw(page, HOLLOW)
-    expect_glyph(page, "0")
+    expect_final(page, "0")
     shown = page.locator("figure", has_text="7×7").locator(".readout")
     values = activations(HOLLOW)["pooled"]
     row, column = np.unravel_index(values[..., 0].argmax(), (4, 4))
@@ -357,7 +362,7 @@ def test_P1_classes_may_be_words(browser):
 
 def test_P3_units_and_probabilities_are_numbers_to_click(page):
     draw(page, TALL)
-    expect_glyph(page, "1")
+    expect_final(page, "1")
     values = activations(TALL)
     maps(page, "measures").click(position={"x": 4, "y": 4})
     assert page.url.endswith("/#measures/0")
