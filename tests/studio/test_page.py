@@ -105,8 +105,25 @@ def test_P1_answer_comes_while_the_pen_is_down(page):
 def test_P1_scribble_is_not_sure(page):
     draw(page, FLAT)
     expect_glyph(page, "?")
-    assert page.locator("#verdict").inner_text() == "Not sure: perhaps 0 or 1"
+    assert page.locator("#verdict").inner_text() == "Not sure"
     expect(page.locator("#glyph")).not_to_have_class("sure")
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "verdict"),
+    [
+        ([0.4, 0.3, 0.2, 0.1], "Not sure"),  # the likeliest of four is not yet twice as likely as by chance
+        ([0.6, 0.2, 0.1, 0.1], "Not sure: perhaps a"),
+        ([0.5, 0.0, 0.5, 0.0], "Not sure: perhaps a or c"),
+    ],
+)
+def test_P1_not_sure_names_only_what_is_likely(page, probabilities, verdict):
+    show = """async (probabilities) => {
+        const { Answer } = await import("./answer.js");
+        new Answer(["a", "b", "c", "d"]).show({ sure: false, probabilities: Float32Array.from(probabilities) });
+        return document.getElementById("verdict").textContent;
+    }"""
+    assert page.evaluate(show, probabilities) == verdict
 
 
 @pytest.mark.parametrize("kind", ["touch", "pen"])

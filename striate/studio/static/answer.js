@@ -28,12 +28,18 @@ export class Answer {
       return;
     }
     const { sure, probabilities } = answer;
-    const [first, second] = ranking(probabilities).map((index) => this.#classes[index]);
+    const first = this.#classes[ranking(probabilities)[0]];
     const most = percent(Math.max(...probabilities));
     this.#glyph.textContent = sure ? first : "?";
-    this.#verdict.textContent = sure ? most : `Not sure: perhaps ${first} or ${second}`;
+    this.#verdict.textContent = sure ? most : ["Not sure", this.#guess(probabilities)].filter(Boolean).join(": perhaps ");
     const spoken = sure ? `${first}, ${most}` : this.#verdict.textContent;
     this.#speaking = setTimeout(() => (this.#spoken.textContent = spoken), QUIET);
+  }
+
+  /** The likeliest one or two classes, if they are at least twice as likely as by chance: else naming them misleads. */
+  #guess(probabilities) {
+    const likely = ranking(probabilities).filter((index) => probabilities[index] * probabilities.length >= 2);
+    return likely.slice(0, 2).map((index) => this.#classes[index]).join(" or ");
   }
 }
 
