@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from striate.errors import ArgumentError
 from striate.graph import Tensor, topological_order
 from striate.models.layer_outputs import layer_graph
-from striate.ops.operation import Box
+from striate.ops.operation import Box, known_shape
 
 if TYPE_CHECKING:
     from striate.models.model import Model
@@ -39,7 +39,7 @@ def input_box(output: Tensor, source: Tensor, box: Box) -> Sides:
 
 def _clip(tensor: Tensor, box: Box | None) -> Box:
     """``box`` cut to the tensor's size; None, which means everything, as the whole of it."""
-    sizes: tuple[int, ...] = tensor.shape[1:-1]  # type: ignore[assignment]
+    sizes: tuple[int, ...] = known_shape(tensor)[1:-1]
     if box is None or len(box.sides) != len(sizes):
         return Box(tuple((0, n) for n in sizes))
     return Box(tuple((max(first, 0), min(last, n)) for (first, last), n in zip(box.sides, sizes, strict=True)))

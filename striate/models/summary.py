@@ -9,7 +9,7 @@ from striate.graph import Node, Tensor, topological_order
 from striate.graph.graph import Call
 from striate.models.layer_outputs import layer_graph
 from striate.models.receptive import input_box
-from striate.ops.operation import Box
+from striate.ops.operation import Box, known_shape
 
 if TYPE_CHECKING:
     from striate.models.model import Model
@@ -80,7 +80,7 @@ def summarize(model: "Model") -> Summary:
 def _row(call: Call, source: Tensor) -> Row:
     output = call.outputs[0]
     work = _nodes_of(call)
-    numbers = math.prod(output.shape)  # type: ignore[arg-type]
+    numbers = math.prod(known_shape(output))
     field: tuple[int, ...] = ()
     if len(source.shape) > 2:
         middle = Box(tuple((n // 2, n // 2 + 1) for n in output.shape[1:-1]))  # type: ignore[operator]

@@ -15,7 +15,7 @@ from striate.errors import ShapeError
 from striate.graph import Array, Node, Shape, Tensor
 from striate.graph.tensor import ARITHMETIC
 from striate.ops.elementwise import add_bias
-from striate.ops.operation import Box, Index, Operation, Term, Terms, check_rank, read
+from striate.ops.operation import Box, Index, Operation, Term, Terms, check_rank, known_shape, read
 
 
 class Dense(Operation):
@@ -50,10 +50,10 @@ class Dense(Operation):
         return _products("Σ x·w over the features", [(("x", x, (*row, c)), ("w", w, (c, k))) for c in range(len(w))])
 
     def multiply_adds(self, node: Node) -> int:
-        return math.prod(node.output.shape) * self.fan_in(node)  # type: ignore[arg-type]
+        return math.prod(known_shape(node.output)) * self.fan_in(node)
 
     def fan_in(self, node: Node) -> int:
-        return node.inputs[1].shape[0]  # type: ignore[return-value]
+        return known_shape(node.inputs[1])[0]
 
     def reach(self, node: Node, box: Box) -> list[Box | None]:
         return [box, None]
@@ -77,10 +77,10 @@ class DenseGradInput(Operation):
         return _products("Σ g·w over the outputs", [(("g", g, (*row, k)), ("w", w, (c, k))) for k in places])
 
     def multiply_adds(self, node: Node) -> int:
-        return math.prod(node.output.shape) * self.fan_in(node)  # type: ignore[arg-type]
+        return math.prod(known_shape(node.output)) * self.fan_in(node)
 
     def fan_in(self, node: Node) -> int:
-        return node.inputs[1].shape[1]  # type: ignore[return-value]
+        return known_shape(node.inputs[1])[1]
 
     def reach(self, node: Node, box: Box) -> list[Box | None]:
         return [box, None]
@@ -104,10 +104,10 @@ class DenseGradWeight(Operation):
         return _products("Σ x·g over the rows", [(("x", x, (*row, c)), ("g", g, (*row, k))) for row in rows])
 
     def multiply_adds(self, node: Node) -> int:
-        return math.prod(node.output.shape) * self.fan_in(node)  # type: ignore[arg-type]
+        return math.prod(known_shape(node.output)) * self.fan_in(node)
 
     def fan_in(self, node: Node) -> int:
-        return math.prod(node.inputs[0].shape[:-1])  # type: ignore[arg-type]
+        return math.prod(known_shape(node.inputs[0])[:-1])
 
     def reach(self, node: Node, box: Box) -> list[Box | None]:
         return [None, None]

@@ -29,7 +29,7 @@ from striate.ops.elementwise import (
     square,
     subtract,
 )
-from striate.ops.operation import Box, Index, Operation, Term, Terms, as_array, as_number, read
+from striate.ops.operation import Box, Index, Operation, Term, Terms, as_array, as_number, known_shape, read
 from striate.ops.reductions import sum
 from striate.ops.windows import per_axis
 
@@ -78,7 +78,7 @@ class SoftmaxCrossEntropy(Operation):
         return Terms("−Σ t·ln softmax(z)", tuple(summands))
 
     def fan_in(self, node: Node) -> int:
-        return node.inputs[0].shape[-1]  # type: ignore[return-value]
+        return known_shape(node.inputs[0])[-1]
 
     def reach(self, node: Node, box: Box) -> list[Box | None]:
         return [None, None]

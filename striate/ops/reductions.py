@@ -11,7 +11,7 @@ import numpy as np
 from striate.errors import ArgumentError, ShapeError
 from striate.graph import Array, Node, Shape, Tensor
 from striate.ops.elementwise import broadcast_shape, broadcast_to, multiply, subtract
-from striate.ops.operation import Box, Index, Operation, Read, Term, Terms, read
+from striate.ops.operation import Box, Index, Operation, Read, Term, Terms, known_shape, read
 from striate.ops.shape import reshape
 
 
@@ -314,4 +314,4 @@ def _global_pool(where: str, reduce: Callable[..., Any], x: Any, keepdims: bool)
 
 def _with_axes(node: Node, grad_output: Tensor) -> Any:
     """The gradient of a reduction's result, with the reduced axes put back with size 1."""
-    return reshape(grad_output, kept_shape(node.inputs[0].shape, node.attributes["axes"]))  # type: ignore[arg-type]
+    return reshape(grad_output, kept_shape(known_shape(node.inputs[0]), node.attributes["axes"]))

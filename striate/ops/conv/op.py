@@ -70,10 +70,10 @@ class Conv(Operation):
         return Terms("Σ x·w over the window and its channels", tuple(summands))
 
     def fan_in(self, node: Node) -> int:
-        return math.prod(node.inputs[1].shape[:-1])  # type: ignore[arg-type]
+        return math.prod(known_shape(node.inputs[1])[:-1])
 
     def multiply_adds(self, node: Node) -> int:
-        return math.prod(node.output.shape) * self.fan_in(node)  # type: ignore[arg-type]
+        return math.prod(known_shape(node.output)) * self.fan_in(node)
 
     def reach(self, node: Node, box: Box) -> list[Box | None]:
         x, w = node.inputs
@@ -132,7 +132,7 @@ class ConvGradInput(Operation):
 
     def multiply_adds(self, node: Node) -> int:
         g, w = node.inputs
-        return math.prod(g.shape) * math.prod(w.shape[:-1])  # type: ignore[arg-type]
+        return math.prod(known_shape(g)) * math.prod(known_shape(w)[:-1])
 
     def reach(self, node: Node, box: Box) -> list[Box | None]:
         g, w = node.inputs
@@ -169,7 +169,7 @@ class ConvGradWeight(Operation):
 
     def multiply_adds(self, node: Node) -> int:
         _, g = node.inputs
-        return math.prod(g.shape) * math.prod(node.output.shape[:-1])  # type: ignore[arg-type]
+        return math.prod(known_shape(g)) * math.prod(known_shape(node.output)[:-1])
 
     def reach(self, node: Node, box: Box) -> list[Box | None]:
         return [None, None]
