@@ -91,7 +91,7 @@ export class Pad {
         this.#stroke = [];
         this.#extend(this.#keyPen);
       }
-    } else if (event.key === "Escape") {
+    } else if (event.key === "Escape" && this.#keyPen) {
       this.#putAway();
     } else {
       return;
