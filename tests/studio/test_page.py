@@ -237,6 +237,29 @@ def test_R4_bad_picture_is_named_and_the_drawing_stays(page):
     expect_glyph(page, "1")
 
 
+def test_R4_bad_picture_stays_named_when_a_late_answer_arrives(browser, studio):
+    held = []
+
+    def hold(socket):
+        server = socket.connect_to_server()
+        server.on_message(lambda answer: held.append((socket, answer)))
+
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.route_web_socket("**/draw", hold)
+        page.goto(f"http://{studio}/")
+        page.wait_for_selector(".bars")
+        draw(page, TALL)
+        page.locator("#file").set_input_files({"name": "x.png", "mimeType": "image/png", "buffer": b"no picture"})
+        expect(page.get_by_role("alert")).to_contain_text("Expected a picture")
+        for socket, answer in held:
+            socket.send(answer)
+        expect_final(page, "1")
+        expect(page.get_by_role("alert")).to_contain_text("Expected a picture")
+        draw(page, TALL)
+        expect(page.get_by_role("alert")).to_have_text("")
+
+
 def test_P1_drawing_outlives_the_server(browser):
     with running(StandIn()) as address:
         visit = visiting(browser, address)

@@ -16,11 +16,13 @@ const drawings = new History();
 const brush = byId("brush");
 const answer = new Answer(network.classes);
 const pad = new Pad(byId("pad"), strokeGrew, () => redraw());
-const engine = new Engine(network, show, notice);
+const engine = new Engine(network, show, (sentence) => notice("engine", sentence));
 const figures = new Map(network.layers.map((layer, index) => [layer.name, figureOf(layer, index)]));
 
 /** The stroke that the pen is drawing. */
 let growing = null;
+/** What went wrong, apart: an answer ends the engine's trouble, but says nothing about a picture. */
+const troubles = { engine: "", picture: "" };
 let scheduled = false;
 
 brush.value = kept("brush", brush.value);
@@ -37,6 +39,7 @@ function figureOf(layer, index) {
 }
 
 function strokeGrew(stroke, done) {
+  if (!growing) notice("picture", "");
   growing = done ? null : stroke;
   if (done) drawings.push({ strokes: [...drawings.current.strokes, stroke], picture: null });
   changed();
@@ -81,8 +84,10 @@ function resized() {
   changed();
 }
 
-function notice(sentence) {
-  byId("notice").textContent = sentence;
+/** @param {"engine" | "picture"} of */
+function notice(of, sentence) {
+  troubles[of] = sentence;
+  byId("notice").textContent = troubles.picture || troubles.engine;
 }
 
 /** Go to another drawing of this visit, or to none. */
@@ -91,13 +96,14 @@ function turn(step) {
   pad.abandon();
   engine.forget();
   drawings[step]();
-  notice("");
+  notice("engine", "");
+  notice("picture", "");
   changed();
 }
 
 async function openPicture(file) {
   if (!file) return;
-  notice("");
+  notice("picture", "");
   try {
     const given = await engine.askPicture(file);
     const bitmap = await createImageBitmap(file);
@@ -105,7 +111,7 @@ async function openPicture(file) {
     drawings.push({ strokes: [], picture: { bitmap, answer: given } });
     changed();
   } catch (error) {
-    notice(error.message);
+    notice("picture", error.message);
   }
 }
 
