@@ -16,6 +16,7 @@ from striate.layers.layer import Layer
 from striate.models import Input, Model, Sequential, load_model
 from striate.ops import activations
 from striate.random import get_seed, set_seed
+from striate.runtime import set_exact, set_executor, set_threads
 from striate.training import callbacks, losses, metrics, optimizers
 
 __version__ = "0.1.0"
@@ -60,7 +61,10 @@ __all__ = [
     "regularizers",
     "runtime",
     "saving",
+    "set_exact",
+    "set_executor",
     "set_seed",
+    "set_threads",
     "training",
     "utils",
 ]

@@ -5,6 +5,7 @@
     ├── ShapeError       shapes do not fit together                        (also a ValueError)
     ├── DataError        arrays hold what cannot be computed with          (also a ValueError)
     ├── ModelError       a model is asked for what it cannot do yet        (also a RuntimeError)
+    ├── KernelError      machine code of ours did what it must not        (also a RuntimeError)
     └── FormatError      a file is damaged, or is not what it claims to be (also a ValueError)
         └── LimitError   a file asks for more memory than we grant
 
@@ -31,6 +32,10 @@ class DataError(StriateError, ValueError):
 
 class ModelError(StriateError, RuntimeError):
     """A model is asked for something it cannot do yet, such as fitting before compiling."""
+
+
+class KernelError(StriateError, RuntimeError):
+    """Machine code of ours did what it must not, such as writing outside its buffers; please report it."""
 
 
 class FormatError(StriateError, ValueError):

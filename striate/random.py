@@ -46,6 +46,11 @@ def next_weights() -> int:
     return _State.weights_drawn - 1
 
 
+def purpose_number(purpose: str) -> int:
+    """The second word of the key: a number for a word."""
+    return int.from_bytes(hashlib.blake2s(purpose.encode(), digest_size=8).digest(), "little")
+
+
 def bits(count: int, *, seed: int, purpose: str, step: int = 0, stream: int = 0) -> NDArray[np.uint32]:
     """``count`` random 32-bit numbers.
 
@@ -56,8 +61,7 @@ def bits(count: int, *, seed: int, purpose: str, step: int = 0, stream: int = 0)
         step: such as the training step or the epoch.
         stream: such as the layer.
     """
-    purpose_number = int.from_bytes(hashlib.blake2s(purpose.encode(), digest_size=8).digest(), "little")
-    generator = np.random.Philox(key=[seed, purpose_number], counter=[0, 0, stream, step])
+    generator = np.random.Philox(key=[seed, purpose_number(purpose)], counter=np.array([0, 0, stream, step], np.uint64))
     raw: NDArray[np.uint64] = generator.random_raw((count + 1) // 2).astype("<u8")
     return raw.view("<u4")[:count]
 

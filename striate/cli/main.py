@@ -15,6 +15,7 @@ import typer
 import striate
 from striate.cli.architectures import architectures
 from striate.cli.evaluate import evaluate
+from striate.cli.kernels import kernels
 from striate.cli.output import complain, say
 from striate.cli.predict import predict
 from striate.cli.studio import studio
@@ -57,7 +58,7 @@ def root(
         studio()
 
 
-for command in (studio, train, evaluate, predict, summary, architectures):
+for command in (studio, train, evaluate, predict, summary, architectures, kernels):
     app.command()(command)
 
 

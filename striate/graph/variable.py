@@ -21,16 +21,53 @@ class Variable(Arithmetic):
     Raises:
         DataError: ``value`` is no rectangular array of numbers.
 
-    The array is always changed in place, because training lets variables be views of one flat vector.
+    The array is changed in place and through this class only: training keeps all variables in one flat vector, and
+    executors keep what they have computed from variables until one changes.
     """
+
+    #: How often any variable has changed in this process; and how often one was made trainable, or no longer.
+    changes = 0
+    selections = 0
 
     def __init__(self, value: Any, name: str = "variable", trainable: bool = True, regularizer: Any = None):
         array = _numbers(name, value)
         double = array.dtype.kind == "f" and array.dtype.itemsize >= 8
-        self.value: Array = np.array(array, np.float64 if double else np.float32, order="C")
+        self._array: Array
+        self._shown: Array
+        self.keep_in(np.array(array, np.float64 if double else np.float32, order="C"))
         self.name = name
-        self.trainable = trainable
+        self._trainable = trainable
         self.regularizer = regularizer
+
+    @property
+    def value(self) -> Array:
+        """The array as it is now and will be later; to be read, and changed by `assign`."""
+        return self._shown
+
+    def keep_in(self, array: Array) -> None:
+        """Keep the value in this array from now on; whoever changes it there says so by `count_change`."""
+        self._array, self._shown = array, array.view()
+        self._shown.flags.writeable = False
+        self.count_change()
+
+    def is_kept_in(self, array: Array) -> bool:
+        """Whether this very array holds the value."""
+        return self._array is array
+
+    @staticmethod
+    def count_change() -> None:
+        """Tell executors that some variable has changed."""
+        Variable.changes += 1
+
+    @property
+    def trainable(self) -> bool:
+        """Whether an optimizer may change it."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        Variable.selections += 1
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -69,7 +106,8 @@ class Variable(Arithmetic):
         if value.shape != self.shape:
             raise ShapeError(f"{self.name}: expected a value of shape {self.shape}, got {value.shape}.")
         if scope is None:
-            self.value[...] = value
+            self._array[...] = value
+            self.count_change()
         else:
             scope.updates.append((self, value if isinstance(value, Tensor) else Tensor.constant(value.copy())))
 

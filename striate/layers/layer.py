@@ -58,6 +58,14 @@ class Layer:
         if cls.__module__.startswith("striate.") and not cls.__name__.startswith("_"):
             LAYERS[cls.__name__] = cls
 
+    #: How often any layer in this process got other parts: layers, variables, or a new word on what is trained.
+    changes = 0
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "_trainable" or isinstance(value, Layer | Variable | list | tuple | dict):
+            Layer.changes += 1
+        super().__setattr__(name, value)
+
     def __init__(
         self,
         *,
@@ -184,6 +192,7 @@ class Layer:
         value = source(size) if source else initializers.get(initializer)(size, dtype)
         variable = Variable(value, name, trainable, regularizers.get(regularizer))
         self._weights.append(variable)
+        Layer.changes += 1
         return variable
 
     def sublayers(self) -> Iterator["Layer"]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from striate.graph import Array, Graph
 from striate.graph.tensor import Tensor
-from striate.runtime import ReferenceExecutor
+from striate.runtime import Executor, executor
 from striate.training.batches import as_inputs
 
 if TYPE_CHECKING:
@@ -38,16 +38,16 @@ def layer_graph(model: "Model", batch_size: int) -> tuple[list[Any], Graph]:
     return [call.layer for call in calls], inner
 
 
-def _layer_plan(model: "Model", batch_size: int) -> tuple[list[Any], ReferenceExecutor]:
+def _layer_plan(model: "Model", batch_size: int) -> tuple[list[Any], Executor]:
     layers, graph = layer_graph(model, batch_size)
-    return layers, ReferenceExecutor(graph)
+    return layers, executor(graph)
 
 
 def layer_outputs(model: "Model", x: Any) -> list[LayerOutput]:
     """What every layer of ``model`` gives for ``x``; see `Model.activations`."""
     arrays = as_inputs("activations", model, x)
-    layers, executor = model.plan(("activations", len(arrays[0])), lambda: _layer_plan(model, len(arrays[0])))
+    layers, runner = model.plan(("activations", len(arrays[0])), lambda: _layer_plan(model, len(arrays[0])))
     return [
         LayerOutput(layer.name, type(layer).__name__, layer.describe(), values)
-        for layer, values in zip(layers, executor.run(arrays), strict=True)
+        for layer, values in zip(layers, runner.run(arrays), strict=True)
     ]

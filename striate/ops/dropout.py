@@ -15,6 +15,18 @@ from striate.random import bits, get_seed
 NoiseShape = tuple[int | None, ...] | None
 
 
+def mask_shape(shape: Shape, noise_shape: NoiseShape) -> Shape:
+    """How many numbers are drawn for an input of ``shape``, one for each that is kept or dropped as a whole."""
+    if noise_shape is None:
+        return shape
+    return tuple(n if m is None else m for m, n in zip(noise_shape, shape, strict=True))
+
+
+def threshold(rate: float) -> int:
+    """The 32-bit number below which what is drawn means: dropped."""
+    return int(rate * 2**32)
+
+
 class Dropout(Operation):
     """y = x / (1 − rate) where kept, 0 where dropped; the gradient is the same operation on the gradient.
 
@@ -44,11 +56,10 @@ class Dropout(Operation):
 
     def kept(self, shape: Shape, random: Array, rate: float, stream: int, noise_shape: NoiseShape) -> Array:
         """Which numbers are kept, as booleans that broadcast to ``shape``."""
-        if noise_shape is not None:
-            shape = tuple(n if m is None else m for m, n in zip(noise_shape, shape, strict=True))
+        shape = mask_shape(shape, noise_shape)
         seed, step = (int(number) for number in random)
         drawn = bits(math.prod(shape), seed=seed, purpose="dropout", step=step, stream=stream)
-        return (drawn >= np.uint32(rate * 2**32)).reshape(shape)
+        return (drawn >= np.uint32(threshold(rate))).reshape(shape)
 
     def as_input(self, name: str, value: Any, dtype: Any) -> Array:
         if name != "random":

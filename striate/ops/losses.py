@@ -127,13 +127,17 @@ class OneHot(Operation):
         return np.dtype(np.float32)
 
     def forward(self, labels: Array, *, classes: int) -> Array:
+        self.check(labels, classes)
+        return np.asarray(labels[..., None] == np.arange(classes), np.float32)
+
+    def check(self, labels: Array, classes: int) -> None:
+        """Raise DataError unless every label is a whole number from 0 to ``classes`` − 1."""
         wrong = ~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))  # NaN is wrong, too
         if wrong.any():
             raise DataError(
                 f"one_hot: expected labels that are whole numbers from 0 to {classes - 1} ({classes} classes), "
                 f"got {labels[wrong].flat[0]:g}. Count labels from 0, and give the last layer a unit for each class."
             )
-        return np.asarray(labels[..., None] == np.arange(classes), np.float32)
 
     def as_input(self, name: str, value: Any, dtype: Any) -> Array:
         return as_array(value, np.float64, "one_hot: labels")  # float32 would round large ones

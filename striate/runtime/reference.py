@@ -1,6 +1,6 @@
 """The reference executor: a graph run node by node in NumPy. It is the definition that every other executor matches."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,9 @@ class ReferenceExecutor:
                 self._forget.setdefault(node, []).append(tensor)
 
     @np.errstate(all="ignore")  # infinities and NaN propagate, as IEEE 754 has them
-    def run(self, inputs: Sequence[Array], seed: int = 0, step: int = 0) -> list[Array]:
+    def run(
+        self, inputs: Sequence[Array], seed: int = 0, step: int = 0, into: Mapping[int, Array] | None = None
+    ) -> list[Array]:
         """The values of the graph's outputs; variables that the graph updates are changed.
 
         The arrays belong to the caller: no later run, update or write to an input changes them.
@@ -34,17 +36,16 @@ class ReferenceExecutor:
         Arguments:
             inputs: one array for each input of the graph.
             seed, step: what random operations draw from, with each one's own stream.
+            into: arrays, C-contiguous and of the right shape and type, in which to return some outputs, by their
+                number; they must not be inputs or variables.
 
         Raises:
             ShapeError: there are more or fewer arrays than the graph has inputs, or one has another shape.
         """
         graph = self.graph
-        if len(inputs) != len(graph.inputs):
-            raise ShapeError(f"run: this graph takes {len(graph.inputs)} arrays, got {len(inputs)}.")
+        check_inputs(graph, inputs)
         values: dict[Tensor, Array] = {}
         for tensor, array in zip(graph.inputs, inputs, strict=True):
-            if array.shape != tensor.shape:
-                raise ShapeError(f"run: this graph takes {tensor.name} of shape {tensor.shape}, got {array.shape}.")
             values[tensor] = array.astype(tensor.dtype, copy=False)
         for variable, tensor in graph.variables.items():
             values[tensor] = variable.value.astype(tensor.dtype, copy=False)
@@ -67,8 +68,20 @@ class ReferenceExecutor:
             taken.add(id(_owner(array)))
             results.append(array)
         for (variable, _), array in zip(graph.updates, results[len(graph.outputs) :], strict=True):
-            variable.value[...] = array
+            variable.assign(array)
+        for number, array in (into or {}).items():
+            array[...] = results[number]
+            results[number] = array
         return results[: len(graph.outputs)]
+
+
+def check_inputs(graph: Graph, arrays: Sequence[Array]) -> None:
+    """Raise ShapeError unless these arrays are what the graph takes."""
+    if len(arrays) != len(graph.inputs):
+        raise ShapeError(f"run: this graph takes {len(graph.inputs)} arrays, got {len(arrays)}.")
+    for tensor, array in zip(graph.inputs, arrays, strict=True):
+        if array.shape != tensor.shape:
+            raise ShapeError(f"run: this graph takes {tensor.name} of shape {tensor.shape}, got {array.shape}.")
 
 
 def _owner(array: Any) -> Any:

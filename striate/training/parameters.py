@@ -21,18 +21,16 @@ class ParameterVector:
         self.sizes = [v.value.size for v in self.variables]
         self.values: Array = np.concatenate([v.value.ravel() for v in self.variables] or [np.empty(0, np.float32)])
         self.gradients: Array = np.zeros_like(self.values)
-        self._views = [part.reshape(v.shape) for part, v in zip(self._parts(self.values), self.variables, strict=True)]
+        self._views = self._parts(self.values)
+        #: Each variable's part of the gradient.
+        self.gradient_parts = self._parts(self.gradients)
         for variable, view in zip(self.variables, self._views, strict=True):
-            variable.value = view
+            variable.keep_in(view)
 
     def holds_values(self) -> bool:
         """Whether the variables' values are still here; the vector of a network that shares some takes them over."""
-        return all(v.value is view for v, view in zip(self.variables, self._views, strict=True))
-
-    def set_gradients(self, arrays: Sequence[Array]) -> None:
-        """Copy each variable's gradient to its place in the vector."""
-        for part, array in zip(self._parts(self.gradients), arrays, strict=True):
-            part[...] = array.ravel()
+        return all(v.is_kept_in(view) for v, view in zip(self.variables, self._views, strict=True))
 
     def _parts(self, vector: Array) -> list[Array]:
-        return np.split(vector, np.cumsum(self.sizes)[:-1]) if self.sizes else []
+        parts = np.split(vector, np.cumsum(self.sizes)[:-1]) if self.sizes else []
+        return [part.reshape(v.shape) for part, v in zip(parts, self.variables, strict=True)]

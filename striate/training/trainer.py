@@ -16,9 +16,9 @@ from striate.graph import Array, Graph, Shape, Tensor, Variable, active_trace, g
 from striate.graph.tensor import tensors_in
 from striate.ops import add, multiply
 from striate.random import get_seed, permutation
-from striate.runtime import ReferenceExecutor
+from striate.runtime import Executor, executor, settings
 from striate.training import optimizers
-from striate.training.batches import ArrayData, Batch, IterableData, as_data
+from striate.training.batches import ArrayData, Batch, IterableData, as_data, as_inputs, input_dtypes
 from striate.training.callbacks import Callback, CallbackList, History, ProgbarLogger
 from striate.training.objective import Objective
 from striate.training.parameters import ParameterVector
@@ -28,14 +28,16 @@ from striate.training.parameters import ParameterVector
 class Step:
     """A graph for one shape of batch, its executor, and how many of its outputs are losses and predictions."""
 
-    executor: ReferenceExecutor
+    executor: Executor
     outputs: int
 
-    def run(self, batch: Batch, step: int) -> tuple[float, list[float], list[Array], list[Array]]:
-        """Total loss, each output's loss, predictions, and gradients if the graph has them."""
-        results = self.executor.run([*batch.inputs, *batch.targets, *batch.weights], get_seed(), step)
-        losses, rest = results[1 : 1 + self.outputs], results[1 + self.outputs :]
-        return float(results[0]), [float(loss) for loss in losses], rest[: self.outputs], rest[self.outputs :]
+    def run(self, batch: Batch, step: int, gradients: Sequence[Array] = ()) -> tuple[float, list[float], list[Array]]:
+        """Total loss, each output's loss, and predictions; the graph's gradients are put ``into`` those arrays."""
+        first = 1 + 2 * self.outputs
+        into = dict(enumerate(gradients, first))
+        results = self.executor.run([*batch.inputs, *batch.targets, *batch.weights], get_seed(), step, into)
+        losses, predictions = results[1 : 1 + self.outputs], results[1 + self.outputs : first]
+        return float(results[0]), [float(loss) for loss in losses], predictions
 
 
 class Trainer:
@@ -77,6 +79,8 @@ class Trainer:
     @property
     def trainable_weights(self) -> list[Variable]:
         raise NotImplementedError
+
+    changes: int
 
     # Compiling
 
@@ -259,15 +263,15 @@ class Trainer:
 
     def _train_batch(self, batch: Batch) -> dict[str, Any]:
         step = self._step("train", batch)
-        loss, output_losses, predictions, grads = step.run(batch, self.optimizer.iterations)
-        variables = self.trainable_weights
+        variables = self._trained()
         if self._parameters is None or self._parameters.variables != variables:
             self._parameters = ParameterVector(variables)
             self.optimizer.build(self._parameters.values.size)
         elif not self._parameters.holds_values():  # another model that shares layers has trained in between
             self._parameters = ParameterVector(variables)
-        self._parameters.set_gradients(grads)
-        self.optimizer.apply(self._parameters.values, self._parameters.gradients, self._parameters.sizes)
+        vector = self._parameters
+        loss, output_losses, predictions = step.run(batch, self.optimizer.iterations, vector.gradient_parts)
+        self.optimizer.apply(vector.values, vector.gradients, vector.sizes)
         return self._report(loss, output_losses, batch, predictions)
 
     def _report(
@@ -303,7 +307,10 @@ class Trainer:
 
     def predict_on_batch(self, x: Any) -> Any:
         """The model's outputs for one batch; errors as `predict`."""
-        return self.predict(x, batch_size=len(x[0]) if isinstance(x, list) else len(x), verbose=0)
+        arrays = as_inputs("predict_on_batch", self, x)
+        kinds = input_dtypes(self, len(arrays))
+        batch = Batch([array.astype(kind, copy=False) for array, kind in zip(arrays, kinds, strict=True)])
+        return self._as_outputs(self._predict_step(batch).run(batch.inputs))
 
     def _one_batch(self, where: str, x: Any, y: Any, weight: Any, class_weight: Any = None) -> Batch:
         self._ready(where)
@@ -350,7 +357,7 @@ class Trainer:
         return logs
 
     def _test_batch(self, batch: Batch) -> dict[str, Any]:
-        loss, output_losses, predictions, _ = self._step("test", batch).run(batch, 0)
+        loss, output_losses, predictions = self._step("test", batch).run(batch, 0)
         return self._report(loss, output_losses, batch, predictions)
 
     # Prediction
@@ -408,17 +415,25 @@ class Trainer:
 
     def plan(self, key: Any, make: Callable[[], Any]) -> Any:
         """What ``make`` returned the first time it was asked for under this key."""
-        plans = self.__dict__.setdefault("_steps", {})
+        plans, key = self.__dict__.setdefault("_steps", {}), (key, settings())
         if key not in plans:
             plans[key] = make()
         return plans[key]
 
-    def _predict_step(self, batch: Batch) -> ReferenceExecutor:
-        def make() -> ReferenceExecutor:
-            return ReferenceExecutor(trace(lambda *x: self._outputs(x, training=False), _symbols("x", batch.inputs)))
+    def _predict_step(self, batch: Batch) -> Executor:
+        def make() -> Executor:
+            return executor(trace(lambda *x: self._outputs(x, training=False), _symbols("x", batch.inputs)))
 
-        executor: ReferenceExecutor = self.plan(("predict", _signature(batch.inputs)), make)
-        return executor
+        step: Executor = self.plan(("predict", _signature(batch.inputs)), make)
+        return step
+
+    def _trained(self) -> list[Variable]:
+        """`trainable_weights`, looked for again only when the parts of some layer have changed."""
+        version = (self.changes, Variable.selections)
+        if self.__dict__.get("_trained_at") != version:
+            self.__dict__.update(_trained_at=version, _trained_variables=self.trainable_weights)
+        variables: list[Variable] = self.__dict__["_trained_variables"]
+        return variables
 
     def _outputs(self, inputs: Sequence[Tensor], training: bool) -> list[Tensor]:
         return tensors_in(self(inputs[0] if len(inputs) == 1 else list(inputs), training=training))
@@ -427,7 +442,7 @@ class Trainer:
         shapes = tuple(map(_signature, (batch.inputs, batch.targets, batch.weights)))
         if not self.built:  # the first trace makes the variables, and what is trained is part of the key
             self._predict_step(batch)
-        variables = tuple(self.trainable_weights)
+        variables = tuple(self._trained())
         step: Step = self.plan((mode, variables, *shapes), lambda: self._trace_step(batch, training=mode == "train"))
         return step
 
@@ -462,7 +477,7 @@ class Trainer:
             return [total, *losses, *predictions, *grads]
 
         graph: Graph = trace(compute, [*inputs, *targets, *weights], training)
-        return Step(ReferenceExecutor(graph), outputs)
+        return Step(executor(graph, training=training), outputs)
 
     def _objective(self, outputs: int) -> Objective:
         if self.objective is None:

@@ -22,6 +22,7 @@ CASES = [
     dropout_case((6, 5), 0.25, stream=3),
     dropout_case((2, 3, 4, 5), 0.1),
     dropout_case((2, 3, 4, 5), 0.0),
+    dropout_case((5, 411), 0.5),
     dropout_case((0, 3), 0.5),
     dropout_case((), 0.5, stream=1),
     dropout_case((2, 3, 4, 5), 0.5, noise_shape=(None, 1, 1, None)),

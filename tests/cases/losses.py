@@ -40,7 +40,7 @@ def labels(shape: Shape, classes: int, dtype: type) -> Maker:
 
 
 CASES: list[Case] = []
-for _shape in [(4, 3), (3,), (2, 3, 4, 5), (0, 3), (5, 1)]:
+for _shape in [(4, 3), (3,), (2, 3, 4, 5), (0, 3), (5, 1), (2, 37)]:
     CASES += [
         Case(SOFTMAX_CROSS_ENTROPY, (_shape, probabilities(_shape)), differentiable=(0,)),
         Case(SOFTMAX_CROSS_ENTROPY, (_shape, _shape), differentiable=(0,)),  # targets need not sum to 1

@@ -50,6 +50,10 @@ def corners() -> list[tuple[Shape, dict[str, object]]]:
         ((0, 6, 7, CHANNELS), window(two, two, none, one)),  # an empty batch
         ((1, 9, CHANNELS), window((3,), (2,), ((1, 1),), (1,))),
         ((1, 4, 5, 4, CHANNELS), window((2, 3, 2), (2, 1, 2), ((0, 0), (1, 1), (0, 1)), (1, 1, 2))),
+        # channels that fill no vector, one and a bit, and several
+        ((1, 7, 5, 5), window(two, two, none, one)),
+        ((2, 5, 4, 17), window((3, 3), two, ((1, 1), (1, 1)), one)),
+        ((1, 6, 9, 40), window((3, 3), one, ((1, 1), (1, 1)), one)),
     ]
 
 
@@ -87,6 +91,7 @@ def adaptive_cases(generator: np.random.Generator) -> list[Case]:
         ((2, 5, 6, 2), (5, 6)),
         ((2, 3, 2, 2), (5, 7)),
         ((0, 3, 3, 1), (2, 2)),
+        ((1, 7, 5, 40), (3, 4)),
     ]
     for _ in range(40):
         axes = int(generator.integers(1, 4))
@@ -109,6 +114,7 @@ _corners = [
     for operation, settings in SETTINGS.items()
     for setting in settings
     for x, place in corners()
+    if x[-1] == CHANNELS or operation is not BRIGHTEST_POOL  # has weights for so many
 ]
 _dealt = [(operation, setting) for operation, settings in SETTINGS.items() for setting in settings]
 _random = []

@@ -11,6 +11,7 @@ CASES = [
         ((2, 3, 4, 2), (1, 3)),
         ((0, 3, 4, 2), (2, 2)),
         ((1, 2, 3, 2, 2), (3, 1, 2)),
+        ((1, 3, 2, 40), (2, 3)),
     ]
     for case in [
         Case(UPSAMPLE_NEAREST, (shape,), {"size": size}),
@@ -29,6 +30,7 @@ CASES += [
         ((2, 1, 5, 2), (3, 10)),
         ((0, 3, 4, 2), (6, 8)),
         ((1, 7, 6, 1), (14, 18)),
+        ((1, 3, 2, 70), (6, 4)),
     ]
     for case in [
         Case(UPSAMPLE_BILINEAR, (shape,), {"output_size": out}),

@@ -24,16 +24,22 @@ CASES = [
     Case(TRANSPOSE, ((2, 3, 4, 5, 2),), {"axes": (0, 2, 3, 1, 4)}),
     Case(TRANSPOSE, ((3, 4),), {"axes": (1, 0)}),
     Case(TRANSPOSE, ((3, 4),), {"axes": (0, 1)}),
+    Case(TRANSPOSE, ((2, 5, 7, 17),), {"axes": (0, 3, 1, 2)}),
+    Case(TRANSPOSE, ((40, 33),), {"axes": (1, 0)}),
+    Case(TRANSPOSE, ((2, 0, 3),), {"axes": (2, 0, 1)}),
+    Case(TRANSPOSE, ((1, 5, 1, 3),), {"axes": (2, 1, 0, 3)}),  # nothing moves in memory
 ]
 CASES += [Case(PAD, (shape,), {"padding": ends, "value": value}) for shape, ends in ENDS for value in (0.0, -1.5)]
 CASES += [
     Case(CROP, (tuple(n + sum(pair) for n, pair in zip(shape, ends, strict=True)),), {"cropping": ends})
     for shape, ends in ENDS
 ]
+CASES += [Case(CROP, ((2, 3, 2, 40),), {"cropping": ((0, 0), (0, 0), (0, 0), ends)}) for ends in ((5, 18), (3, 36))]
 CASES += [Case(CROP, (IMAGE,), {"cropping": ((0, 0), (4, 0), (0, 0), (0, 0))})]  # nothing is left
 CASES += [
     Case(CONCATENATE, tuple((*IMAGE[:axis], n, *IMAGE[axis + 1 :]) for n in sizes), {"axis": axis})
     for axis in range(4)
     for sizes in [(3,), (2, 3), (1, 4, 2), (2, 0, 1)]
 ]
+CASES += [Case(CONCATENATE, ((1, 3, 2, 5), (1, 3, 2, 40), (1, 3, 2, 17)), {"axis": 3})]
 CASES += [Case(CONCATENATE, ((2,), (3,)), {"axis": 0}), Case(CONCATENATE, ((2, 2), (2, 3)), {"axis": 1})]

@@ -286,7 +286,7 @@ def check_gradients(case: Contract, training: bool) -> None:
                 scope.variables.update(zip(variables, weights, strict=True))
                 return layer(x)
         for variable, value in zip(variables, weights, strict=True):
-            variable.value = value
+            variable.keep_in(np.asarray(value))
         return layer(x, training=training)
 
     check_gradient(function, [*given, *(v.value for v in variables)])

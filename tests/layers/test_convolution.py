@@ -81,7 +81,9 @@ def test_O7_transposed_convolution_is_the_adjoint_of_convolution() -> None:
     x = generator.standard_normal((2, 6, 8, 2))
     g = generator.standard_normal((2, 3, 4, 3))
     forth(x), back(g)
-    forth.kernel.value = back.kernel.value = generator.standard_normal(forth.kernel.shape)  # float64
+    weights = generator.standard_normal(forth.kernel.shape)  # float64
+    forth.kernel.keep_in(weights)
+    back.kernel.keep_in(weights)
     np.testing.assert_allclose(np.vdot(forth(x), g), np.vdot(x, back(g)), rtol=1e-12)
 
 

@@ -15,9 +15,10 @@ FILES = sorted(p for p in PACKAGE.rglob("*.py"))
 #: From the bottom to the top; rooms on one line may not import each other.
 FLOORS = [
     {"errors"},
-    {"configurable", "random", "data", "datasets"},
+    {"codegen", "configurable", "random", "data", "datasets"},
     {"graph"},
     {"ops"},
+    {"kernels"},
     {"runtime"},
     {"layers"},
     {"training", "utils"},

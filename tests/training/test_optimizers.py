@@ -350,7 +350,5 @@ def test_a_checkpoint_of_another_optimizer() -> None:
 def test_an_optimizer_without_a_rule() -> None:
     optimizer = Optimizer(0.1)
     optimizer.build(1)
-    with pytest.raises(
-        NotImplementedError, match=r"Optimizer: define update\(self, parameters, gradients, learning_rate\)"
-    ):
+    with pytest.raises(NotImplementedError, match=r"Optimizer: define update\(self, p, g, rate, \*\*kept\)"):
         optimizer.apply(np.zeros(1, np.float32), np.zeros(1, np.float32))

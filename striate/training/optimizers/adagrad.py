@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import numpy as np
-
-from striate.training.optimizers.optimizer import Optimizer, Vector
+from striate.ops import sqrt, square
+from striate.training.optimizers.optimizer import Optimizer
 
 
 class Adagrad(Optimizer):
@@ -55,11 +54,6 @@ class Adagrad(Optimizer):
     def slots(self) -> dict[str, float]:
         return {"accumulator": self.initial_accumulator_value}
 
-    def update(self, parameters: Vector, gradients: Vector, learning_rate: float) -> None:
-        v, s = self.kept["accumulator"], self._scratch
-        v += np.square(gradients, out=s)
-        np.add(v, self.epsilon, out=s)
-        np.sqrt(s, out=s)
-        np.divide(gradients, s, out=s)
-        s *= learning_rate
-        parameters -= s
+    def update(self, p: Any, g: Any, rate: Any, **kept: Any) -> tuple[Any, dict[str, Any]]:
+        v = kept["accumulator"] + square(g)
+        return p - rate * (g / sqrt(v + self.epsilon)), {"accumulator": v}

@@ -3,9 +3,8 @@
 import math
 from typing import Any
 
-import numpy as np
-
-from striate.training.optimizers.optimizer import Optimizer, Vector
+from striate.ops import maximum, sqrt, square
+from striate.training.optimizers.optimizer import Optimizer
 
 
 class Adam(Optimizer):
@@ -63,23 +62,17 @@ class Adam(Optimizer):
     def slots(self) -> dict[str, float]:
         return {"momentum": 0.0, "velocity": 0.0} | ({"velocity_peak": 0.0} if self.amsgrad else {})
 
-    def update(self, parameters: Vector, gradients: Vector, learning_rate: float) -> None:
-        m, v, s = self.kept["momentum"], self.kept["velocity"], self._scratch
+    def step_size(self, learning_rate: float) -> float:
         t = self.iterations + 1
-        np.subtract(gradients, m, out=s)
-        s *= 1 - self.beta_1
-        m += s
-        np.square(gradients, out=s)
-        s -= v
-        s *= 1 - self.beta_2
-        v += s
+        return learning_rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+
+    def update(self, p: Any, g: Any, rate: Any, **kept: Any) -> tuple[Any, dict[str, Any]]:
+        m = kept["momentum"] + (1 - self.beta_1) * (g - kept["momentum"])
+        v = kept["velocity"] + (1 - self.beta_2) * (square(g) - kept["velocity"])
+        new = {"momentum": m, "velocity": v}
         if self.amsgrad:
-            v = np.maximum(self.kept["velocity_peak"], v, out=self.kept["velocity_peak"])
-        np.sqrt(v, out=s)
-        s += self.epsilon
-        np.divide(m, s, out=s)
-        s *= learning_rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
-        parameters -= s
+            v = new["velocity_peak"] = maximum(kept["velocity_peak"], v)
+        return p - rate * (m / (sqrt(v) + self.epsilon)), new
 
 
 class AdamW(Adam):

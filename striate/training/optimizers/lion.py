@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import numpy as np
-
-from striate.training.optimizers.optimizer import Optimizer, Vector
+from striate.ops import sign
+from striate.training.optimizers.optimizer import Optimizer
 
 
 class Lion(Optimizer):
@@ -53,14 +52,7 @@ class Lion(Optimizer):
     def slots(self) -> dict[str, float]:
         return {"momentum": 0.0}
 
-    def update(self, parameters: Vector, gradients: Vector, learning_rate: float) -> None:
-        m, s = self.kept["momentum"], self._scratch
-        np.multiply(gradients, (1 - self.beta_1) / self.beta_1, out=s)  # a sum divided by β₁ > 0 keeps its sign
-        s += m
-        np.sign(s, out=s)
-        s *= learning_rate
-        parameters -= s
-
-        m *= self.beta_2
-        np.multiply(gradients, 1 - self.beta_2, out=s)
-        m += s
+    def update(self, p: Any, g: Any, rate: Any, **kept: Any) -> tuple[Any, dict[str, Any]]:
+        m = kept["momentum"]
+        direction = sign(m + (1 - self.beta_1) / self.beta_1 * g)  # a sum divided by β₁ > 0 keeps its sign
+        return p - rate * direction, {"momentum": self.beta_2 * m + (1 - self.beta_2) * g}

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from striate.configurable import Configurable, describe
 from striate.errors import ArgumentError, FormatError, ModelError, ShapeError
+from striate.graph import Graph, Tensor, Variable, trace
+from striate.runtime import Executor, executor, settings
+from striate.runtime.choice import Settings
 from striate.training import schedules
 from striate.training.schedules import LearningRateSchedule
 
@@ -33,9 +36,11 @@ class Optimizer(Configurable):
     Raises:
         ArgumentError: a number is out of range, or several ways of clipping are asked for.
 
-    A subclass defines `slots` and `update`. Source of the decoupled weight decay: Loshchilov, Hutter, "Decoupled weight
-    decay regularization" (2019); of clipping: Pascanu, Mikolov, Bengio, "On the difficulty of training recurrent
-    neural networks" (2013).
+    A subclass defines `slots` and `update`, the formula; it is traced once, so all of an update is one kernel. Settings
+    other than the learning rate are part of it: they count as they are when `build` is called.
+
+    Source of the decoupled weight decay: Loshchilov, Hutter, "Decoupled weight decay regularization" (2019); of
+    clipping: Pascanu, Mikolov, Bengio, "On the difficulty of training recurrent neural networks" (2013).
     """
 
     def __init__(
@@ -58,9 +63,10 @@ class Optimizer(Configurable):
         #: How many updates were made.
         self.iterations = 0
         self.built = False
-        #: The vectors of `slots`; `update` changes them in place.
-        self.kept: dict[str, Vector] = {}
-        self._scratch: Vector = np.empty(0, np.float32)
+        #: The vectors of `slots`.
+        self.kept: dict[str, Variable] = {}
+        self._parameters = Variable(np.empty(0, np.float32))
+        self._executors: dict[Settings, Executor] = {}
 
         for argument in ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm"):
             value = getattr(self, argument)
@@ -102,14 +108,25 @@ class Optimizer(Configurable):
         """The vectors that are kept between updates: name → initial value."""
         return {}
 
-    def update(self, parameters: Vector, gradients: Vector, learning_rate: float) -> None:
-        """Change ``parameters`` in place by the optimizer's formula."""
-        raise NotImplementedError(f"{type(self).__name__}: define update(self, parameters, gradients, learning_rate).")
+    def update(self, p: Any, g: Any, rate: Any, **kept: Any) -> tuple[Any, dict[str, Any]]:
+        """The formula: new parameters, and new vectors of `slots`.
+
+        Arguments:
+            p, g: parameters and gradient, symbols of one shape.
+            rate: the symbol for `step_size`.
+            kept: the vectors of `slots`, by name.
+        """
+        raise NotImplementedError(f"{type(self).__name__}: define update(self, p, g, rate, **kept).")
+
+    def step_size(self, learning_rate: float) -> float:
+        """The number that ``rate`` stands for in `update`, at this number of iterations."""
+        return learning_rate
 
     def build(self, size: int) -> None:
         """Make room for ``size`` parameters, and forget what was kept for others."""
-        self.kept = {name: np.full(size, initial, np.float32) for name, initial in self.slots().items()}
-        self._scratch = np.empty(size, np.float32)
+        self.kept = {name: Variable(np.full(size, start, np.float32), name) for name, start in self.slots().items()}
+        self._parameters.keep_in(np.empty(size, np.float32))
+        self._executors = {}
         self.iterations = 0
         self.built = True
 
@@ -127,7 +144,7 @@ class Optimizer(Configurable):
         """
         if not self.built:
             raise ModelError(f"{type(self).__name__}: build(size) must come before apply.")
-        expected = self._scratch.shape
+        expected = self._parameters.shape
         for name, vector in (("parameters", parameters), ("gradients", gradients)):
             if vector.shape != expected or vector.dtype != np.float32:
                 raise ShapeError(
@@ -136,10 +153,29 @@ class Optimizer(Configurable):
                 )
         self._clip(gradients, sizes)
         rate = self.learning_rate
-        if self.weight_decay:
-            parameters *= 1 - rate * self.weight_decay
-        self.update(parameters, gradients, rate)
+        if not self._parameters.is_kept_in(parameters):
+            self._parameters.keep_in(parameters)
+        left = 1 - rate * (self.weight_decay or 0)
+        self._executor().run([gradients, np.array(self.step_size(rate), np.float32), np.array(left, np.float32)])
         self.iterations += 1
+
+    def _executor(self) -> Executor:
+        if settings() not in self._executors:
+            self._executors[settings()] = executor(self._trace(), training=True)
+        return self._executors[settings()]
+
+    def _trace(self) -> Graph:
+        """One update as a graph of (gradients, step size, share of the weights that does not decay)."""
+
+        def compute(g: Tensor, rate: Tensor, left: Tensor) -> list[Tensor]:
+            p = self._parameters * left if self.weight_decay else self._parameters
+            parameters, kept = self.update(p, g, rate, **self.kept)
+            self._parameters.assign(parameters)
+            for name, value in kept.items():
+                self.kept[name].assign(value)
+            return []
+
+        return trace(compute, [Tensor(self._parameters.shape), Tensor(()), Tensor(())])
 
     def state(self) -> dict[str, NDArray[Any]]:
         """What a checkpoint needs to go on with the same bits: copies of the kept vectors, and the counters.
@@ -150,7 +186,7 @@ class Optimizer(Configurable):
         if not self.built:
             raise ModelError(f"{type(self).__name__}: build(size) must come before state.")
         counters = {"iterations": np.array(self.iterations), "learning_rate": np.array(self.learning_rate)}
-        return counters | {name: vector.copy() for name, vector in self.kept.items()}
+        return counters | {name: vector.numpy() for name, vector in self.kept.items()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` returned.
@@ -167,7 +203,7 @@ class Optimizer(Configurable):
         if isinstance(self._rate, float):
             self.learning_rate = float(state["learning_rate"])
         for name, vector in self.kept.items():
-            vector[:] = state[name]
+            vector.assign(state[name])
 
     def _clip(self, gradients: Vector, sizes: Sequence[int] | None) -> None:
         if self.clipvalue:

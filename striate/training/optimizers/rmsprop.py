@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import numpy as np
-
-from striate.training.optimizers.optimizer import Optimizer, Vector
+from striate.ops import sqrt, square
+from striate.training.optimizers.optimizer import Optimizer
 
 
 class RMSprop(Optimizer):
@@ -63,28 +62,13 @@ class RMSprop(Optimizer):
         asked = {"velocity": True, "average_gradient": self.centered, "momentum": self.momentum > 0}
         return {name: 0.0 for name, needed in asked.items() if needed}
 
-    def update(self, parameters: Vector, gradients: Vector, learning_rate: float) -> None:
-        v, s = self.kept["velocity"], self._scratch
-        v *= self.rho
-        np.square(gradients, out=s)
-        s *= 1 - self.rho
-        v += s
+    def update(self, p: Any, g: Any, rate: Any, **kept: Any) -> tuple[Any, dict[str, Any]]:
+        v = self.rho * kept["velocity"] + (1 - self.rho) * square(g)
+        new, variance = {"velocity": v}, v
         if self.centered:
-            a = self.kept["average_gradient"]
-            a *= self.rho
-            np.multiply(gradients, 1 - self.rho, out=s)
-            a += s
-            np.square(a, out=s)
-            np.subtract(v, s, out=s)
-            s += self.epsilon
-        else:
-            np.add(v, self.epsilon, out=s)
-        np.sqrt(s, out=s)
-        step = np.divide(gradients, s, out=s)
-        step *= learning_rate
+            a = new["average_gradient"] = self.rho * kept["average_gradient"] + (1 - self.rho) * g
+            variance = v - square(a)
+        step = rate * (g / sqrt(variance + self.epsilon))
         if self.momentum:
-            m = self.kept["momentum"]
-            m *= self.momentum
-            m += step
-            step = m
-        parameters -= step
+            step = new["momentum"] = self.momentum * kept["momentum"] + step
+        return p - step, new

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import numpy as np
-
-from striate.training.optimizers.optimizer import Optimizer, Vector
+from striate.training.optimizers.optimizer import Optimizer
 
 
 class SGD(Optimizer):
@@ -55,15 +53,9 @@ class SGD(Optimizer):
     def slots(self) -> dict[str, float]:
         return {"momentum": 0.0} if self.momentum else {}
 
-    def update(self, parameters: Vector, gradients: Vector, learning_rate: float) -> None:
-        step = np.multiply(gradients, -learning_rate, out=self._scratch)
-        if self.momentum:
-            m = self.kept["momentum"]
-            m *= self.momentum
-            m += step
-            if self.nesterov:
-                parameters += step
-                step = np.multiply(m, self.momentum, out=step)
-            else:
-                step = m
-        parameters += step
+    def update(self, p: Any, g: Any, rate: Any, **kept: Any) -> tuple[Any, dict[str, Any]]:
+        step = -rate * g
+        if not self.momentum:
+            return p + step, {}
+        m = self.momentum * kept["momentum"] + step
+        return (p + step + self.momentum * m if self.nesterov else p + m), {"momentum": m}

@@ -1,0 +1,327 @@
+"""The weight gradient of convolution: a product of matrices whose sums run over the pixels of all images.
+
+    w[u, c, k] = Σ x[pixel·stride + u·dilation − before, c] · g[pixel, k]
+
+A tile of sums has rows (u, c) and columns k. The work is cut in three ways, by shapes alone:
+
+    chunk   pixels whose x and g stay in the cache while one tile after another passes over them
+    shard   chunks that are summed one after another; each shard has a result of its own, and a second launch adds
+            them in order: so the bits do not depend on which thread computed what
+    block   rows × columns of the result that one item computes
+
+With few input channels a tile would have few rows; then taps that are neighbours in the image are *merged* into one
+run of rows. As some of these may lie outside of the image, chunks are copied with their padding. Otherwise nothing is
+copied: for each tap, pixels whose partner lies outside are left out.
+"""
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from striate.codegen import Function, Pointer, Target, Tile, fit, kernel, pieces
+from striate.codegen.values import Index
+from striate.graph import Node
+from striate.kernels.conv.geometry import Correlation, correlation
+from striate.kernels.plan import Plan
+from striate.kernels.pointwise import Epilogue
+from striate.ops.operation import known_shape
+
+Four = tuple[int, int, int, int]
+
+#: Numbers of x and g in one chunk: a quarter of a MiB.
+CHUNK = 65_536
+#: Items that are enough for many threads to finish together.
+ITEMS = 32
+#: Pixels of a shard at least, so that adding shards costs little beside computing them.
+PIXELS = 512
+#: Rows and columns of the result in one item, about.
+BLOCK = 128, 64
+#: Input channels from which on taps are not merged, and rows that are merged without regard to their places.
+ENOUGH_ROWS, FEW_ROWS = 16, 48
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How the work is cut.
+
+    Arguments:
+        merged: axes of the kernel, counted from the last, whose taps are rows of one run: 3, 1 or 0.
+        copied: whether chunks are copied with their padding.
+        chunk: images and places along each axis in one chunk.
+        chunks: in one shard.
+        shards: how many.
+        tile: its rows and columns.
+        block: rows of a run and columns that one item computes, multiples of the tile's.
+    """
+
+    merged: int
+    copied: bool
+    chunk: Four
+    chunks: int
+    shards: int
+    tile: tuple[int, int]
+    block: tuple[int, int]
+
+
+def cut(sums: Correlation, target: Target) -> Cut:
+    """Chunks that fit the cache, and as many shards as give many threads work."""
+    padded = any(axis.is_padded for axis in sums.axes)
+    merged = 0
+    if sums.channels < ENOUGH_ROWS and not (padded and sums.groups > 1):
+        if sums.depth <= FEW_ROWS:
+            merged = 3
+        elif sums.axes[-1].dilation == 1 == sums.groups:
+            merged = 1
+    copied = padded and merged > 0
+    rows = run(sums, merged)
+    parts = 1, 1
+    if not merged:  # while the copy of a chunk serves the whole result
+        parts = max(1, round(rows / BLOCK[0])), max(1, round(sums.outputs / BLOCK[1]))
+
+    counts = sums.images, *(axis.count for axis in sums.axes)
+    pixels = math.prod(counts)
+    enough = -(-ITEMS // (sums.groups * math.prod(parts)))
+    shards = max(1, min(enough, pixels // PIXELS))
+    channels = sums.channels * (sums.groups if copied else 1) / parts[0]
+    per_pixel = channels * math.prod(min(axis.stride, axis.span) for axis in sums.axes) + sums.outputs / parts[1]
+    left = max(1, min(round(CHUNK / per_pixel), -(-pixels // shards)))
+    sizes: list[int] = []
+    for count in reversed(counts):
+        most = count if copied and not sizes else left  # rows are copied whole
+        sizes.insert(0, max(1, -(-count // max(1, -(-count // most)))))
+        left = max(1, left // sizes[0])
+    chunk = sizes[0], sizes[1], sizes[2], sizes[3]
+    total = max(1, math.prod(-(-count // size) for count, size in zip(counts, chunk, strict=True)))
+    chunks = -(-total // shards)
+
+    tile = fit(target, rows, sums.outputs)
+    block = _multiple(-(-rows // parts[0]), tile[0]), _multiple(-(-sums.outputs // parts[1]), tile[1])
+    return Cut(merged, copied, chunk, chunks, -(-total // chunks), tile, block)
+
+
+def run(sums: Correlation, merged: int) -> int:
+    """Rows of the result in one run."""
+    return sums.channels * math.prod(axis.taps for axis in sums.axes[3 - merged :])
+
+
+def lower(plan: Plan, node: Node) -> None:
+    """Compute a `ConvGradWeight` node."""
+    x, g = map(known_shape, node.inputs)
+    lower_sums(plan, node, correlation(x, known_shape(node.output), g, node.attributes))
+
+
+def lower_sums(plan: Plan, node: Node, sums: Correlation) -> None:
+    """Have a node computed that is the weight gradient of a correlation, and whose inputs are x and g."""
+    sums = sums.simplified()
+    way = cut(sums, plan.target)
+    x, g = map(plan.read, node.inputs)
+    settings: dict[str, Any] = {"sums": sums, "way": way}
+    items = way.shards * sums.groups * math.prod(_blocks(sums, way))
+    scratch = 4 * math.prod(_copied_sizes(sums, way)) * sums.channels * sums.groups if way.copied else 0
+    columns = sums.groups * sums.outputs
+    if way.shards > 1:
+        slots = plan.temporary(way.shards, sums.depth, columns)
+        plan.launch(sum_pixels, x, g, slots, items=items, scratch=scratch, epilogue=Epilogue(), **settings)
+        y, epilogue, others = plan.finish(node)
+        plan.launch(
+            add_shards,
+            slots,
+            y,
+            *others,
+            items=sums.depth,
+            rows=sums.depth,
+            columns=columns,
+            shards=way.shards,
+            epilogue=epilogue,
+        )
+    elif way.chunks > 1:
+        y = plan.write(node.output)
+        plan.launch(sum_pixels, x, g, y, items=items, scratch=scratch, epilogue=Epilogue(), **settings)
+    else:
+        y, epilogue, others = plan.finish(node)
+        plan.launch(sum_pixels, x, g, y, *others, items=items, scratch=scratch, epilogue=epilogue, **settings)
+
+
+@kernel
+def add_shards(
+    f: Function, slots: Pointer, y: Pointer, *others: Pointer, rows: int, columns: int, shards: int, epilogue: Epilogue
+) -> None:
+    """y (rows, columns) = the sum of slots (shards, rows, columns) in their order; each item is a row."""
+    for row in f.items():
+        for k, count in pieces(f, 0, columns, columns, f.target.lanes):
+            offset = row * columns + k
+            total = f.variable(f.zeros(f.target.lanes))
+            for shard in f.range(0, shards, unroll=4):
+                total.value = total.value + (slots + (offset + shard * (rows * columns))).load(f.target.lanes, count)
+            epilogue.store(total.value, y, others, offset, k, count)
+
+
+@kernel
+def sum_pixels(
+    f: Function, x: Pointer, g: Pointer, y: Pointer, *others: Pointer, sums: Correlation, way: Cut, epilogue: Epilogue
+) -> None:
+    """y (shards, taps, C, K) = Σ x · g over the pixels of each shard; each item is a block of a shard and group."""
+    rows, columns, all_columns = run(sums, way.merged), sums.outputs, sums.groups * sums.outputs
+    counts = sums.images, *(axis.count for axis in sums.axes)
+    parts = [max(1, -(-count // size)) for count, size in zip(counts, way.chunk, strict=True)]
+    for item in f.items():
+        shard, group, row, column = _digits(item, (way.shards, sums.groups, *_blocks(sums, way)))
+        row, column = row * way.block[0], column * way.block[1]
+        start = shard * way.chunks
+        stop = f.smaller(start + way.chunks, math.prod(parts))
+        chunks: Iterable[Any] = f.range(start, stop) if way.chunks > 1 else [start]
+        for chunk in chunks:
+            begin = [digit * size for digit, size in zip(_digits(chunk, parts), way.chunk, strict=True)]
+            base, units = _copy(f, x, sums, way, begin) if way.copied else _in_place(x, sums)
+            base = base + group * sums.channels
+            images = begin[0], f.smaller(begin[0] + way.chunk[0], sums.images)
+            for line, tap, bounds in _taps(f, sums, way, begin):
+                steps = (axis.dilation * unit for axis, unit in zip(sums.axes, units[1:], strict=True))
+                here = base + sum(u * s for u, s in zip(tap, steps, strict=True))
+                for r, count, first, places in _rows(f, sums, way, row, units):
+                    for k, wide in pieces(f, column, way.block[1], columns, way.tile[1]):
+                        channel = group * columns + k
+                        tile = Tile(f, count, wide, f.target.lanes)
+                        left, right = here + first, g + channel
+                        _add_pixels(tile, left, places, units, right, all_columns, sums, [images, *bounds])
+                        for i, c, lanes, added in tile.results():
+                            offset = (shard * sums.depth + line * rows + r + i) * all_columns + channel + c
+                            total = added
+                            if way.chunks > 1:
+                                before = (y + offset).load(added.type.lanes, lanes)
+                                total = f.select(chunk.equals(start), added, before + added)
+                            epilogue.store(total, y, others, offset, channel + c, lanes)
+
+
+def _in_place(x: Pointer, sums: Correlation) -> tuple[Pointer, Four]:
+    """Where the first tap of the first pixel lies in x, and how far it is to the next image, plane, row and place."""
+    units = _units([axis.size for axis in sums.axes], sums)
+    before = sum(axis.before * unit for axis, unit in zip(sums.axes, units[1:], strict=True))
+    return x + -before, units
+
+
+def _copy(f: Function, x: Pointer, sums: Correlation, way: Cut, begin: Sequence[Index]) -> tuple[Pointer, Four]:
+    """Copy a chunk with its padding to scratch; the same answer as `_in_place`, for the copy."""
+    images, depth, height, width = _copied_sizes(sums, way)
+    units = _units([depth, height, width], sums)
+    source = _units([axis.size for axis in sums.axes], sums)
+    pixel = units[3]
+    deep, high, wide = sums.axes
+    for n in f.range(0, f.smaller(images, sums.images - begin[0])):
+        for d in f.range(0, depth):
+            for h in f.range(0, height):
+                row = f.scratch + (n * units[0] + d * units[1] + h * units[2])
+                f.clear(row, width * pixel)
+                at_d = begin[1] * deep.stride + d - deep.before
+                at_h = begin[2] * high.stride + h - high.before
+                inside = f.within(at_d, deep.size) & f.within(at_h, high.size)
+                if width > wide.before:
+                    with f.when(inside):
+                        place = (begin[0] + n) * source[0] + at_d * source[1] + at_h * source[2]
+                        f.copy(row + wide.before * pixel, x + place, min(wide.size, width - wide.before) * pixel)
+    skipped = [begin[0] * units[0]]
+    skipped += [b * (axis.stride * unit) for b, axis, unit in zip(begin[1:], sums.axes, units[1:], strict=True)]
+    return f.scratch + -sum(skipped), units
+
+
+def _copied_sizes(sums: Correlation, way: Cut) -> Four:
+    """Images of a chunk, and places along each axis that its pixels see."""
+    depth, height, width = (
+        (count - 1) * axis.stride + axis.span for count, axis in zip(way.chunk[1:], sums.axes, strict=True)
+    )
+    return way.chunk[0], depth, height, width
+
+
+def _units(sizes: Sequence[int], sums: Correlation) -> Four:
+    """Numbers from one image, plane, row and place to the next, in images of these sizes."""
+    _, height, width = sizes
+    pixel = sums.groups * sums.channels
+    return math.prod(sizes) * pixel, height * width * pixel, width * pixel, pixel
+
+
+def _taps(
+    f: Function, sums: Correlation, way: Cut, begin: Sequence[Index]
+) -> Iterator[tuple[Index, list[Index], list[tuple[Index, Index]]]]:
+    """A loop over the runs: (number of the run, its first tap, pixels along each axis that it meets in the image)."""
+    loops = [axis.taps if i < 3 - way.merged else 1 for i, axis in enumerate(sums.axes)]
+    spans = list(zip(begin[1:], way.chunk[1:], sums.axes, strict=True))
+
+    def meets(number: int, tap: Index) -> tuple[Index, Index]:
+        start, size, axis = spans[number]
+        first, stop = (0, axis.count) if way.copied else axis.meets(f, tap)
+        first = f.larger(first, start)
+        return first, f.larger(first, f.smaller(stop, start + size))
+
+    for d in f.range(0, loops[0]):
+        deep = meets(0, d)
+        for h in f.range(0, loops[1]):
+            high = meets(1, h)
+            for w in f.range(0, loops[2]):
+                yield (d * loops[1] + h) * loops[2] + w, [d, h, w], [deep, high, meets(2, w)]
+
+
+def _rows(
+    f: Function, sums: Correlation, way: Cut, row: Index, units: Four
+) -> Iterator[tuple[Index, int, Index, Index | list[int]]]:
+    """A loop over tiles of a run: (first row, how many, where it is read, from there on the place of each row)."""
+    rows, tall = run(sums, way.merged), way.tile[0]
+    if way.merged < 3:
+        for r, count in pieces(f, row, way.block[0], rows, tall):
+            yield r, count, r, 1
+        return
+    taps = itertools.product(*(range(axis.taps) for axis in sums.axes))
+    steps = [axis.dilation * unit for axis, unit in zip(sums.axes, units[1:], strict=True)]
+    places = [sum(u * s for u, s in zip(tap, steps, strict=True)) + c for tap in taps for c in range(sums.channels)]
+    for r in range(0, rows, tall):
+        yield r, min(tall, rows - r), 0, places[r : r + tall]
+
+
+def _add_pixels(
+    tile: Tile,
+    x: Pointer,
+    places: Index | list[int],
+    units: Four,
+    g: Pointer,
+    columns: int,
+    sums: Correlation,
+    bounds: Sequence[tuple[Index, Index]],
+) -> None:
+    """Add the products of all pixels within the bounds to a tile."""
+    f = tile.f
+    deep, high, wide = sums.axes
+    images, planes, rows, (first, stop) = bounds
+    for n in f.range(*images):
+        for d in f.range(*planes):
+            for h in f.range(*rows):
+                place = n * units[0] + d * (deep.stride * units[1]) + h * (high.stride * units[2])
+                place = place + first * (wide.stride * units[3])
+                pixel = ((n * deep.count + d) * high.count + h) * wide.count + first
+                tile.multiply(
+                    x + place,
+                    places,
+                    wide.stride * units[3],
+                    g + pixel * columns,
+                    columns,
+                    stop - first,
+                    unroll=1 if tile.rows * len(tile.vectors) >= 12 else 4,
+                )
+
+
+def _digits(number: Index, counts: Sequence[int]) -> list[Index]:
+    """The places of an item in a grid of these sizes, of which it is the ``number``-th; the last axis runs fastest."""
+    digits: list[Index] = []
+    for count in reversed(counts[1:]):
+        digits.insert(0, number % count)
+        number = number // count
+    return [0 if counts[0] == 1 else number, *digits]
+
+
+def _blocks(sums: Correlation, way: Cut) -> tuple[int, int]:
+    """How many blocks there are of rows and of columns."""
+    return -(-run(sums, way.merged) // way.block[0]), -(-sums.outputs // way.block[1])
+
+
+def _multiple(number: int, of: int) -> int:
+    return -(-number // of) * of

@@ -1,0 +1,100 @@
+"""When Winograd's transforms pay, and which: a cost model, a pure function of shapes and the target."""
+
+import math
+from dataclasses import dataclass
+
+from striate.codegen import Target, most_rows
+from striate.graph import Node
+from striate.kernels.conv.winograd.tiling import Convolution, correlation, panel_vectors, pitch
+from striate.kernels.plan import Plan
+from striate.ops.operation import known_shape
+
+#: Bytes that the transformed images and the products of a block of tiles may take of a core's second-level cache.
+CACHE = 400_000
+#: Transformed images of a batch, in bytes, that are too many for the last-level cache.
+LARGE = 16_000_000
+#: Row groups of tiles from which on there are enough blocks of them to share.
+MANY = 8
+
+# Measured on an AMD EPYC 9004 (512-bit vectors) in cycles: one vector multiply-add takes one.
+TRANSFORM = 8.0  # for each place of a transformed tile, and each vector of its channels
+BYTES = 8.0  # of weights that come from memory in one cycle
+FEWEST_TILES = 4  # fewer rows of a product leave the multiply-adds waiting for each other
+MARGIN = 0.85  # of direct convolution's time: what must be won for the larger rounding errors
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a convolution is computed.
+
+    Arguments:
+        m: outputs of a tile along each axis, 2 or 4. Tiles of 2 need more multiplications, but half the weights.
+        fused: whether images are transformed, multiplied and transformed back block by block.
+    """
+
+    m: int
+    fused: bool
+
+
+def choose(plan: Plan, node: Node) -> Choice | None:
+    """What suits a `Conv`, `ConvGradInput` or `ConvGradWeight` node; None: direct convolution."""
+    if plan.exact or not _is_possible(node):
+        return None
+    taps = correlation(node)
+    is_gradient = node.name != "conv"
+    times = {m: winograd_time(plan.target, Convolution.of(m, taps), taps.images, is_gradient) for m in (4, 2)}
+    m = min(times, key=lambda m: times[m])
+    convolution = Convolution.of(m, taps)
+    if times[m] > MARGIN * direct_time(plan.target, convolution, taps.images):
+        return None
+    tiles = taps.images * convolution.tiles_per_image
+    fuse = _fuse_shards if node.name == "conv_grad_weight" else _fuse_blocks
+    return Choice(m, fuse(plan.target, convolution, tiles))
+
+
+def _is_possible(node: Node) -> bool:
+    a, numbers = node.attributes, (*node.inputs, node.output)
+    kernel = a["kernel"] if node.name == "conv_grad_weight" else known_shape(node.inputs[1])[:-2]
+    return (
+        tuple(kernel) == (3, 3)
+        and a["strides"] == a["dilation"] == (1, 1)
+        and a["groups"] == 1
+        and all(tensor.dtype == "float32" and math.prod(known_shape(tensor)) for tensor in numbers)
+    )
+
+
+def winograd_time(target: Target, convolution: Convolution, images: int, is_gradient: bool) -> float:
+    """Cycles of one core: products, transforms of images, and transformed weights that are read.
+
+    Training writes these, or their gradient, at each step as well. So does a forward pass that is part of a step, but
+    predictions should not be slower for that: they find the weights transformed.
+    """
+    c, k = (-(-n // target.lanes) for n in (convolution.channels, convolution.outputs))
+    tiles, planes = images * convolution.tiles_per_image, convolution.planes
+    products = max(tiles, FEWEST_TILES) * planes * convolution.channels * k
+    transforms = TRANSFORM * planes * tiles * (c + k)
+    weights = 4 * planes * convolution.channels * convolution.outputs / BYTES
+    return products + transforms + weights * (2 if is_gradient else 1)
+
+
+def direct_time(target: Target, convolution: Convolution, images: int) -> float:
+    """Cycles of one core for direct convolution: nearly one multiply-add in each, or two of half a vector."""
+    channels, outputs = convolution.channels, convolution.outputs
+    vectors = -(-outputs // (target.lanes // 2)) / 2
+    products = 9 * images * math.prod(convolution.output) * channels * vectors
+    return products + 4 * 9 * channels * outputs / BYTES
+
+
+def _fuse_blocks(target: Target, convolution: Convolution, tiles: int) -> bool:
+    """Whether enough blocks of tiles fit the cache to share, and each is large enough to make use of all weights."""
+    vectors = panel_vectors(target, convolution.outputs)
+    rows = most_rows(target, vectors)
+    kept = 4 * convolution.planes * (pitch(target, convolution.channels) + vectors * target.lanes)
+    return tiles >= MANY * rows and rows * kept <= CACHE
+
+
+def _fuse_shards(target: Target, convolution: Convolution, tiles: int) -> bool:
+    """Whether the transformed images are too many to be kept, and a shard's sums few enough to be."""
+    channels, outputs, planes = convolution.channels, convolution.outputs, convolution.planes
+    images = 4 * planes * tiles * (pitch(target, channels) + pitch(target, outputs))
+    return images > LARGE and 4 * planes * channels * outputs < 3 * CACHE

@@ -1,0 +1,106 @@
+"""How a 3×3 convolution is cut into tiles, and where their numbers lie while they are transformed."""
+
+from dataclasses import dataclass
+
+from striate.codegen import Target
+from striate.graph import Node
+from striate.kernels.conv import geometry
+from striate.kernels.conv.geometry import Correlation
+from striate.kernels.conv.winograd.transforms import Axis, Windows
+from striate.ops.operation import known_shape
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A 3×3 convolution with stride 1, in tiles of m × m outputs.
+
+    Arguments:
+        m: 2 or 4.
+        size, output: height and width of the images and of the result.
+        before: zeros above and left of the images; negative where their edges are not used.
+        channels, outputs: C and K.
+    """
+
+    m: int
+    size: Pair
+    output: Pair
+    before: Pair
+    channels: int
+    outputs: int
+
+    @property
+    def planes(self) -> int:
+        return (self.m + 2) ** 2
+
+    @property
+    def tiles(self) -> Pair:
+        """How many tiles an image has, down and across."""
+        down, across = self.output
+        return -(-down // self.m), -(-across // self.m)
+
+    @property
+    def tiles_per_image(self) -> int:
+        down, across = self.tiles
+        return down * across
+
+    @property
+    def reads(self) -> Windows:
+        """Where the tiles' inputs lie."""
+        rows, columns = (
+            Axis(size, tiles, self.m, before, self.m + 2)
+            for size, tiles, before in zip(self.size, self.tiles, self.before, strict=True)
+        )
+        return Windows(rows, columns, self.channels)
+
+    @property
+    def writes(self) -> Windows:
+        """Where the tiles' outputs lie."""
+        rows, columns = (
+            Axis(size, tiles, self.m, 0, self.m) for size, tiles in zip(self.output, self.tiles, strict=True)
+        )
+        return Windows(rows, columns, self.outputs)
+
+    @classmethod
+    def of(cls, m: int, correlation: Correlation) -> "Convolution":
+        """A sum with 3 × 3 taps, stride 1, dilation 1 and one group, in tiles of m × m."""
+        _, rows, columns = correlation.axes
+        return cls(
+            m,
+            (rows.size, columns.size),
+            (rows.count, columns.count),
+            (rows.before, columns.before),
+            correlation.channels,
+            correlation.outputs,
+        )
+
+
+def correlation(node: Node) -> Correlation:
+    """The sum that the node is; for a weight gradient, that of the convolution whose weights are meant."""
+    if node.name == "conv":
+        return geometry.forward(node)
+    if node.name == "conv_grad_input":
+        return next(geometry.backward(node))[0]  # with stride 1 there is one phase
+    x, g = map(known_shape, node.inputs)
+    return geometry.correlation(x, known_shape(node.output), g, node.attributes)
+
+
+def pitch(target: Target, channels: int) -> int:
+    """Elements from tile to tile in a plane: whole vectors, and not so that the tiles of a product share cache sets."""
+    whole = -(-channels // target.lanes) * target.lanes
+    return whole + target.lanes if whole % 512 == 0 else whole
+
+
+def apart(size: int) -> int:
+    """Elements from plane to plane, each of ``size``: an odd number of cache lines.
+
+    A tile's numbers are written to all planes at once; this way they do not all want the same place in the cache.
+    """
+    return (-(-size // 16) | 1) * 16
+
+
+def panel_vectors(target: Target, outputs: int) -> int:
+    """How many vectors of output channels are computed together: two or three, if that leaves none over."""
+    vectors = -(-outputs // target.lanes)
+    return next(n for n in (2, 3, 1) if vectors % n == 0)

@@ -1,0 +1,119 @@
+"""Operations that work element by element, as values of a kernel: on their own, or at the end of another's kernel."""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+from striate.codegen import Function, Pointer, Value, math
+from striate.codegen.values import FLOAT, Index
+from striate.graph import Shape
+from striate.kernels.activations import ACTIVATIONS, where
+from striate.kernels.losses import LOSSES
+
+#: Operation name → what it does to vectors of numbers: ``(f, *values, **attributes) → value``.
+POINTWISE: dict[str, Callable[..., Value]] = {
+    "add": lambda f, a, b: a + b,
+    "subtract": lambda f, a, b: a - b,
+    "multiply": lambda f, a, b: a * b,
+    "divide": lambda f, a, b: a / b,
+    "negative": lambda f, x: -x,
+    "square": lambda f, x: x * x,
+    "sqrt": lambda f, x: f.sqrt(x),
+    "absolute": lambda f, x: f.absolute(x),
+    "sign": lambda f, x: f.select(x > 0.0, 1.0, f.select(x < 0.0, -1.0, x)),
+    "maximum": lambda f, a, b: f.maximum(a, b),
+    "minimum": lambda f, a, b: f.minimum(a, b),
+    "greater_equal": lambda f, a, b: where(f, a >= b, a),
+    "less_equal": lambda f, a, b: where(f, a <= b, a),
+    "exp": math.exp,
+    "log": math.log,
+    "power": math.power,
+    "drop": lambda f, x, kept, scale: x * kept * scale,
+    "scale_shift": lambda f, x, scale, shift: f.fma(x, scale, shift),
+    **ACTIVATIONS,
+    **LOSSES,
+}
+
+
+def placement(shape: Shape, result: Shape) -> str:
+    """How an operand lies under a result: ``same``, one number for each ``channel``, one ``scalar``, or ``""``."""
+    if shape == result:
+        return "same"
+    if all(size == 1 for size in shape):
+        return "scalar"
+    if len(shape) <= len(result) and shape[-1] == result[-1] and all(size == 1 for size in shape[:-1]):
+        return "channel"
+    return ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One element-wise operation; called with a function and vectors of numbers, it writes what computes the result.
+
+    Arguments:
+        operation: its name.
+        attributes: its settings.
+        arguments: in an `Epilogue`, for each input −1 for the number so far, or which of the other operands.
+    """
+
+    operation: str
+    attributes: tuple[tuple[str, Hashable], ...]
+    arguments: tuple[int, ...] = ()
+
+    def __call__(self, f: Function, *values: Value) -> Value:
+        floating = (v if v.type.is_floating else f.convert(v, FLOAT, signed=False) for v in values)
+        return POINTWISE[self.operation](f, *floating, **dict(self.attributes))
+
+
+@dataclass(frozen=True)
+class Epilogue:
+    """What is done to each number of a result before it is stored.
+
+    Arguments:
+        steps: element-wise operations, each on the result of the one before.
+        operands: how each other operand lies under the result (`placement`).
+    """
+
+    steps: tuple[Step, ...] = ()
+    operands: tuple[str, ...] = ()
+
+    def apply(
+        self, value: Value, others: Sequence[Pointer], offset: Index, channel: Index, count: Index | None = None
+    ) -> Value:
+        """The value after all steps.
+
+        Arguments:
+            value: a vector of neighbouring channels of the result.
+            others: pointers to the other operands.
+            offset: elements from the beginning of the result to the vector.
+            channel: channel of its first lane.
+            count: lanes that are real; default all.
+        """
+        f, lanes = value.function, value.type.lanes
+
+        def operand(number: int) -> Value:
+            if number < 0:
+                return value
+            pointer, where = others[number], self.operands[number]
+            if where == "scalar":
+                return f.splat(pointer.load(), lanes)
+            return (pointer + (offset if where == "same" else channel)).load(lanes, count)
+
+        for step in self.steps:
+            value = step(f, *map(operand, step.arguments))
+        return value
+
+    def store(
+        self,
+        value: Value,
+        y: Pointer,
+        others: Sequence[Pointer],
+        offset: Index,
+        channel: Index,
+        count: Index | None = None,
+    ) -> None:
+        """Apply the steps to a value and store it at ``y + offset``; arguments as `apply`."""
+        (y + offset).store(self.apply(value, others, offset, channel, count), count=count)
+
+
+#: The epilogue that does nothing.
+NOTHING = Epilogue()

@@ -1,0 +1,93 @@
+"""Which executor runs graphs in this process."""
+
+import importlib.util
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias, Union
+
+import numpy as np
+
+from striate.errors import ArgumentError
+from striate.graph import Graph
+from striate.runtime.reference import ReferenceExecutor
+
+if TYPE_CHECKING:
+    from striate.runtime.native import NativeExecutor
+
+Executor: TypeAlias = Union[ReferenceExecutor, "NativeExecutor"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How graphs are run.
+
+    Arguments:
+        executor: "native" or "reference".
+        exact: whether the native executor uses only kernels whose error is that of direct summation.
+    """
+
+    executor: str
+    exact: bool = False
+
+
+def _find_llvm() -> bool:
+    try:
+        return importlib.util.find_spec("llvmlite") is not None
+    except ImportError:
+        return False
+
+
+_has_llvm = _find_llvm()
+_settings = Settings("native" if _has_llvm else "reference")
+
+
+def settings() -> Settings:
+    """How graphs are run from now on."""
+    return _settings
+
+
+def set_executor(name: str) -> None:
+    """Choose what computes networks.
+
+    Arguments:
+        name: "native", machine code written for each network, the default where llvmlite is installed; or "reference",
+            NumPy, operation by operation: the definition, slower.
+
+    Raises:
+        ArgumentError: another name, or "native" without llvmlite.
+    """
+    global _settings  # noqa: PLW0603
+    if name not in ("native", "reference"):
+        raise ArgumentError(f"set_executor: expected 'native' or 'reference', got {name!r}.")
+    if name == "native" and not _has_llvm:
+        raise ArgumentError("set_executor: 'native' needs the package llvmlite. Install it: pip install llvmlite.")
+    _settings = replace(_settings, executor=name)
+
+
+def set_exact(exact: bool) -> None:
+    """Choose whether results are as near to the exact sum as direct summation is.
+
+    Faster algorithms (Winograd, FFT) add rounding errors about four times as large, still near 10⁻⁶ of the result.
+
+    Arguments:
+        exact: True: never use them; False: use them where they are faster, the default.
+    """
+    global _settings  # noqa: PLW0603
+    _settings = replace(_settings, exact=bool(exact))
+
+
+def executor(graph: Graph, *, training: bool = False) -> Executor:
+    """What runs a graph, by this process's settings; a graph that computes in float64 runs on the reference.
+
+    Arguments:
+        graph: what to run.
+        training: whether variables change from run to run.
+    """
+    tensors = [*graph.inputs, *graph.variables.values(), *graph.outputs]
+    double = any(tensor.dtype == np.float64 for tensor in tensors) or any(
+        variable.dtype != np.float32 for variable in graph.variables
+    )
+    if _settings.executor == "reference" or double:
+        return ReferenceExecutor(graph)
+    from striate.runtime.native import NativeExecutor
+
+    return NativeExecutor(graph, exact=_settings.exact, hoist=not training)

@@ -1,0 +1,236 @@
+"""The native executor: a graph as machine code. One call runs the whole of it."""
+
+import ctypes
+import os
+import threading
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any, cast
+
+import numpy as np
+
+from striate.codegen import compiler, host
+from striate.codegen.values import element
+from striate.graph import Array, Graph, Node, Variable
+from striate.kernels import Buffer, Launch, Plan
+from striate.kernels.plan import Reference
+from striate.ops.operation import known_shape
+from striate.runtime.arena import ALIGNMENT, Span, pack
+from striate.runtime.reference import check_inputs
+from striate.runtime.team import Program, shared_team
+
+_EXECUTORS: "weakref.WeakSet[NativeExecutor]" = weakref.WeakSet()
+
+
+class NativeExecutor:
+    """Runs a graph with compiled kernels; a node that has none runs on the reference.
+
+    Arguments:
+        graph: what to run. It is planned and compiled here, once.
+        exact: whether to use only kernels whose error is that of direct summation.
+        fuse: whether element-wise operations may end other operations' kernels.
+        hoist: whether to keep what depends on variables alone, such as packed weights, until one of them changes; worth
+            its memory where they seldom do.
+    """
+
+    def __init__(self, graph: Graph, *, exact: bool = False, fuse: bool = True, hoist: bool = False):
+        self.graph = graph
+        self.plan = Plan(graph, host(), exact=exact, fuse=fuse, hoist=hoist)
+        self._memory = _Memory(self.plan)
+        (self._preparation, self._parts) = self._compile()
+        self._seen_changes = -1  # of variables: what `Variable.changes` was when we last looked at them
+        self._lock = threading.Lock()  # of the memory: runs from several threads take turns
+        _EXECUTORS.add(self)
+
+    @property
+    def without_kernel(self) -> list[Node]:
+        """The nodes that run on the reference."""
+        return [step.node for step in self.plan.steps if isinstance(step, Reference)]
+
+    @property
+    def arena_bytes(self) -> int:
+        """Memory for everything between inputs and outputs."""
+        return self._memory.arena.nbytes
+
+    def run(
+        self, inputs: Sequence[Array], seed: int = 0, step: int = 0, into: Mapping[int, Array] | None = None
+    ) -> list[Array]:
+        """The values of the graph's outputs; see `striate.runtime.reference.ReferenceExecutor.run`."""
+        graph = self.graph
+        check_inputs(graph, inputs)
+        into = into or {}
+        outputs = [
+            into[number] if number in into else np.empty(known_shape(tensor), tensor.dtype)
+            for number, tensor in enumerate(graph.outputs)
+        ]
+        given = [_plain(a, t.dtype) for a, t in zip(inputs, graph.inputs, strict=True)]
+        for number, check in self.plan.checks:
+            check(given[number])
+        team = shared_team()
+        with self._lock:
+            self._memory.bind("input", given)
+            self._memory.bind("output", outputs)
+            if graph.random is not None:
+                self._memory.random[:] = seed, step
+            if self._seen_changes != Variable.changes:
+                self._memory.bind("variable", [variable.value for variable in self.plan.variables])
+                if self._preparation:
+                    team.run(self._preparation)
+                self._seen_changes = Variable.changes
+            for part in self._parts:
+                if isinstance(part, Reference):
+                    self._run_reference(part)
+                else:
+                    team.run(part)
+            if graph.updates:
+                Variable.count_change()
+            self._memory.release(into)
+        return outputs
+
+    def _compile(self) -> tuple[Program | None, list[Program | Reference]]:
+        target, plan = host(), self.plan
+        launches = plan.launches
+        codes = [
+            launch.kernel.code(target, tuple(element(b.dtype) for b in launch.buffers), launch.settings)
+            for launch in launches
+        ]
+        addresses = compiler.addresses(codes)
+        rows = iter(
+            (addresses[code.symbol], self._memory.table(launch), launch.items, launch.grain)
+            for launch, code in zip(launches, codes, strict=True)
+        )
+
+        def program(some: list[Launch]) -> Program:
+            return Program([next(rows) for _ in some], max(launch.scratch for launch in some))
+
+        preparation = program(plan.preparation) if plan.preparation else None
+        parts: list[Program | Reference] = []
+        for kind, steps in groupby(plan.steps, type):
+            if kind is Launch:
+                parts.append(program(cast(list[Launch], list(steps))))
+            else:
+                parts.extend(cast(list[Reference], steps))
+        return preparation, parts
+
+    def forget_turns(self) -> None:
+        """After a fork, in the child: a lock that another thread held would stay locked."""
+        self._lock = threading.Lock()
+
+    def _run_reference(self, step: Reference) -> None:
+        given = zip(step.inputs, step.node.inputs, strict=True)
+        arrays = [self._memory.array(buffer).reshape(known_shape(tensor)) for buffer, tensor in given]
+        with np.errstate(all="ignore"):
+            result = step.node.operation.forward(*arrays, **step.node.attributes)
+        self._memory.array(step.output)[...] = result
+
+
+class _Memory:
+    """The addresses of all buffers of a plan, in one table that kernels read."""
+
+    def __init__(self, plan: Plan):
+        buffers = list(dict.fromkeys(buffer for step in (*plan.preparation, *plan.steps) for buffer in step.buffers))
+        lives = _lives(plan, buffers)
+        arena = [buffer for buffer in buffers if buffer.home == "arena"]
+        kept = [buffer for buffer in buffers if buffer.home == "kept"]
+        arena_offsets, arena_size = pack([lives[buffer] for buffer in arena])
+        kept_offsets, kept_size = pack([Span(buffer.bytes, 0, 0) for buffer in kept])
+        self.arena: Array = _aligned(arena_size)
+        self.kept: Array = _aligned(kept_size)
+        self.random = np.zeros(2, np.uint64)
+        self._offsets = dict(zip([*arena, *kept], [*arena_offsets, *kept_offsets], strict=True))
+        self._launches = plan.launches
+        self._constants = plan.constants
+        #: For each home, the arrays that are there now, and for each array its places in the table.
+        graph = plan.graph
+        counts = {"input": len(graph.inputs), "output": len(graph.outputs), "variable": len(plan.variables)}
+        self._bound: dict[str, list[Array | None]] = {home: [None] * count for home, count in counts.items()}
+        self._places: dict[str, list[list[int]]] = {home: [[] for _ in range(n)] for home, n in counts.items()}
+        self._table = (ctypes.c_uint64 * sum(len(launch.buffers) for launch in self._launches))()
+        self._starts: dict[Launch, int] = {}
+        place = 0
+        for launch in self._launches:
+            self._starts[launch] = place
+            for buffer in launch.buffers:
+                if buffer.home in self._places:
+                    self._places[buffer.home][buffer.number].append(place)
+                else:
+                    self._table[place] = self._address(buffer)
+                place += 1
+
+    def table(self, launch: Launch) -> int:
+        """The address of a launch's part of the table."""
+        return ctypes.addressof(self._table) + 8 * self._starts[launch]
+
+    def bind(self, home: str, arrays: list[Array]) -> None:
+        """Use these arrays from now on."""
+        before, places, table = self._bound[home], self._places[home], self._table
+        for number, array in enumerate(arrays):
+            if array is not before[number]:
+                before[number] = array
+                address = _address(array)
+                for place in places[number]:
+                    table[place] = address
+
+    def release(self, but: Iterable[int]) -> None:
+        """Forget inputs and outputs, which are their owners' business now, but for these outputs."""
+        self._bound["input"] = [None] * len(self._bound["input"])
+        outputs = self._bound["output"]
+        self._bound["output"] = [None] * len(outputs)
+        for number in but:
+            self._bound["output"][number] = outputs[number]
+
+    def array(self, buffer: Buffer) -> Array:
+        """What lies in a buffer, in place."""
+        if buffer.home in ("arena", "kept"):
+            start = self._offsets[buffer]
+            memory = self.arena if buffer.home == "arena" else self.kept
+            array: Array = memory[start : start + buffer.bytes].view(buffer.dtype).reshape(buffer.shape)
+            return array
+        if buffer.home == "constant":
+            return self._constants[buffer.number].reshape(buffer.shape)
+        if buffer.home == "random":
+            return self.random
+        return cast(Array, self._bound[buffer.home][buffer.number]).reshape(buffer.shape)
+
+    def _address(self, buffer: Buffer) -> int:
+        if buffer.home in ("arena", "kept"):
+            return _address(self.arena if buffer.home == "arena" else self.kept) + self._offsets[buffer]
+        return _address(self.random if buffer.home == "random" else self._constants[buffer.number])
+
+
+def _lives(plan: Plan, buffers: list[Buffer]) -> dict[Buffer, Span]:
+    first: dict[Buffer, int] = {}
+    last: dict[Buffer, int] = {}
+    for number, step in enumerate(plan.steps):
+        for buffer in step.buffers:
+            first.setdefault(buffer, number)
+            last[buffer] = number
+    return {buffer: Span(buffer.bytes, first[buffer], last[buffer]) for buffer in buffers if buffer in first}
+
+
+def _aligned(size: int) -> Array:
+    block = np.empty(size + ALIGNMENT, np.uint8)
+    start = -_address(block) % ALIGNMENT
+    return block[start : start + size]
+
+
+def _address(array: Any) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def _plain(array: Array, dtype: Any) -> Array:
+    """The array as kernels read it: C-contiguous, of the graph's type, each number at a multiple of its size."""
+    if array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned:
+        return array
+    with np.errstate(all="ignore"):  # what does not fit is infinite, as IEEE 754 has it
+        return np.require(array, dtype, ("C", "ALIGNED"))
+
+
+def _after_fork() -> None:
+    for executor in _EXECUTORS:
+        executor.forget_turns()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,92 @@
+"""What a kernel's code depends on, and that it can be written for machines that are not this one."""
+
+import ctypes
+
+import numpy as np
+import pytest
+
+llvm = pytest.importorskip("llvmlite.binding")
+from striate.codegen import Function, Pointer, Target, Tile, compiler, host, kernel, most_rows, split  # noqa: E402
+from striate.codegen.values import FLOAT  # noqa: E402
+
+OTHERS = [
+    Target("x86_64-unknown-linux-gnu", "x86-64", "", 128, 16),
+    Target("x86_64-unknown-linux-gnu", "haswell", "+avx2,+fma", 256, 16),
+    Target("x86_64-unknown-linux-gnu", "skylake-avx512", "+avx512f,+avx512vl", 512, 32),
+    Target("aarch64-unknown-linux-gnu", "neoverse-n1", "+neon", 128, 32),
+    Target("arm64-apple-darwin", "apple-m1", "+neon", 128, 32),
+]
+
+
+@kernel
+def product(f: Function, a: Pointer, b: Pointer, c: Pointer, *, rows: int, columns: int, depth: int) -> None:
+    """c = a · b."""
+    for _ in f.items():
+        tile = Tile(f, rows, columns, f.target.lanes_for(columns))
+        tile.multiply(a, depth, 1, b, columns, depth)
+        for row, column, count, value in tile.results():
+            (c + row * columns + column).store(value, count=count)
+
+
+def code(target, rows=3, columns=10, depth=7):
+    settings = (("columns", columns), ("depth", depth), ("rows", rows))
+    return product.code(target, (FLOAT,) * 3, settings)
+
+
+@pytest.mark.parametrize("target", OTHERS, ids=lambda t: f"{t.triple.split('-')[0]} {t.cpu}")
+def test_kernels_compile_for_other_machines(target):
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    content = compiler.compile_object(code(target), target)
+    assert content[:4] in (b"\x7fELF", b"\xcf\xfa\xed\xfe")
+    assert b"fmaf" not in content or target.cpu == "x86-64"  # only without FMA instructions is it a call
+
+
+def test_no_address_of_this_process_is_in_the_code():
+    assert "inttoptr" not in code(host()).text
+    assert code(host()).text == code(host()).text
+
+
+def test_different_settings_have_different_symbols():
+    symbols = {code(host(), *sizes).symbol for sizes in ((3, 10, 7), (3, 10, 8), (3, 11, 7), (4, 10, 7))}
+    assert len(symbols) == 4
+    assert code(OTHERS[0], 3, 16).symbol != code(OTHERS[2], 3, 16).symbol
+
+
+@pytest.mark.parametrize(("rows", "columns", "depth"), [(1, 1, 1), (3, 10, 7), (6, 16, 5), (2, 33, 9), (5, 4, 0)])
+def test_the_tile_multiplies_matrices(rows, columns, depth):
+    written = code(host(), rows, columns, depth)
+    function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)(
+        compiler.addresses([written])[written.symbol]
+    )
+    generator = np.random.default_rng(0)
+    a = generator.integers(-5, 5, (rows, depth)).astype(np.float32)
+    b = generator.integers(-5, 5, (depth, columns)).astype(np.float32)
+    c = np.full((rows + 1, columns), 7, np.float32)
+    table = np.array([array.ctypes.data for array in (a, b, c)], np.uint64)
+    function(table.ctypes.data, 0, 1, None)
+    np.testing.assert_array_equal(c[:rows], a @ b)
+    np.testing.assert_array_equal(c[rows], 7)
+
+
+@pytest.mark.parametrize("size", range(1, 40))
+@pytest.mark.parametrize("most", [1, 5, 14])
+def test_parts_are_nearly_equal_and_make_up_the_whole(size, most):
+    parts = split(size, most)
+    assert sum(part * count for part, count in parts) == size
+    assert all(0 < part <= most and count > 0 for part, count in parts)
+    assert max(part for part, _ in parts) - min(part for part, _ in parts) <= 1
+
+
+@pytest.mark.parametrize("target", OTHERS, ids=lambda t: t.cpu)
+@pytest.mark.parametrize("vectors", [1, 2, 3, 4])
+def test_a_tile_fits_the_registers(target, vectors):
+    rows = most_rows(target, vectors)
+    assert rows >= 1
+    assert rows == 1 or rows * vectors + vectors + 1 <= target.registers
+
+
+def test_the_fewest_vectors_are_chosen_and_of_equals_the_narrowest():
+    wide = OTHERS[2]
+    assert [wide.lanes_for(n) for n in (1, 4, 5, 8, 9, 16, 17, 20, 24, 64)] == [4, 4, 8, 8, 16, 16, 16, 16, 16, 16]
+    assert OTHERS[0].lanes_for(64) == 4

@@ -1,0 +1,194 @@
+"""What every executor keeps, what it changes, and whose memory its answers are."""
+
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from striate import ops
+from striate.errors import ArgumentError, ShapeError
+from striate.graph import Tensor, Variable, active_trace, trace
+from striate.runtime import ReferenceExecutor
+from striate.runtime import executor as choose_executor
+
+X = np.arange(6, dtype=np.float32).reshape(2, 3)
+
+
+@pytest.fixture(params=["reference", "native"])
+def executor(request):
+    """Makes an executor of a function of arrays."""
+    if request.param == "native":
+        pytest.importorskip("llvmlite")
+        from striate.runtime.native import NativeExecutor as Executor
+    else:
+        Executor = ReferenceExecutor
+    return lambda function, *shapes: Executor(trace(function, [Tensor(shape) for shape in shapes or [(2, 3)]]))
+
+
+def test_values_are_forgotten_after_their_last_reader():
+    def deep(x):
+        for _ in range(30):
+            x = ops.tanh(x)
+        return x
+
+    graph = trace(deep, [Tensor((2**18,))])
+    runner, x = ReferenceExecutor(graph), np.ones(2**18, np.float32)  # 1 MiB
+    tracemalloc.start()
+    runner.run([x])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * x.nbytes
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x,
+        lambda x: ops.reshape(x, (3, 2)),
+        lambda x: ops.transpose(ops.reshape(x, (6,))),
+        lambda x: ops.crop(x, 0),
+        lambda x: ops.broadcast_to(x, (4, 2, 3)),
+    ],
+)
+def test_outputs_do_not_share_memory_with_inputs(executor, function):
+    x = X.copy()
+    (y,) = executor(function).run([x])
+    expected = y.copy()
+    x += 1
+    np.testing.assert_array_equal(y, expected)
+    y[...] = 0
+    np.testing.assert_array_equal(x, X + 1)
+
+
+def test_outputs_do_not_share_memory_with_variables_or_each_other(executor):
+    v = Variable(np.ones((2, 3), np.float32))
+
+    def function(x):
+        v.assign(v + x)
+        y = ops.exp(x)
+        symbol = active_trace().symbol(v)
+        return v + 0.0, symbol, ops.reshape(symbol, (6,)), y, ops.reshape(y, (6,)), y
+
+    runner = executor(function)
+    results = runner.run([np.ones((2, 3), np.float32)])
+    for before in results[:3]:
+        np.testing.assert_array_equal(before, np.ones(before.shape))  # not yet what the update made of it
+    np.testing.assert_array_equal(v.value, np.full((2, 3), 2))
+    for one in results:
+        one[...] = 7
+    np.testing.assert_array_equal(v.value, np.full((2, 3), 2))
+    assert not any(np.shares_memory(a, b) for i, a in enumerate(results) for b in results[:i])
+
+
+def test_constants_can_be_outputs_and_stay_what_they_are(executor):
+    runner = executor(lambda x: (x, Tensor.constant(np.ones(2, np.float32))))
+    for _ in range(2):
+        constant = runner.run([X])[1]
+        np.testing.assert_array_equal(constant, [1, 1])
+        constant[...] = 5
+
+
+def test_all_updates_see_the_values_from_before(executor):
+    a, b = Variable(np.float32([0, 0]), "a"), Variable(np.float32([1, 1]), "b")
+
+    def swap(x):
+        a.assign(b)
+        b.assign(a)
+        return x
+
+    executor(swap).run([X])
+    np.testing.assert_array_equal([a.value, b.value], [[1, 1], [0, 0]])
+
+
+def test_a_variable_can_be_assigned_an_array_inside_a_trace(executor):
+    v, given = Variable(np.float32([0, 0]), "v"), np.array([3, 4])
+
+    def function(x):
+        v.assign(given)
+        return x
+
+    runner = executor(function)
+    given[...] = 0
+    runner.run([X])
+    np.testing.assert_array_equal(v.value, [3, 4])
+
+
+def test_random_numbers_are_a_function_of_seed_and_step(executor):
+    run = executor(lambda x: (ops.dropout(x, 0.5), ops.dropout(x, 0.5)), (1000,)).run
+    x = np.ones(1000, np.float32)
+    first, second = run([x], seed=1, step=2)
+    np.testing.assert_array_equal(run([x], seed=1, step=2)[0], first)
+    assert (first != second).any()  # each has a stream of its own
+    assert (run([x], seed=1, step=3)[0] != first).any()
+    assert (run([x], seed=2, step=2)[0] != first).any()
+
+
+def test_inputs_and_variables_take_the_dtype_of_the_trace():
+    v = Variable(np.full(3, 2.0, np.float32))
+    graph = trace(lambda x: x * v, [Tensor((2, 3), np.float64)], dtype=np.float64)
+    (y,) = choose_executor(graph).run([X.astype(">f4")])
+    assert y.dtype == np.float64
+    np.testing.assert_array_equal(y, X * 2)
+    assert v.dtype == np.float32
+
+
+def test_inputs_of_other_types_and_orders_are_converted(executor):
+    double = executor(lambda x: x * 2.0)
+    for x in (X.astype(">f4"), X.astype(np.float64), np.asfortranarray(X), X.astype(np.uint8), X.repeat(2, 1)[:, ::2]):
+        np.testing.assert_array_equal(double.run([x])[0], X * 2)
+
+
+def test_results_are_put_into_given_arrays(executor):
+    flat = np.zeros(9, np.float32)
+    runner = executor(lambda x: (ops.relu(x), x + 1.0, ops.sum(x)))
+    results = runner.run([X], into={1: flat[1:7].reshape(2, 3)})
+    np.testing.assert_array_equal(flat, [0, *(X + 1).ravel(), 0, 0])
+    assert results[1].base is flat
+    np.testing.assert_array_equal(results[0], X)
+
+
+def test_what_is_prepared_from_variables_follows_their_changes():
+    pytest.importorskip("llvmlite")
+    from striate.runtime.native import NativeExecutor
+
+    w = Variable(np.ones((1, 1, 3, 2), np.float32))
+    runner = NativeExecutor(trace(lambda x: ops.conv2d(x, w), [Tensor((1, 2, 2, 3))]), hoist=True)
+    x = np.ones((1, 2, 2, 3), np.float32)
+    for factor in (1, 2, 5):
+        w.assign(np.full(w.shape, factor))
+        np.testing.assert_array_equal(runner.run([x])[0], np.full((1, 2, 2, 2), 3 * factor))
+
+
+def test_runs_from_several_threads_take_turns(executor):
+    run = executor(lambda x: ops.relu(ops.tanh(x * 2.0) + x), (50, 60)).run
+    arrays = [np.random.default_rng(i).standard_normal((50, 60)).astype(np.float32) for i in range(8)]
+    expected = [run([x])[0] for x in arrays]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(20):
+            for got, wanted in zip(pool.map(lambda x: run([x])[0], arrays), expected, strict=True):
+                np.testing.assert_array_equal(got, wanted)
+
+
+def test_infinities_propagate_without_a_warning(executor):
+    run = executor(lambda x: ops.sum(x * 1e30)).run
+    assert run([np.full((2, 3), 1e30)])[0] == np.inf
+    with np.errstate(all="ignore"):
+        too_large = np.full((2, 3), 1e300)
+    assert run([too_large])[0] == np.inf  # does not fit float32 to begin with
+
+
+def test_variables_in_float64_are_for_the_reference():
+    pytest.importorskip("llvmlite")
+    from striate.runtime.native import NativeExecutor
+
+    v = Variable(np.ones(3), "v")
+    graph = trace(lambda x: x * v, [Tensor((2, 3))])
+    assert isinstance(choose_executor(graph), ReferenceExecutor)
+    with pytest.raises(ArgumentError, match=r"v: kernels compute with float32, got float64\. Use the reference"):
+        NativeExecutor(graph)
+
+
+def test_R4_another_number_of_arrays(executor):
+    with pytest.raises(ShapeError, match="run: this graph takes 1 arrays, got 2"):
+        executor(ops.relu).run([X, X])
