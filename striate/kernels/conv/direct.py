@@ -19,24 +19,14 @@ from dataclasses import dataclass, replace
 
 from striate.codegen import Function, Pointer, Tile, Value, kernel
 from striate.codegen.values import Index
-from striate.graph import Node
-from striate.kernels.conv import geometry
 from striate.kernels.conv.blocking import Blocks, cut
 from striate.kernels.conv.geometry import Correlation
 from striate.kernels.conv.packing import Entries, Panels, packed
 from striate.kernels.plan import Buffer, Plan
 from striate.kernels.pointwise import Epilogue
-from striate.ops.operation import known_shape
 
 #: Multiply-adds that are written down in a row: with more, compiling takes longer and nothing runs faster.
 WRITTEN = 64
-
-
-def lower(plan: Plan, node: Node) -> None:
-    """Compute a `Conv` node."""
-    sizes = known_shape(node.inputs[1])[:-2]
-    x, w = map(plan.read, node.inputs)
-    launch(plan, geometry.forward(node), x, w, Entries(sizes, tuple(map(range, sizes))), plan.finish(node))
 
 
 def launch(

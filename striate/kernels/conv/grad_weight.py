@@ -23,10 +23,9 @@ from typing import Any
 from striate.codegen import Function, Pointer, Target, Tile, fit, kernel, pieces
 from striate.codegen.values import Index
 from striate.graph import Node
-from striate.kernels.conv.geometry import Correlation, correlation
+from striate.kernels.conv.geometry import Correlation
 from striate.kernels.plan import Plan
 from striate.kernels.pointwise import Epilogue
-from striate.ops.operation import known_shape
 
 Four = tuple[int, int, int, int]
 
@@ -104,12 +103,6 @@ def cut(sums: Correlation, target: Target) -> Cut:
 def run(sums: Correlation, merged: int) -> int:
     """Rows of the result in one run."""
     return sums.channels * math.prod(axis.taps for axis in sums.axes[3 - merged :])
-
-
-def lower(plan: Plan, node: Node) -> None:
-    """Compute a `ConvGradWeight` node."""
-    x, g = map(known_shape, node.inputs)
-    lower_sums(plan, node, correlation(x, known_shape(node.output), g, node.attributes))
 
 
 def lower_sums(plan: Plan, node: Node, sums: Correlation) -> None:
