@@ -342,6 +342,11 @@ class Function:
             f"i64 {text}, i1 false)"
         )
 
+    def prefetch(self, place: Pointer, to_write: bool = False) -> None:
+        """Have a cache line brought into the cache, to be read or written soon; any address will do."""
+        self.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        self.line(f"call void @llvm.prefetch.p0(ptr {place.address().text}, i32 {int(to_write)}, i32 2, i32 1)")
+
     def clear(self, target: Pointer, count: Index) -> None:
         """Set ``count`` elements to zero."""
         self.declare("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")

@@ -136,6 +136,11 @@ def fused(
         count = f.smaller(blocking.block, f.last - start)
         for slot in f.range(0, count):
             place = planes + slot * depth
+            convolution.reads.prefetch(f, x, start + slot + blocking.block)
+            convolution.writes.prefetch(f, y, start + slot, to_write=True)
+            for other, where in zip(others, epilogue.operands, strict=True):
+                if where == "same":
+                    convolution.writes.prefetch(f, other, start + slot)
             to_planes(f, matrices(convolution.m).inputs, convolution.reads, x, start + slot, place, stride, zeros)
         for panel in f.range(0, blocking.panels(f.target, convolution.outputs)):
             panels.compute(f, planes, stride, panel, start, count)

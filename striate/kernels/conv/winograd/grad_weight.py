@@ -77,6 +77,8 @@ def sum_shards(
             count = f.smaller(block, last - start)
             for slot in f.range(0, count):
                 tile = start + slot
+                convolution.reads.prefetch(f, x, tile + block)
+                convolution.writes.prefetch(f, g, tile + block)
                 to_planes(f, maps.inputs, convolution.reads, x, tile, v + slot * depths[0], strides[0], zeros)
                 to_planes(f, maps.outputs.T, convolution.writes, g, tile, q + slot * depths[1], strides[1], zeros)
             for plane in f.range(0, convolution.planes):

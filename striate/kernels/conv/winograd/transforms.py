@@ -32,6 +32,9 @@ from striate.graph import Array
 #: each other's inverses keep the matrices' numbers small, and so the rounding errors: ±1, ±2 would double them.
 POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, math.sqrt(0.5), -math.sqrt(0.5), math.sqrt(2.0), -math.sqrt(2.0))}
 
+#: Floats in a cache line.
+LINE = 16
+
 Grid = Sequence[Sequence[Value]]  # the numbers of one tile, row by row; each a vector over channels
 
 
@@ -172,6 +175,14 @@ class Windows:
             for r in range(self.rows.side)
         ]
         return start, places
+
+    def prefetch(self, f: Function, images: Pointer, tile: Value, to_write: bool = False) -> None:
+        """Have what a tile's window shares with none before it brought into the cache, while something is computed."""
+        start, places = self.locate(f, tile)
+        for row in places[-self.rows.step :]:
+            for offset, _ in row[-self.columns.step :]:
+                for c in range(0, self.channels, LINE):
+                    f.prefetch(images + start + (offset + c), to_write)
 
 
 def _both(a: Value | None, b: Value | None) -> Value | None:
