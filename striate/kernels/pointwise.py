@@ -33,6 +33,13 @@ POINTWISE: dict[str, Callable[..., Value]] = {
     **LOSSES,
 }
 
+#: Those of a few instructions; the others are long, and should not be written down many times.
+SHORT = {
+    *("add", "subtract", "multiply", "negative", "square", "absolute", "maximum", "minimum", "drop", "scale_shift"),
+    *("relu", "relu6", "leaky_relu", "prelu"),
+    *("relu_grad", "relu6_grad", "leaky_relu_grad", "sigmoid_grad", "tanh_grad"),
+}
+
 
 def placement(shape: Shape, result: Shape) -> str:
     """How an operand lies under a result: ``same``, one number for each ``channel``, one ``scalar``, or ``""``."""
@@ -101,6 +108,14 @@ class Epilogue:
         for step in self.steps:
             value = step(f, *map(operand, step.arguments))
         return value
+
+    def split(self) -> tuple["Epilogue", "Epilogue"]:
+        """The steps before the first long one, and the others; none of these if one needs to know the channel."""
+        short = next((n for n, step in enumerate(self.steps) if step.operation not in SHORT), len(self.steps))
+        needed = [self.operands[a] for step in self.steps[short:] for a in step.arguments if a >= 0]
+        if "channel" in needed:
+            short = len(self.steps)
+        return Epilogue(self.steps[:short], self.operands), Epilogue(self.steps[short:], self.operands)
 
     def store(
         self,

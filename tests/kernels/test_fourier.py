@@ -23,24 +23,26 @@ from tests.kernels.agreement import assert_agrees, definition, native, one_graph
 
 OPERATIONS = [CONV, CONV_GRAD_INPUT, CONV_GRAD_WEIGHT]
 
-#: x, w, padding: one, two and three axes, padding on any side, channels around the vector widths, odd numbers of tiles.
+#: x, w, padding, groups: one, two and three axes, padding on any side, awkward channels, odd numbers of tiles.
 SHAPES = [
-    ((2, 40, 3), (9, 3, 17), ((4, 4),)),
-    ((1, 7, 1), (7, 1, 1), ((0, 0),)),  # one output
-    ((3, 5, 7, 16), (5, 5, 16, 5), ((2, 2), (2, 2))),
-    ((1, 2, 3, 5), (4, 5, 5, 16), ((3, 0), (1, 4))),  # an image smaller than the kernel
-    ((2, 9, 30, 17), (1, 7, 17, 33), ((0, 0), (3, 3))),
-    ((2, 21, 4, 33), (7, 1, 33, 2), ((0, 6), (0, 0))),
-    ((1, 20, 19, 2), (11, 11, 2, 3), ((5, 5), (0, 10))),
-    ((2, 5, 6, 7, 3), (3, 4, 2, 3, 4), ((1, 1), (0, 2), (1, 0))),
+    ((2, 40, 3), (9, 3, 17), ((4, 4),), 1),
+    ((1, 7, 1), (7, 1, 1), ((0, 0),), 1),  # one output
+    ((3, 5, 7, 16), (5, 5, 16, 5), ((2, 2), (2, 2)), 1),
+    ((1, 2, 3, 5), (4, 5, 5, 16), ((3, 0), (1, 4)), 1),  # an image smaller than the kernel
+    ((2, 9, 30, 17), (1, 7, 17, 33), ((0, 0), (3, 3)), 1),
+    ((2, 21, 4, 33), (7, 1, 33, 2), ((0, 6), (0, 0)), 1),
+    ((1, 20, 19, 2), (11, 11, 2, 3), ((5, 5), (0, 10)), 1),
+    ((2, 5, 6, 7, 3), (3, 4, 2, 3, 4), ((1, 1), (0, 2), (1, 0)), 1),
+    ((1, 9, 13, 40), (5, 5, 20, 34), ((2, 2), (0, 0)), 2),
+    ((3, 11, 9), (5, 3, 51), ((2, 2),), 3),
 ]
 
 
 def cases(operation):
     found = []
-    for x, w, padding in SHAPES:
+    for x, w, padding, groups in SHAPES:
         ones = (1,) * (len(x) - 2)
-        forward = Case(CONV, (x, w), {"strides": ones, "padding": padding, "dilation": ones, "groups": 1})
+        forward = Case(CONV, (x, w), {"strides": ones, "padding": padding, "dilation": ones, "groups": groups})
         found += [case for case in (forward, *gradient_cases(forward)) if case.operation is operation]
     return found
 
@@ -151,5 +153,4 @@ def test_is_never_chosen_in_exact_mode_or_for_another_sum():
     assert choice(sums(), exact=True) is None
     assert choice(sums(stride=2)) is None
     assert choice(sums(dilation=2)) is None
-    assert choice(replace(sums(), groups=2)) is None
     assert choice(sums(n=0)) is None

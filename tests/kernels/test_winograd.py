@@ -32,23 +32,27 @@ CHOICES = [Choice(m, fused) for m in (2, 4) for fused in (True, False)]
 #: tiles of 4 lose a factor of 2 to 4.
 TOLERANCE = 1.5e-6
 
-#: N, H, W, C, K, padding: odd sizes, padding on any side, channels around the vector widths, one image and several.
+#: N, H, W, C, K, padding, groups: odd sizes, padding on any side, awkward channels, one image and several.
 SHAPES = [
-    (1, 3, 3, 1, 1, ((0, 0), (0, 0))),  # one output
-    (1, 1, 2, 5, 16, ((1, 1), (2, 0))),  # an image smaller than the kernel
-    (3, 5, 7, 16, 5, ((1, 1), (1, 1))),
-    (1, 8, 8, 17, 33, ((1, 1), (1, 1))),
-    (3, 9, 4, 33, 17, ((0, 2), (1, 0))),
-    (1, 6, 11, 16, 96, ((2, 2), (2, 2))),  # three vectors in a panel
-    (2, 4, 4, 1, 16, ((2, 0), (0, 2))),
-    (4, 26, 25, 16, 16, ((0, 0), (1, 2))),  # more than one block of tiles, shard, and chunk
+    (1, 3, 3, 1, 1, ((0, 0), (0, 0)), 1),  # one output
+    (1, 1, 2, 5, 16, ((1, 1), (2, 0)), 1),  # an image smaller than the kernel
+    (3, 5, 7, 16, 5, ((1, 1), (1, 1)), 1),
+    (1, 8, 8, 17, 33, ((1, 1), (1, 1)), 1),
+    (3, 9, 4, 33, 17, ((0, 2), (1, 0)), 1),
+    (1, 6, 11, 16, 96, ((2, 2), (2, 2)), 1),  # three vectors in a panel
+    (2, 4, 4, 1, 16, ((2, 0), (0, 2)), 1),
+    (4, 26, 25, 16, 16, ((0, 0), (1, 2)), 1),  # more than one block of tiles, shard, and chunk
+    (2, 7, 9, 32, 96, ((1, 1), (1, 1)), 2),
+    (1, 6, 5, 96, 48, ((1, 0), (1, 1)), 3),
 ]
 
 
 def cases(operation):
     forward = [
-        Case(CONV, ((n, h, w, c), (3, 3, c, k)), {"strides": (1, 1), "padding": p, "dilation": (1, 1), "groups": 1})
-        for n, h, w, c, k, p in SHAPES
+        Case(
+            CONV, ((n, h, w, c), (3, 3, c // g, k)), {"strides": (1, 1), "padding": p, "dilation": (1, 1), "groups": g}
+        )
+        for n, h, w, c, k, p, g in SHAPES
     ]
     return [
         case for each in forward for case in (each, *gradient_cases(each)) if case.operation is operation
@@ -207,7 +211,8 @@ def test_is_never_chosen_in_exact_mode_or_for_another_sum():
     assert choice(8, 28, 64, 64, exact=True) is None
     assert choice(8, 28, 64, 64, strides=(2, 2)) is None
     assert choice(8, 28, 64, 64, dilation=(2, 2)) is None
-    assert choice(8, 28, 64, 64, groups=2) is None
+    assert choice(8, 28, 64, 64, groups=2) is not None
+    assert choice(8, 28, 64, 64, groups=8) is None  # groups that share vectors
     assert choice(8, 28, 64, 64, kernel=2) is None
     assert choice(8, 28, 64, 64, dtype=np.float64) is None
     assert choice(0, 28, 64, 64) is None

@@ -40,6 +40,11 @@ class Blocks:
     pitch: int
 
     @property
+    def has_whole_rows(self) -> bool:
+        """Whether an item has all pixels of its rows."""
+        return self.columns >= self.tiles_in_row
+
+    @property
     def tiles_in_row(self) -> int:
         return sum(count for _, count in self.tiles)
 
@@ -47,7 +52,7 @@ class Blocks:
     def pixels(self) -> int:
         """Most pixels of a row in one item."""
         first, last = self.tiles[0], self.tiles[-1]
-        if self.columns >= self.tiles_in_row:
+        if self.has_whole_rows:
             return sum(size * count for size, count in self.tiles)
         return min(self.columns, first[1]) * first[0] + max(0, self.columns - first[1]) * last[0]
 

@@ -17,13 +17,13 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
-from striate.codegen import Function, Pointer, Tile, Value, kernel
+from striate.codegen import Function, Pointer, Tile, Value, kernel, pieces
 from striate.codegen.values import Index
 from striate.kernels.conv.blocking import Blocks, cut
 from striate.kernels.conv.geometry import Correlation
 from striate.kernels.conv.packing import Entries, Panels, packed
 from striate.kernels.plan import Buffer, Plan
-from striate.kernels.pointwise import Epilogue
+from striate.kernels.pointwise import NOTHING, Epilogue
 
 #: Multiply-adds that are written down in a row: with more, compiling takes longer and nothing runs faster.
 WRITTEN = 64
@@ -114,9 +114,15 @@ def correlate(
     blocks: Blocks,
     epilogue: Epilogue,
 ) -> None:
-    """y = epilogue(x ⋆ w); see `Correlation` and `Blocks`."""
+    """y = epilogue(x ⋆ w); see `Correlation` and `Blocks`.
+
+    A long epilogue is left for when a row is finished, if that lies in one piece: then it is written down once, and all
+    lanes of its vectors are numbers of the row, also where there are few channels.
+    """
     c, lanes = correlation, blocks.panels.lanes
     depth, height, width = c.axes
+    in_one_piece = blocks.has_whole_rows and c.groups == blocks.panels.count == width.step == 1
+    at_once, later = epilogue.split() if in_one_piece else (epilogue, NOTHING)
     for item in f.items():
         place = _place(f, item, c, blocks)
         source = _copy(f, x, place, c, blocks) if blocks.pitch else _in_place(x, place, c)
@@ -135,7 +141,12 @@ def correlate(
                     _multiply(f, tile, window, panel, blocks.panels, c, source, planes, rows)
                     for r, column, count, value in tile.results():
                         offset = (out + (pixel + r) * width.step) * (c.groups * c.outputs) + channel + column
-                        epilogue.store(value, y, others, offset, channel + column, count)
+                        at_once.store(value, y, others, offset, channel + column, count)
+                if later.steps:
+                    numbers = width.count * c.outputs
+                    for number, count in pieces(f, 0, numbers, numbers, f.target.lanes):
+                        offset = out * c.outputs + number
+                        later.store((y + offset).load(f.target.lanes, count), y, others, offset, 0, count)
 
 
 def _place(f: Function, item: Index, c: Correlation, blocks: Blocks) -> Place:

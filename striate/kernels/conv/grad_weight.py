@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from striate.codegen import Function, Pointer, Target, Tile, fit, kernel, pieces
+from striate.codegen import Function, Pointer, Target, Tile, fit, kernel, most_rows, pieces, split
 from striate.codegen.values import Index
 from striate.graph import Node
 from striate.kernels.conv.geometry import Correlation
@@ -52,6 +52,7 @@ class Cut:
         chunks: in one shard.
         shards: how many.
         tile: its rows and columns.
+        lanes: columns of a vector: fewer than the target has where the result has few columns.
         block: rows of a run and columns that one item computes, multiples of the tile's.
     """
 
@@ -61,6 +62,7 @@ class Cut:
     chunks: int
     shards: int
     tile: tuple[int, int]
+    lanes: int
     block: tuple[int, int]
 
 
@@ -95,9 +97,12 @@ def cut(sums: Correlation, target: Target) -> Cut:
     total = max(1, math.prod(-(-count // size) for count, size in zip(counts, chunk, strict=True)))
     chunks = -(-total // shards)
 
+    lanes = target.lanes_for(sums.outputs)
     tile = fit(target, rows, sums.outputs)
+    if lanes < target.lanes:
+        tile = split(rows, most_rows(target, 1))[0][0], lanes
     block = _multiple(-(-rows // parts[0]), tile[0]), _multiple(-(-sums.outputs // parts[1]), tile[1])
-    return Cut(merged, copied, chunk, chunks, -(-total // chunks), tile, block)
+    return Cut(merged, copied, chunk, chunks, -(-total // chunks), tile, lanes, block)
 
 
 def run(sums: Correlation, merged: int) -> int:
@@ -176,7 +181,7 @@ def sum_pixels(
                 for r, count, first, places in _rows(f, sums, way, row, units):
                     for k, wide in pieces(f, column, way.block[1], columns, way.tile[1]):
                         channel = group * columns + k
-                        tile = Tile(f, count, wide, f.target.lanes)
+                        tile = Tile(f, count, wide, way.lanes)
                         left, right = here + first, g + channel
                         _add_pixels(tile, left, places, units, right, all_columns, sums, [images, *bounds])
                         for i, c, lanes, added in tile.results():

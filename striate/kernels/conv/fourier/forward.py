@@ -30,7 +30,7 @@ def launch(
     """Have a correlation computed; arguments as `direct.launch`."""
     y, epilogue, others = finish
     sums, vector = way.sums, 2 * way.lanes
-    panels = packed(plan, w, entries, Panels(sums.depth, sums.outputs, way.lanes, way.lanes), 1)
+    panels = packed(plan, w, entries, Panels(sums.depth, sums.outputs, way.lanes, way.lanes), sums.groups)
     weights = plan.temporary(way.panels, way.frequencies, sums.channels, vector)
     items = way.panels * sums.channels
     plan.prepare(transform_weights, panels, weights, items=items, scratch=way.scratch, way=way)
@@ -70,7 +70,8 @@ def multiply(f: Function, windows: Pointer, weights: Pointer, products: Pointer,
     channels, vector = way.sums.channels, 2 * way.lanes
     pixel = way.vectors * vector
     for item in f.items():
-        left = windows + item % way.frequencies * way.plane(way.vectors)
+        panel, frequency = item // way.frequencies, item % way.frequencies
+        left = windows + (frequency * way.plane(way.vectors) + way.inputs_of(panel))
         right = weights + item * (channels * vector)
         for pair, rows in pieces(f, 0, way.pairs, way.pairs, rows_of_products(f.target.registers)):
             sums = Products(f, rows, way.lanes)
@@ -88,8 +89,7 @@ def transform_back(
     lengths = [axis.length for axis in sums.axes]
     for item in f.items():
         panel, pair = item // way.pairs, item % way.pairs
-        k = panel * lanes
-        count = None if sums.outputs % lanes == 0 else f.smaller(lanes, sums.outputs - k)
+        k, count = way.outputs_of(f, panel)
         for frequency, there in places(f, way):
             here = products + ((panel * way.frequencies + frequency) * way.plane(1) + pair * (2 * lanes))
             write(there, read(here, lanes), lanes)
@@ -104,6 +104,6 @@ def transform_back(
                     (start + i) * axis.step + axis.start
                     for start, i, axis in zip(starts, indices, sums.axes, strict=True)
                 ]
-                offset = number_of([image, *at], lengths) * sums.outputs + k
+                offset = number_of([image, *at], lengths) * (sums.groups * sums.outputs) + k
                 value = (place(f, way, *indices) + part * lanes).load(lanes)
                 epilogue.store(value, y, others, offset, k, count)

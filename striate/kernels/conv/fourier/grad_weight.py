@@ -49,7 +49,7 @@ def multiply_pairs(f: Function, windows: Pointer, gradients: Pointer, sums: Poin
     left_pixel, right_pixel = way.vectors * 2 * lanes, way.panels * 2 * lanes
     for item in f.items():
         panel, frequency = item // way.frequencies, item % way.frequencies
-        left = windows + frequency * way.plane(way.vectors)
+        left = windows + (frequency * way.plane(way.vectors) + way.inputs_of(panel))
         right = gradients + frequency * way.plane(way.panels) + panel * (2 * lanes)
         for c, rows in pieces(f, 0, channels, channels, rows_of_products(f.target.registers)):
             products = Products(f, rows, lanes)
@@ -64,13 +64,13 @@ def back_to_taps(f: Function, sums: Pointer, y: Pointer, *others: Pointer, way: 
     correlation, lanes = way.sums, way.lanes
     for item in f.items():
         panel, c = item // correlation.channels, item % correlation.channels
-        k = panel * lanes
-        count = None if correlation.outputs % lanes == 0 else f.smaller(lanes, correlation.outputs - k)
+        k, count = way.outputs_of(f, panel)
         for frequency, there in places(f, way):
             here = sums + ((panel * way.frequencies + frequency) * correlation.channels + c) * (2 * lanes)
             write(there, read(here, lanes), lanes)
         transform(f, way, 1, way.taps)
         for indices in nested(f, [(0, size) for size in way.taps]):
-            offset = (number_of(indices, way.taps[1:]) * correlation.channels + c) * correlation.outputs + k
+            row = number_of(indices, way.taps[1:]) * correlation.channels + c
+            offset = row * (correlation.groups * correlation.outputs) + k
             value = place(f, way, *indices).load(lanes) * (1 / way.frequencies)
             epilogue.store(value, y, others, offset, k, count)

@@ -77,13 +77,27 @@ class Tiling:
 
     @property
     def vectors(self) -> int:
-        """Of input channels."""
-        return -(-self.sums.channels // self.lanes)
+        """Of input channels, of all groups together."""
+        return -(-self.sums.groups * self.sums.channels // self.lanes)
+
+    @property
+    def panels_of_group(self) -> int:
+        return -(-self.sums.outputs // self.lanes)
 
     @property
     def panels(self) -> int:
-        """Of output channels, each one vector."""
-        return -(-self.sums.outputs // self.lanes)
+        """Of output channels, each one vector of one group."""
+        return self.sums.groups * self.panels_of_group
+
+    def outputs_of(self, f: Function, panel: Index) -> tuple[Index, Index | None]:
+        """The first output channel of a panel, and how many it has; None: a whole vector."""
+        group, first = panel // self.panels_of_group, panel % self.panels_of_group * self.lanes
+        count = None if self.sums.outputs % self.lanes == 0 else f.smaller(self.lanes, self.sums.outputs - first)
+        return group * self.sums.outputs + first, count
+
+    def inputs_of(self, panel: Index) -> Index:
+        """The first input channel of a panel's group."""
+        return panel // self.panels_of_group * self.sums.channels
 
     @property
     def steps(self) -> Three:
@@ -122,7 +136,7 @@ def odd_lines(size: int) -> int:
 def choose(plan: Plan, sums: Correlation, is_gradient: bool = False) -> Tiling | None:
     """The fastest tiling, if it is faster than direct convolution: a pure function of shapes and the target."""
     plain = all(axis.stride == axis.dilation == 1 and axis.taps for axis in sums.axes)
-    if plan.exact or not plain or sums.groups > 1 or not sums.images * sums.depth * sums.outputs:
+    if plan.exact or not plain or not sums.images * sums.depth * sums.outputs:
         return None
     best = min(tilings(sums, plan.target), key=lambda way: time(way, is_gradient), default=None)
     if best is None or time(best, is_gradient) > MARGIN * direct_time(plan.target, sums):
@@ -162,4 +176,5 @@ def time(way: Tiling, is_gradient: bool) -> float:
 def direct_time(target: Target, sums: Correlation) -> float:
     """Cycles of one core for direct convolution: nearly one multiply-add in each, or two of half a vector."""
     vectors = -(-sums.outputs // (target.lanes // 2)) / 2
-    return sums.depth * (sums.images * math.prod(axis.count for axis in sums.axes) * vectors + 4 * sums.outputs / BYTES)
+    pixels = sums.images * math.prod(axis.count for axis in sums.axes)
+    return sums.groups * sums.depth * (pixels * vectors + 4 * sums.outputs / BYTES)

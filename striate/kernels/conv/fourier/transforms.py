@@ -80,12 +80,16 @@ def transform_windows(f: Function, x: Pointer, to: Pointer, *, way: Tiling, of_r
     """
     sums, lanes = way.sums, way.lanes
     channels, vectors = (sums.outputs, way.panels) if of_result else (sums.channels, way.vectors)
+    channels = channels * sums.groups
     axes = [Axis(size=axis.count) if of_result else axis for axis in sums.axes]
     for item in f.items():
         pair, vector = item // vectors, item % vectors
-        c = vector * lanes
-        first, apart = (vector * (2 * lanes), lanes) if of_result else (c, lanes * vectors)
-        count = None if channels % lanes == 0 else f.smaller(lanes, channels - c)
+        if of_result:
+            first, apart = vector * (2 * lanes), lanes
+            c, count = way.outputs_of(f, vector)
+        else:
+            first, apart = vector * lanes, lanes * vectors
+            c, count = first, None if channels % lanes == 0 else f.smaller(lanes, channels - first)
         f.clear(f.scratch, way.scratch // 4)
         for part, image, starts in way.two(f, pair):
             begins = [start - axis.before for start, axis in zip(starts, axes, strict=True)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from striate.codegen import Target, most_rows
 from striate.graph import Node
-from striate.kernels.conv.winograd.tiling import Convolution, correlation, panel_vectors, pitch
+from striate.kernels.conv.winograd.tiling import Convolution, correlation, pitch
 from striate.kernels.plan import Plan
 from striate.ops.operation import known_shape
 
@@ -38,7 +38,7 @@ class Choice:
 
 def choose(plan: Plan, node: Node) -> Choice | None:
     """What suits a `Conv`, `ConvGradInput` or `ConvGradWeight` node; None: direct convolution."""
-    if plan.exact or not _is_possible(node):
+    if plan.exact or not _is_possible(node, plan.target):
         return None
     taps = correlation(node)
     is_gradient = node.name != "conv"
@@ -52,15 +52,21 @@ def choose(plan: Plan, node: Node) -> Choice | None:
     return Choice(m, fuse(plan.target, convolution, tiles))
 
 
-def _is_possible(node: Node) -> bool:
+def _is_possible(node: Node, target: Target) -> bool:
     a, numbers = node.attributes, (*node.inputs, node.output)
     kernel = a["kernel"] if node.name == "conv_grad_weight" else known_shape(node.inputs[1])[:-2]
     return (
         tuple(kernel) == (3, 3)
         and a["strides"] == a["dilation"] == (1, 1)
-        and a["groups"] == 1
+        and (a["groups"] == 1 or _whole_vectors(node, target))
         and all(tensor.dtype == "float32" and math.prod(known_shape(tensor)) for tensor in numbers)
     )
+
+
+def _whole_vectors(node: Node, target: Target) -> bool:
+    """Whether each group's channels fill whole vectors, before and after."""
+    channels = (known_shape(tensor)[-1] for tensor in (node.output, node.inputs[0], *node.inputs[1:]))
+    return all(count % (node.attributes["groups"] * target.lanes) == 0 for count in channels)
 
 
 def winograd_time(target: Target, convolution: Convolution, images: int, is_gradient: bool) -> float:
@@ -69,7 +75,7 @@ def winograd_time(target: Target, convolution: Convolution, images: int, is_grad
     Training writes these, or their gradient, at each step as well. So does a forward pass that is part of a step, but
     predictions should not be slower for that: they find the weights transformed.
     """
-    c, k = (-(-n // target.lanes) for n in (convolution.channels, convolution.outputs))
+    c, k = (-(-n // target.lanes) for n in (convolution.inputs, convolution.outputs))
     tiles, planes = images * convolution.tiles_per_image, convolution.planes
     products = max(tiles, FEWEST_TILES) * planes * convolution.channels * k
     transforms = TRANSFORM * planes * tiles * (c + k)
@@ -87,14 +93,14 @@ def direct_time(target: Target, convolution: Convolution, images: int) -> float:
 
 def _fuse_blocks(target: Target, convolution: Convolution, tiles: int) -> bool:
     """Whether enough blocks of tiles fit the cache to share, and each is large enough to make use of all weights."""
-    vectors = panel_vectors(target, convolution.outputs)
+    vectors = convolution.panel_vectors(target)
     rows = most_rows(target, vectors)
-    kept = 4 * convolution.planes * (pitch(target, convolution.channels) + vectors * target.lanes)
+    kept = 4 * convolution.planes * (pitch(target, convolution.inputs) + vectors * target.lanes)
     return tiles >= MANY * rows and rows * kept <= CACHE
 
 
 def _fuse_shards(target: Target, convolution: Convolution, tiles: int) -> bool:
     """Whether the transformed images are too many to be kept, and a shard's sums few enough to be."""
-    channels, outputs, planes = convolution.channels, convolution.outputs, convolution.planes
-    images = 4 * planes * tiles * (pitch(target, channels) + pitch(target, outputs))
-    return images > LARGE and 4 * planes * channels * outputs < 3 * CACHE
+    outputs, planes = convolution.outputs, convolution.planes
+    images = 4 * planes * tiles * (pitch(target, convolution.inputs) + pitch(target, outputs))
+    return images > LARGE and 4 * planes * convolution.channels * outputs < 3 * CACHE

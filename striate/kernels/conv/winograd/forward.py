@@ -15,7 +15,7 @@ from striate.codegen import Function, Pointer, Target, Tile, Value, kernel, most
 from striate.codegen.values import Index
 from striate.graph import Node
 from striate.kernels.conv.winograd.choice import CACHE, Choice
-from striate.kernels.conv.winograd.tiling import Convolution, apart, correlation, panel_vectors, pitch
+from striate.kernels.conv.winograd.tiling import Convolution, apart, correlation, pitch
 from striate.kernels.conv.winograd.transforms import Windows, both_ways, matrices, to_planes
 from striate.kernels.conv.winograd.weights import flip, transform_weights
 from striate.kernels.plan import Buffer, Plan
@@ -42,10 +42,10 @@ class Blocking:
     @classmethod
     def of(cls, target: Target, convolution: Convolution, tiles: int, fused: bool) -> "Blocking":
         """The blocking for a batch with this many tiles."""
-        vectors = panel_vectors(target, convolution.outputs)
+        vectors = convolution.panel_vectors(target)
         ((rows, _), *_) = split(tiles, most_rows(target, vectors))
         width = vectors * target.lanes
-        kept = width + (pitch(target, convolution.channels) if fused else 0)
+        kept = width + (pitch(target, convolution.inputs) if fused else 0)
         panels = 1 if fused else -(-convolution.outputs // width)
         most = min(CACHE // (4 * convolution.planes * kept), tiles * panels // FEWEST_ITEMS)
         return cls(rows, max(1, most // rows) * rows, vectors)
@@ -87,7 +87,8 @@ class Panels:
         """
         channels, planes = self.convolution.channels, self.convolution.planes
         rows, width = self.blocking.rows, self.blocking.width(f.target)
-        depth = pitch(f.target, channels)
+        depth = pitch(f.target, self.convolution.inputs)
+        images = images + self.convolution.first_input(f.target, panel)
         product_stride, weight_stride = apart(self.blocking.block * width), apart(channels * width)
         weights = self.u + panel * (planes * weight_stride)
         for plane in f.range(0, planes):
@@ -127,7 +128,7 @@ def fused(
     epilogue: Epilogue,
 ) -> None:
     """y = epilogue(x ⋆ w) from u = G w Gᵀ; an item is a tile."""
-    depth = pitch(f.target, convolution.channels)
+    depth = pitch(f.target, convolution.inputs)
     stride = apart(blocking.block * depth)
     zeros, planes = f.scratch, f.scratch + depth
     panels = Panels(convolution, blocking, epilogue, u, y, others, planes + convolution.planes * stride)
@@ -179,7 +180,7 @@ def multiply(
 ) -> None:
     """y = epilogue(x ⋆ w) from Bᵀ x B and u = G w Gᵀ; an item is a panel of output channels and a block of tiles."""
     blocks = -(-tiles // blocking.block)
-    depth = pitch(f.target, convolution.channels)
+    depth = pitch(f.target, convolution.inputs)
     panels = Panels(convolution, blocking, epilogue, u, y, others, f.scratch)
     for item in f.items():
         panel, start = item // blocks, item % blocks * blocking.block
@@ -198,10 +199,11 @@ def lower_conv(plan: Plan, node: Node, choice: Choice) -> None:
 def lower_grad_input(plan: Plan, node: Node, choice: Choice) -> None:
     """The gradient is a convolution of g with the weights turned by 180° and the roles of C and K exchanged."""
     w = plan.read(node.inputs[1])
+    groups = node.attributes["groups"]
     *_, channels, outputs = w.shape
-    flipped = plan.temporary(3, 3, outputs, channels)
+    flipped = plan.temporary(3, 3, outputs // groups, groups * channels)
     items = 9 * -(-outputs // plan.target.lanes)
-    plan.prepare(flip, w, flipped, items=items, channels=channels, outputs=outputs)
+    plan.prepare(flip, w, flipped, items=items, channels=channels, outputs=outputs, groups=groups)
     _convolve(plan, node, flipped, choice)
 
 
@@ -217,7 +219,7 @@ def _convolve(plan: Plan, node: Node, w: Buffer, choice: Choice) -> None:
     plan.prepare(transform_weights, w, u, items=panels * channels, **sizes)
     y, epilogue, others = plan.finish(node)
     settings: dict[str, Any] = {"convolution": convolution, "blocking": blocking, "epilogue": epilogue}
-    depth, scratch = pitch(target, channels), 4 * planes * apart(blocking.block * width)
+    depth, scratch = pitch(target, convolution.inputs), 4 * planes * apart(blocking.block * width)
     if choice.fused:
         scratch += 4 * (depth + planes * apart(blocking.block * depth))
         plan.launch(fused, x, u, y, *others, items=tiles, grain=blocking.block, scratch=scratch, **settings)

@@ -14,7 +14,7 @@ from striate.codegen.values import Index
 from striate.graph import Node
 from striate.kernels.conv.winograd.choice import CACHE, Choice
 from striate.kernels.conv.winograd.forward import transformed
-from striate.kernels.conv.winograd.tiling import Convolution, Pair, apart, correlation, panel_vectors, pitch
+from striate.kernels.conv.winograd.tiling import Convolution, Pair, apart, correlation, pitch
 from striate.kernels.conv.winograd.transforms import both_ways, matrices, to_planes
 from striate.kernels.plan import Plan
 from striate.kernels.pointwise import Epilogue
@@ -37,9 +37,9 @@ def sum_products(
     Arguments:
         strides: of v and q from plane to plane.
     """
-    panels = -(-convolution.outputs // panel_width(f.target, convolution.outputs))
+    panels = -(-convolution.outputs // convolution.panel_width(f.target))
     size = du_plane(f.target, convolution)
-    depths = [pitch(f.target, channels) for channels in (convolution.channels, convolution.outputs)]
+    depths = [pitch(f.target, channels) for channels in (convolution.inputs, convolution.outputs)]
     for item in f.items():
         plane, panel = item // panels, item % panels
         left, right = v + plane * strides[0], q + plane * strides[1]
@@ -61,13 +61,13 @@ def sum_shards(
     Arguments:
         block: tiles that are transformed, and multiplied, before the next ones are.
     """
-    depths = [pitch(f.target, size) for size in (convolution.channels, convolution.outputs)]
+    depths = [pitch(f.target, size) for size in (convolution.inputs, convolution.outputs)]
     strides = [apart(block * depth) for depth in depths]
     zeros = f.scratch
     v = zeros + max(depths)
     q = v + convolution.planes * strides[0]
     size = du_plane(f.target, convolution)
-    panels = -(-convolution.outputs // panel_width(f.target, convolution.outputs))
+    panels = -(-convolution.outputs // convolution.panel_width(f.target))
     maps = matrices(convolution.m)
     f.clear(zeros, max(depths))
     for shard in f.items():
@@ -103,7 +103,8 @@ def _add_products(
         is_first: whether nothing is there yet; None: nothing ever is.
     """
     channels, lanes = convolution.channels, f.target.lanes
-    depth, width = pitch(f.target, channels), panel_width(f.target, convolution.outputs)
+    depth, width = pitch(f.target, convolution.inputs), convolution.panel_width(f.target)
+    v = v + convolution.first_input(f.target, panel)
     row = pitch(f.target, convolution.outputs)
     first = 0
     for rows, times in split(channels, most_rows(f.target, width // lanes)):
@@ -145,11 +146,6 @@ def to_weights(
                 epilogue.store(value, dw, others, tap * channels * outputs + c * outputs + k, k, count)
 
 
-def panel_width(target: Target, outputs: int) -> int:
-    """Output channels in a panel."""
-    return panel_vectors(target, outputs) * target.lanes
-
-
 def du_plane(target: Target, convolution: Convolution) -> int:
     """Elements of du from plane to plane."""
     return apart(convolution.channels * pitch(target, convolution.outputs))
@@ -167,7 +163,7 @@ def lower_grad_weight(plan: Plan, node: Node, choice: Choice) -> None:
     settings: dict[str, Any] = {"convolution": convolution, "tiles": tiles}
     if choice.fused:
         shards = max(1, min(MOST_SHARDS, tiles // SHARD_TILES))
-        depths = [pitch(plan.target, n) for n in (channels, outputs)]
+        depths = [pitch(plan.target, n) for n in (convolution.inputs, outputs)]
         block = max(1, min(CHUNK, -(-tiles // shards), CACHE // (4 * planes * sum(depths))))
         scratch = 4 * (max(depths) + planes * sum(apart(block * depth) for depth in depths))
         du = plan.temporary(shards, planes, du_plane(plan.target, convolution))
@@ -178,7 +174,7 @@ def lower_grad_weight(plan: Plan, node: Node, choice: Choice) -> None:
         v, v_stride = transformed(plan, x, convolution.reads, choice.m, tiles)
         q, q_stride = transformed(plan, g, convolution.writes, choice.m, tiles, gradient=True)
         du = plan.temporary(planes, du_plane(plan.target, convolution))
-        items = planes * -(-outputs // panel_width(plan.target, outputs))
+        items = planes * -(-outputs // convolution.panel_width(plan.target))
         plan.launch(sum_products, v, q, du, items=items, strides=(v_stride, q_stride), **settings)
     dw, epilogue, others = plan.finish(node)
     plan.launch(to_weights, du, dw, *others, items=channels, convolution=convolution, shards=shards, epilogue=epilogue)

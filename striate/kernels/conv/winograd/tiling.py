@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from striate.codegen import Target
+from striate.codegen.values import Index
 from striate.graph import Node
 from striate.kernels.conv import geometry
 from striate.kernels.conv.geometry import Correlation
@@ -20,7 +21,9 @@ class Convolution:
         m: 2 or 4.
         size, output: height and width of the images and of the result.
         before: zeros above and left of the images; negative where their edges are not used.
-        channels, outputs: C and K.
+        channels: of the images, in one group.
+        outputs: channels of the result, of all groups.
+        groups: parts into which the channels are split.
     """
 
     m: int
@@ -29,6 +32,12 @@ class Convolution:
     before: Pair
     channels: int
     outputs: int
+    groups: int
+
+    @property
+    def inputs(self) -> int:
+        """Channels of the images, of all groups."""
+        return self.groups * self.channels
 
     @property
     def planes(self) -> int:
@@ -52,7 +61,7 @@ class Convolution:
             Axis(size, tiles, self.m, before, self.m + 2)
             for size, tiles, before in zip(self.size, self.tiles, self.before, strict=True)
         )
-        return Windows(rows, columns, self.channels)
+        return Windows(rows, columns, self.inputs)
 
     @property
     def writes(self) -> Windows:
@@ -64,7 +73,7 @@ class Convolution:
 
     @classmethod
     def of(cls, m: int, correlation: Correlation) -> "Convolution":
-        """A sum with 3 × 3 taps, stride 1, dilation 1 and one group, in tiles of m × m."""
+        """A sum with 3 × 3 taps, stride 1 and dilation 1, in tiles of m × m."""
         _, rows, columns = correlation.axes
         return cls(
             m,
@@ -72,7 +81,23 @@ class Convolution:
             (rows.count, columns.count),
             (rows.before, columns.before),
             correlation.channels,
-            correlation.outputs,
+            correlation.groups * correlation.outputs,
+            correlation.groups,
+        )
+
+    def panel_vectors(self, target: Target) -> int:
+        """How many vectors of output channels are computed together: two or three, if that leaves none over."""
+        vectors = -(-self.outputs // (self.groups * target.lanes))
+        return next(n for n in (2, 3, 1) if vectors % n == 0)
+
+    def panel_width(self, target: Target) -> int:
+        """Output channels in a panel; it lies in one group."""
+        return self.panel_vectors(target) * target.lanes
+
+    def first_input(self, target: Target, panel: Index) -> Index:
+        """The first channel of the images that a panel of output channels depends on."""
+        return (
+            panel * self.panel_width(target) // (self.outputs // self.groups) * self.channels if self.groups > 1 else 0
         )
 
 
@@ -98,9 +123,3 @@ def apart(size: int) -> int:
     A tile's numbers are written to all planes at once; this way they do not all want the same place in the cache.
     """
     return (-(-size // 16) | 1) * 16
-
-
-def panel_vectors(target: Target, outputs: int) -> int:
-    """How many vectors of output channels are computed together: two or three, if that leaves none over."""
-    vectors = -(-outputs // target.lanes)
-    return next(n for n in (2, 3, 1) if vectors % n == 0)

@@ -28,13 +28,20 @@ def transform_weights(f: Function, w: Pointer, u: Pointer, *, m: int, channels: 
 
 
 @kernel
-def flip(f: Function, w: Pointer, flipped: Pointer, *, channels: int, outputs: int) -> None:
-    """flipped[2 − i, 2 − j, k, c] = w[i, j, c, k]; an item is one tap (i, j) and as many k as a vector has lanes."""
+def flip(f: Function, w: Pointer, flipped: Pointer, *, channels: int, outputs: int, groups: int) -> None:
+    """flipped[2 − i, 2 − j, k, c] = w[i, j, c, k] in each group; an item is one tap (i, j) and a vector of k.
+
+    w (3, 3, C/G, K) → flipped (3, 3, K/G, C).
+    """
     lanes = f.target.lanes
     blocks = -(-outputs // lanes)
+    in_group, columns = outputs // groups, groups * channels
     for item in f.items():
         tap, k = item // blocks, item % blocks * lanes
-        source, target = w + tap * (channels * outputs) + k, flipped + (8 - tap) * (channels * outputs)
+        first = 0 if groups == 1 else k // in_group * channels
+        source = w + tap * (channels * outputs) + k
+        target = flipped + (8 - tap) * (in_group * columns) + first
+        row = k if groups == 1 else k % in_group
         k_left = None if outputs % lanes == 0 else f.smaller(lanes, outputs - k)
         for c in f.range(0, channels, lanes):
             c_left = None if channels % lanes == 0 else f.smaller(lanes, channels - c)
@@ -42,9 +49,9 @@ def flip(f: Function, w: Pointer, flipped: Pointer, *, channels: int, outputs: i
                 (source + f.smaller(c + i, channels - 1) * outputs).load(lanes, k_left) for i in range(lanes)
             ]  # beyond the last channel, the last one again, which is not stored
             for i, column in enumerate(f.transpose(rows)):
-                row = target + (k + i) * channels + c
+                place = target + (row + i) * columns + c
                 if k_left is None:
-                    row.store(column, count=c_left)
+                    place.store(column, count=c_left)
                 else:
                     with f.when(f.within(k + i, outputs)):
-                        row.store(column, count=c_left)
+                        place.store(column, count=c_left)
