@@ -1,10 +1,11 @@
 """The native executor: a graph as machine code. One call runs the whole of it."""
 
 import ctypes
+import math
 import os
 import threading
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from striate.codegen import compiler, host
 from striate.codegen.values import element
-from striate.graph import Array, Graph, Node, Variable
+from striate.graph import Array, Graph, Node, Tensor, Variable
 from striate.kernels import Buffer, Launch, Plan
 from striate.kernels.plan import Reference
 from striate.ops.operation import known_shape
@@ -57,24 +58,18 @@ class NativeExecutor:
         self, inputs: Sequence[Array], seed: int = 0, step: int = 0, into: Mapping[int, Array] | None = None
     ) -> list[Array]:
         """The values of the graph's outputs; see `striate.runtime.reference.ReferenceExecutor.run`."""
-        graph = self.graph
+        graph, memory = self.graph, self._memory
         check_inputs(graph, inputs)
-        into = into or {}
-        outputs = [
-            into[number] if number in into else np.empty(known_shape(tensor), tensor.dtype)
-            for number, tensor in enumerate(graph.outputs)
-        ]
-        given = [_plain(a, t.dtype) for a, t in zip(inputs, graph.inputs, strict=True)]
-        for number, check in self.plan.checks:
-            check(given[number])
         team = shared_team()
         with self._lock:
-            self._memory.bind("input", given)
-            self._memory.bind("output", outputs)
+            given = memory.take(inputs)
+            for number, check in self.plan.checks:
+                check(given[number])
+            outputs = memory.offer(into or {})
             if graph.random is not None:
-                self._memory.random[:] = seed, step
+                memory.random[:] = seed, step
             if self._seen_changes != Variable.changes:
-                self._memory.bind("variable", [variable.value for variable in self.plan.variables])
+                memory.bind_variables([variable.value for variable in self.plan.variables])
                 if self._preparation:
                     team.run(self._preparation)
                 self._seen_changes = Variable.changes
@@ -85,8 +80,7 @@ class NativeExecutor:
                     team.run(part)
             if graph.updates:
                 Variable.count_change()
-            self._memory.release(into)
-        return outputs
+            return memory.results(outputs, into or {})
 
     def _compile(self) -> tuple[Program | None, list[Program | Reference]]:
         target, plan = host(), self.plan
@@ -125,6 +119,10 @@ class NativeExecutor:
         self._memory.array(step.output)[...] = result
 
 
+#: Inputs and outputs of fewer bytes have places of their own: copying them is quicker than asking for their addresses.
+SMALL = 32_768
+
+
 class _Memory:
     """The addresses of all buffers of a plan, in one table that kernels read."""
 
@@ -146,6 +144,9 @@ class _Memory:
         counts = {"input": len(graph.inputs), "output": len(graph.outputs), "variable": len(plan.variables)}
         self._bound: dict[str, list[Array | None]] = {home: [None] * count for home, count in counts.items()}
         self._places: dict[str, list[list[int]]] = {home: [[] for _ in range(n)] for home, n in counts.items()}
+        #: Shape and type of each input and output, and its own place if it is small.
+        self._inputs = [_Slot(tensor) for tensor in graph.inputs]
+        self._outputs = [_Slot(tensor) for tensor in graph.outputs]
         self._table = (ctypes.c_uint64 * sum(len(launch.buffers) for launch in self._launches))()
         self._starts: dict[Launch, int] = {}
         place = 0
@@ -157,28 +158,67 @@ class _Memory:
                 else:
                     self._table[place] = self._address(buffer)
                 place += 1
+        for home, slots in (("input", self._inputs), ("output", self._outputs)):
+            for number, slot in enumerate(slots):
+                if slot.own is not None:
+                    self._bind(home, number, slot.own)
 
     def table(self, launch: Launch) -> int:
         """The address of a launch's part of the table."""
         return ctypes.addressof(self._table) + 8 * self._starts[launch]
 
-    def bind(self, home: str, arrays: list[Array]) -> None:
-        """Use these arrays from now on."""
-        before, places, table = self._bound[home], self._places[home], self._table
-        for number, array in enumerate(arrays):
-            if array is not before[number]:
-                before[number] = array
-                address = _address(array)
-                for place in places[number]:
-                    table[place] = address
+    def take(self, inputs: Sequence[Array]) -> list[Array]:
+        """Use these inputs for one run; what is returned is what kernels will read."""
+        given: list[Array] = []
+        for number, (slot, array) in enumerate(zip(self._inputs, inputs, strict=True)):
+            if slot.own is None:
+                array = _plain(array, slot.dtype)  # noqa: PLW2901
+                self._bind("input", number, array)
+                given.append(array)
+            else:
+                _fill(slot.own, array)
+                given.append(slot.own)
+        return given
 
-    def release(self, but: Iterable[int]) -> None:
-        """Forget inputs and outputs, which are their owners' business now, but for these outputs."""
-        self._bound["input"] = [None] * len(self._bound["input"])
-        outputs = self._bound["output"]
-        self._bound["output"] = [None] * len(outputs)
-        for number in but:
-            self._bound["output"][number] = outputs[number]
+    def offer(self, into: Mapping[int, Array]) -> list[Array]:
+        """Where kernels will write the outputs of one run."""
+        outputs: list[Array] = []
+        for number, slot in enumerate(self._outputs):
+            if slot.own is None:
+                array = into[number] if number in into else np.empty(slot.shape, slot.dtype)
+                self._bind("output", number, array)
+                outputs.append(array)
+            else:
+                outputs.append(slot.own)
+        return outputs
+
+    def results(self, outputs: list[Array], into: Mapping[int, Array]) -> list[Array]:
+        """The outputs, where they are wanted. Large arrays are their owners' business from now on."""
+        for number, slot in enumerate(self._outputs):
+            if slot.own is None:
+                if number not in into:
+                    self._bound["output"][number] = None
+            elif number in into:
+                into[number][...] = slot.own
+                outputs[number] = into[number]
+            else:
+                outputs[number] = slot.own.copy()
+        for number, slot in enumerate(self._inputs):
+            if slot.own is None:
+                self._bound["input"][number] = None
+        return outputs
+
+    def bind_variables(self, arrays: list[Array]) -> None:
+        """Use these arrays as variables from now on."""
+        for number, array in enumerate(arrays):
+            self._bind("variable", number, array)
+
+    def _bind(self, home: str, number: int, array: Array) -> None:
+        if array is not self._bound[home][number]:
+            self._bound[home][number] = array
+            address = _address(array)
+            for place in self._places[home][number]:
+                self._table[place] = address
 
     def array(self, buffer: Buffer) -> Array:
         """What lies in a buffer, in place."""
@@ -197,6 +237,25 @@ class _Memory:
         if buffer.home in ("arena", "kept"):
             return _address(self.arena if buffer.home == "arena" else self.kept) + self._offsets[buffer]
         return _address(self.random if buffer.home == "random" else self._constants[buffer.number])
+
+
+class _Slot:
+    """What an input or output is, and its own place if it is small."""
+
+    def __init__(self, tensor: Tensor):
+        self.shape, self.dtype = known_shape(tensor), tensor.dtype
+        size = math.prod(self.shape) * self.dtype.itemsize
+        self.own: Array | None = None
+        if size < SMALL:
+            self.own = _aligned(size).view(self.dtype).reshape(self.shape)
+
+
+def _fill(own: Array, array: Array) -> None:
+    if array.dtype == own.dtype:
+        own[...] = array
+    else:
+        with np.errstate(all="ignore"):  # what does not fit is infinite, as IEEE 754 has it
+            own[...] = array
 
 
 def _lives(plan: Plan, buffers: list[Buffer]) -> dict[Buffer, Span]:

@@ -316,6 +316,9 @@ _process = _Process()
 
 def shared_team() -> Team:
     """The team of this process. Ask for it at each run: ``set_threads`` and ``fork`` replace it."""
+    team = _process.team
+    if team is not None:
+        return team
     with _process.lock:
         if _process.team is None:
             _process.team = Team(available_cores())

@@ -312,6 +312,32 @@ class Trainer:
         batch = Batch([array.astype(kind, copy=False) for array, kind in zip(arrays, kinds, strict=True)])
         return self._as_outputs(self._predict_step(batch).run(batch.inputs))
 
+    def predictor(self, batch_size: int = 1) -> Callable[..., Any]:
+        """A function from batches of one size to the model's outputs, for programs that want an answer at once.
+
+        What `predict_on_batch` finds out at each call is found out now. The function takes one array (N, …) for each of
+        the model's inputs. It follows when weights change, not when layers do, and does not look for NaN.
+
+        Arguments:
+            batch_size: samples of each batch.
+
+        Raises:
+            ArgumentError: ``batch_size`` below 1.
+            ModelError: a model that has no graph, and has not said what its inputs are.
+            ShapeError: by the function: other shapes than those.
+        """
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
+            raise ArgumentError(f"predictor: expected batch_size of at least 1, got {batch_size!r}.")
+        if not self.is_graph:
+            raise ModelError("predictor: this model has no graph of layers to say what its inputs are. Use predict.")
+        batch = Batch([np.zeros((int(batch_size), *shape), dtype) for shape, dtype in self.input_specs()])
+        step = self._predict_step(batch)
+
+        def predict(*inputs: Array) -> Any:
+            return self._as_outputs(step.run(inputs))
+
+        return predict
+
     def _one_batch(self, where: str, x: Any, y: Any, weight: Any, class_weight: Any = None) -> Batch:
         self._ready(where)
         data = ArrayData(where, self, x, y, weight, class_weight)

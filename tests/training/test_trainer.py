@@ -219,6 +219,20 @@ def test_train_test_and_predict_on_batch():
     np.testing.assert_array_equal(model.predict_on_batch(X), model.predict(X, batch_size=120))
 
 
+def test_a_predictor_predicts_what_the_model_does():
+    model = compiled()
+    predict = model.predictor(batch_size=3)
+    np.testing.assert_array_equal(predict(X[:3]), model.predict_on_batch(X[:3]))
+    before = predict(X[:3])
+    model.train_on_batch(X, Y)
+    assert not np.array_equal(predict(X[:3]), before)  # it follows when weights change, and its results stay
+    np.testing.assert_array_equal(predict(X[:3].astype(np.float64)), model.predict_on_batch(X[:3]))
+    with pytest.raises(ShapeError, match="this graph takes x"):
+        predict(X[:2])
+    with pytest.raises(ArgumentError, match="predictor: expected batch_size of at least 1, got 0"):
+        model.predictor(0)
+
+
 def test_stop_training():
     class Stop(Callback):
         def on_train_batch_end(self, batch, logs=None):
