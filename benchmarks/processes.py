@@ -36,6 +36,7 @@ def environment(threads: int, tuned: bool, cache: str | None = None) -> dict[str
     if cache is not None:
         changed["STRIATE_CACHE"] = cache
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)  # a checkout is to have its bytecode, as installed packages have
     return kept | changed
 
 

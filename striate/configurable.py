@@ -3,7 +3,6 @@
 One rule makes both work: a class keeps each constructor argument as an attribute of the same name.
 """
 
-import difflib
 import inspect
 import itertools
 import re
@@ -83,6 +82,8 @@ class Names(dict[str, type[Thing]]):
         if not isinstance(name, str):
             raise ArgumentError(f"{self.where}: expected a name, a config or an object, got {name!r}.")
         if _key(name) not in self:
+            import difflib  # here: a start without mistakes needs none of this
+
             near = difflib.get_close_matches(_key(name), self, n=1)
             hint = f" Did you mean {next(n for n in self.shown if _key(n) == near[0])!r}?" if near else ""
             raise ArgumentError(f"{self.where}: expected one of {', '.join(sorted(self.shown))}; got {name!r}.{hint}")

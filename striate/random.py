@@ -7,7 +7,7 @@ Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), who
 """
 
 import hashlib
-import secrets
+import os
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from striate.errors import ArgumentError
 
 
 class _State:
-    seed = secrets.randbits(32)
+    seed = int.from_bytes(os.urandom(4), "little")
     weights_drawn = 0
 
 

@@ -8,7 +8,6 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from striate.codegen import cache
@@ -28,10 +27,15 @@ def addresses(codes: Iterable[Code]) -> dict[str, int]:
     with _LOCK:
         codes = list(codes)
         missing = list({code.symbols: code for code in codes if code.symbols[0] not in _ADDRESSES}.values())
-        if missing:
+        objects = {code: content for code in missing if (content := cache.load(_key(code))) is not None}
+        if new := [code for code in missing if code not in objects]:
+            from concurrent.futures import ThreadPoolExecutor  # here: a start with a full cache needs no pool
+
+            new.sort(key=lambda code: len(code.text), reverse=True)  # so that no long one is left for the end
             with ThreadPoolExecutor(os.cpu_count()) as pool:
-                for code, content in zip(missing, pool.map(_object, missing), strict=True):
-                    _load(code, content)
+                objects.update(zip(new, pool.map(_compile, new), strict=True))
+        for code, content in objects.items():
+            _load(code, content)
         return {symbol: _ADDRESSES[symbol] for code in codes for symbol in code.symbols}
 
 
@@ -49,14 +53,14 @@ def compile_object(code: Code, target: Target) -> bytes:
     return bytes(machine.emit_object(module))
 
 
-def _object(code: Code) -> bytes:
-    target = host()
-    key = hashlib.sha256(f"{_versions()}\n{target}\n{code.text}".encode()).hexdigest()
-    kept = cache.load(key)
-    if kept is None:
-        kept = compile_object(code, target)
-        cache.save(key, kept)
-    return kept
+def _key(code: Code) -> str:
+    return hashlib.sha256(f"{_versions()}\n{host()}\n{code.text}".encode()).hexdigest()
+
+
+def _compile(code: Code) -> bytes:
+    content = compile_object(code, host())
+    cache.save(_key(code), content)
+    return content
 
 
 def _load(code: Code, content: bytes) -> None:

@@ -3,8 +3,7 @@
 import functools
 import hashlib
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from striate.codegen.function import Function
 from striate.codegen.target import Target
@@ -13,8 +12,7 @@ from striate.codegen.values import Type
 Writer = Callable[..., None]
 
 
-@dataclass(frozen=True)
-class Code:
+class Code(NamedTuple):
     """A module of LLVM IR and the functions in it that others call; a kernel's module has one, named by its text."""
 
     symbols: tuple[str, ...]
@@ -27,8 +25,7 @@ class Code:
         return symbol
 
 
-@dataclass(frozen=True)
-class Kernel:
+class Kernel(NamedTuple):
     """Writes code for given settings; made by `kernel`.
 
     Arguments:

@@ -1,14 +1,13 @@
 """The machine that code is written for, as a value."""
 
 import functools
-from dataclasses import dataclass
+from typing import NamedTuple
 
 #: Features by which a CPU's vector registers are known, widest first: name, bits of a register, number of registers.
 VECTORS = (("avx512vl", 512, 32), ("avx2", 256, 16), ("neon", 128, 32), ("sse2", 128, 16))
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """A CPU: what LLVM calls it, and its vector registers.
 
     Arguments:

@@ -5,8 +5,7 @@ both operands are Python integers nothing is written at all: loops whose bounds 
 """
 
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Union, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, Union, overload
 
 import numpy as np
 
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 Index = Union["Value", int]
 
 
-@dataclass(frozen=True)
-class Type:
+class Type(NamedTuple):
     """A scalar type of LLVM, or a vector of them.
 
     Arguments:

@@ -17,7 +17,6 @@ import hashlib
 import lzma
 import os
 from dataclasses import dataclass
-from importlib import resources
 from typing import Literal
 
 import numpy as np
@@ -70,6 +69,8 @@ def load_split(split: Literal["train", "test"]) -> Split:
     """
     if split not in PUBLISHED:
         raise ArgumentError(f"mnist.load_split: expected split 'train' or 'test', got {split!r}.")
+    from importlib import resources
+
     packed = resources.files("striate.datasets").joinpath("files", f"mnist-{split}.xz").read_bytes()
     return unpack(packed, split)
 

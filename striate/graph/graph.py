@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from striate.graph.tensor import Node, Tensor
 
@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from striate.graph.variable import Variable
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """One layer as it was called inside a trace: which tensors went in and which came out."""
 
     layer: Any

@@ -6,8 +6,7 @@ batch normalization of (N, H, W, C) is N·H·W rows of C columns, and an additio
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from striate.codegen import Function, Pointer, Value, in_place
 from striate.codegen.values import Index
@@ -24,8 +23,7 @@ Strides = tuple[int, ...]
 Formula = Callable[..., Any]
 
 
-@dataclass(frozen=True)
-class Operand:
+class Operand(NamedTuple):
     """A buffer under a larger shape.
 
     Arguments:

@@ -9,7 +9,7 @@ rows are so few that it is cheaper to add up vectors along the rows of w.
 """
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from striate.codegen import Function, Pointer, Target, Tile, fit, kernel, pieces
 from striate.codegen.values import Index
@@ -17,7 +17,7 @@ from striate.graph import Node
 from striate.kernels.conv.geometry import Axis, Correlation
 from striate.kernels.conv.grad_weight import add_shards, lower_sums
 from striate.kernels.plan import Buffer, Plan, lowers
-from striate.kernels.pointwise import Epilogue
+from striate.kernels.pointwise import NOTHING, Epilogue
 from striate.ops.dense import DENSE, DENSE_GRAD_INPUT, DENSE_GRAD_WEIGHT
 from striate.ops.operation import known_shape
 
@@ -39,8 +39,7 @@ PERIOD = 1024
 LANES = 16
 
 
-@dataclass(frozen=True)
-class Product:
+class Product(NamedTuple):
     """y (rows, columns) = a (rows, depth) · w, and how the work is cut.
 
     Arguments:
@@ -177,6 +176,7 @@ def multiply(
     """y = a · w, each item a panel of some rows."""
     p = product
     tall, wide = p.tile
+    at_once, later = epilogue.split() if p.stretch == p.depth else (NOTHING, epilogue)
     a_row = 1 if p.pitch > 1 else p.depth
     for item in f.items():
         panel, first = item % p.panels * wide, item // p.panels * p.block
@@ -193,16 +193,16 @@ def multiply(
                     for i, column, real, total in tile.results():
                         offset, channel = (r + i) * p.columns + k + column, k + column
                         if p.stretch == p.depth:
-                            epilogue.store(total, y, others, offset, channel, real)
+                            at_once.store(total, y, others, offset, channel, real)
                         else:
                             before = (y + offset).load(total.type.lanes, real)
                             (y + offset).store(f.select(c.equals(0), total, before + total), count=real)
-            if p.stretch < p.depth and epilogue.steps:
+            if later.steps:
                 for r in f.range(first, f.smaller(first + p.block, p.rows)):
                     for c, real in pieces(f, 0, columns, columns, f.target.lanes):
                         offset, channel = r * p.columns + k + c, k + c
                         total = (y + offset).load(f.target.lanes, real)
-                        epilogue.store(total, y, others, offset, channel, real)
+                        later.store(total, y, others, offset, channel, real)
 
 
 @kernel

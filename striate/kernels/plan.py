@@ -7,7 +7,7 @@ is added to the end of its kernel, while its result is still in registers (`Plan
 import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 
@@ -29,8 +29,7 @@ Home = Literal["arena", "kept", "input", "variable", "output", "constant", "rand
 LOWERINGS: dict[str, Callable[["Plan", Node], bool | None]] = {}
 
 
-@dataclass(frozen=True)
-class Fusion:
+class Fusion(NamedTuple):
     """What makes a step of an epilogue of a node that is none by itself.
 
     Arguments:

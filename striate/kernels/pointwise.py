@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from striate.codegen import Function, Pointer, Value, math
 from striate.codegen.values import FLOAT, Index
@@ -71,8 +72,7 @@ class Step:
         return POINTWISE[self.operation](f, *floating, **dict(self.attributes))
 
 
-@dataclass(frozen=True)
-class Epilogue:
+class Epilogue(NamedTuple):
     """What is done to each number of a result before it is stored.
 
     Arguments:

@@ -5,8 +5,7 @@ Bilinear upsampling, adaptive average pooling and the gradients of both. Repeate
 
 import operator
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -88,8 +87,7 @@ def _groups(f: Function, channels: int) -> Iterator[tuple[Index, int, list[int]]
         yield whole, lanes, [min(lanes, channels - channel) for channel in range(whole, channels, lanes)]
 
 
-@dataclass(frozen=True)
-class _Bands:
+class _Bands(NamedTuple):
     """The tables of one axis, as `resample` has them."""
 
     bands: Pointer

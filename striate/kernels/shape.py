@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from striate.codegen import Function, Pointer, Value, kernel
 from striate.codegen.values import Index
@@ -17,8 +17,7 @@ from striate.ops.shape import CONCATENATE, CROP, PAD, TRANSPOSE
 UNROLL = 4
 
 
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """Part of an array: its number i, j, … lies ``start`` + i·strides[0] + j·strides[1] + … elements from the start."""
 
     start: int
@@ -191,8 +190,7 @@ def _runs(sizes: Shape, views: Sequence[View], epilogue: Epilogue) -> tuple[int,
     return math.prod(sizes[:-1]) if sizes[-1] else 0, sizes, list(views)
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """Where a lowering puts numbers: an array of ``shape``, and what `Plan.finish` gave."""
 
     plan: Plan

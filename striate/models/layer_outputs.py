@@ -1,7 +1,6 @@
 """What every layer of a network gives for an input."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from striate.graph import Array, Graph
 from striate.graph.tensor import Tensor
@@ -12,8 +11,7 @@ if TYPE_CHECKING:
     from striate.models.model import Model
 
 
-@dataclass(frozen=True)
-class LayerOutput:
+class LayerOutput(NamedTuple):
     """One layer's output for a batch of inputs.
 
     Arguments:

@@ -1,13 +1,12 @@
 """Where each temporary array of a plan lies in one block of memory, so that those never needed together share space."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 ALIGNMENT = 64  # bytes of a cache line, and of the widest vector
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """A temporary array: its size, and the first and last step at which its contents matter."""
 
     bytes: int

@@ -1,8 +1,7 @@
 """Which executor runs graphs in this process."""
 
 import importlib.util
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, Union
 
 import numpy as np
 
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
 Executor: TypeAlias = Union[ReferenceExecutor, "NativeExecutor"]
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """How graphs are run.
 
     Arguments:
@@ -60,7 +58,7 @@ def set_executor(name: str) -> None:
         raise ArgumentError(f"set_executor: expected 'native' or 'reference', got {name!r}.")
     if name == "native" and not _has_llvm:
         raise ArgumentError("set_executor: 'native' needs the package llvmlite. Install it: pip install llvmlite.")
-    _settings = replace(_settings, executor=name)
+    _settings = _settings._replace(executor=name)
 
 
 def set_exact(exact: bool) -> None:
@@ -72,7 +70,7 @@ def set_exact(exact: bool) -> None:
         exact: True: never use them; False: use them where they are faster, the default.
     """
     global _settings  # noqa: PLW0603
-    _settings = replace(_settings, exact=bool(exact))
+    _settings = _settings._replace(exact=bool(exact))
 
 
 def executor(graph: Graph, *, training: bool = False) -> Executor:

@@ -19,7 +19,7 @@ from striate.kernels.plan import Reference
 from striate.ops.operation import known_shape
 from striate.runtime.arena import ALIGNMENT, Span, pack
 from striate.runtime.reference import check_inputs
-from striate.runtime.team import Program, shared_team
+from striate.runtime.team import Program, shared_team, team_code
 
 _EXECUTORS: "weakref.WeakSet[NativeExecutor]" = weakref.WeakSet()
 
@@ -89,7 +89,7 @@ class NativeExecutor:
             launch.kernel.code(target, tuple(element(b.dtype) for b in launch.buffers), launch.settings)
             for launch in launches
         ]
-        addresses = compiler.addresses(codes)
+        addresses = compiler.addresses([*codes, team_code()])
         rows = iter(
             (addresses[code.symbol], self._memory.table(launch), launch.items, launch.grain)
             for launch, code in zip(launches, codes, strict=True)

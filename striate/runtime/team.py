@@ -18,12 +18,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from striate.errors import ArgumentError, ShapeError
+
+if TYPE_CHECKING:
+    from striate.codegen.kernel import Code
 
 _Words = npt.NDArray[np.int64]
 
@@ -258,12 +261,19 @@ class _Native(NamedTuple):
     work: Callable[[Any, int, int], int]
 
 
-@functools.cache
-def _native() -> _Native:
-    from striate.codegen import compiler, host
+def team_code() -> "Code":
+    """The module of team.ll, for those who have it compiled together with other code."""
+    from striate.codegen import host
     from striate.codegen.kernel import Code
 
-    found = compiler.addresses([Code(("run", "work"), _text(host().triple))])
+    return Code(("run", "work"), _text(host().triple))
+
+
+@functools.cache
+def _native() -> _Native:
+    from striate.codegen import compiler
+
+    found = compiler.addresses([team_code()])
     run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
     work = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
     return _Native(run(found["run"]), work(found["work"]))

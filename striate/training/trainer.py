@@ -5,8 +5,7 @@ of batch, then run by an executor; the optimizer changes the flat parameter vect
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,8 +23,7 @@ from striate.training.objective import Objective
 from striate.training.parameters import ParameterVector
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """A graph for one shape of batch, its executor, and how many of its outputs are losses and predictions."""
 
     executor: Executor

@@ -1,7 +1,5 @@
 """Direct convolution and its gradient by the input: every way in which the work is cut, and what the phases are."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -24,8 +22,8 @@ from tests.cases.conv import FORWARD, case, gradient_cases
 from tests.kernels.agreement import as_float32, assert_agrees, native
 
 NARROWER = [
-    replace(host(), cpu="haswell", features="+avx2,+fma", vector_bits=256, registers=16),
-    replace(host(), cpu="x86-64", features="+sse2", vector_bits=128, registers=16),
+    host()._replace(cpu="haswell", features="+avx2,+fma", vector_bits=256, registers=16),
+    host()._replace(cpu="x86-64", features="+sse2", vector_bits=128, registers=16),
 ]
 
 

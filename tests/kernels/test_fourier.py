@@ -85,7 +85,7 @@ def test_reads_what_was_written_and_writes_where_it_may(operation, always):
 @pytest.mark.skipif(not host().triple.startswith("x86_64"), reason="the narrower vectors are AVX2's")
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 def test_agrees_with_the_definition_on_narrower_vectors(operation, always, monkeypatch):
-    target = replace(host(), cpu="haswell", features="+avx2,+fma", vector_bits=256, registers=16)
+    target = host()._replace(cpu="haswell", features="+avx2,+fma", vector_bits=256, registers=16)
     monkeypatch.setattr(runtime, "host", lambda: target)
     monkeypatch.setattr(compiler, "host", lambda: target)
     for case, result in zip(cases(operation), native(cases(operation))[1], strict=True):
@@ -137,7 +137,7 @@ def sums(n=8, size=28, channels=64, kernel=7, **axis):
 
 def choice(correlation, exact=False):
     x = Tensor((1,))
-    target = replace(host(), vector_bits=512, registers=32)
+    target = host()._replace(vector_bits=512, registers=32)
     return fourier.choose(Plan(Graph([x], [ops.relu(x)]), target, exact=exact), correlation)
 
 

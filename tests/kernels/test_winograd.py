@@ -1,7 +1,5 @@
 """Winograd's transforms: their matrices, every kernel on awkward shapes, and when they are chosen."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -93,7 +91,7 @@ def test_agrees_with_the_definition(operation, choice, monkeypatch):
 @pytest.mark.skipif(not host().triple.startswith("x86_64"), reason="the narrower vectors are AVX2's")
 @pytest.mark.parametrize("operation", LOWER, ids=lambda operation: operation.name)
 def test_agrees_with_the_definition_on_narrower_vectors(operation, monkeypatch):
-    target = replace(host(), cpu="haswell", features="+avx2,+fma", vector_bits=256, registers=16)
+    target = host()._replace(cpu="haswell", features="+avx2,+fma", vector_bits=256, registers=16)
     monkeypatch.setattr(runtime, "host", lambda: target)
     monkeypatch.setattr(compiler, "host", lambda: target)
     always(monkeypatch, Choice(4, True))
@@ -179,7 +177,7 @@ def choice(n, size, channels, outputs, operation=CONV, kernel=3, dtype=np.float3
         inputs = [Tensor(y.shape, y.dtype), w]
         y = CONV_GRAD_INPUT(*inputs, size=(size, size), **attributes)
     graph = Graph(inputs, [y])
-    target = replace(host(), vector_bits=512, registers=32)
+    target = host()._replace(vector_bits=512, registers=32)
     return winograd.choose(Plan(graph, target, exact=exact), graph.nodes[-1])
 
 

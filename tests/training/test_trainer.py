@@ -233,6 +233,15 @@ def test_a_predictor_predicts_what_the_model_does():
         model.predictor(0)
 
 
+def test_a_predictor_needs_a_graph():
+    class Mine(striate.Model):
+        def call(self, x):
+            return x
+
+    with pytest.raises(ModelError, match="predictor: this model has no graph of layers to say what its inputs are"):
+        Mine().predictor()
+
+
 def test_stop_training():
     class Stop(Callback):
         def on_train_batch_end(self, batch, logs=None):

@@ -4,7 +4,7 @@ The choice depends on shapes and the target alone, not on the number of threads,
 """
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from striate.codegen import Target, most_rows, split
 from striate.kernels.conv.geometry import Correlation
@@ -20,8 +20,7 @@ PERIOD, WAYS = 4096, 4
 LATENCY = 8
 
 
-@dataclass(frozen=True)
-class Blocks:
+class Blocks(NamedTuple):
     """How a `Correlation` is cut.
 
     Arguments:

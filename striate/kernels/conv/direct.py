@@ -15,7 +15,7 @@ Letters: c correlation; d, h, s taps along depth, height, width; i output row of
 
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from striate.codegen import Function, Pointer, Tile, Value, kernel, pieces
 from striate.codegen.values import Index
@@ -57,14 +57,13 @@ def launch(
         *others,
         items=blocks.items(correlation),
         scratch=blocks.scratch(correlation),
-        correlation=correlation if blocks.parts > 1 else replace(correlation, images=1),
+        correlation=correlation if blocks.parts > 1 else correlation._replace(images=1),
         blocks=blocks,
         epilogue=epilogue,
     )
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Which part of the result an item is; each may be known while the kernel is written.
 
     Arguments:
@@ -85,8 +84,7 @@ class Place:
     pixel: Index
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """Where an item reads its input.
 
     Arguments:

@@ -8,8 +8,8 @@ with those entries of the kernel, flipped, that ever meet such places. So nothin
 import itertools
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from striate.codegen import Function
 from striate.codegen.values import Index
@@ -72,8 +72,7 @@ class Axis:
         return self == Axis(size=self.size, count=self.size, length=self.size)
 
 
-@dataclass(frozen=True)
-class Correlation:
+class Correlation(NamedTuple):
     """y[n, i, k] = Σ over taps u and channels c of x[n, at(i, u), c] · w[u, c, k], in each group of channels.
 
     Arguments:
@@ -104,7 +103,7 @@ class Correlation:
         axes = [axis for axis in self.axes if axis != Axis()]
         whole = all(a == Axis(size=a.size, taps=a.size) for a in axes)
         if whole and axes and self.groups == 1:  # the kernel covers the image: a dense layer
-            return replace(self, axes=_three([]), channels=self.depth).simplified()
+            return self._replace(axes=_three([]), channels=self.depth).simplified()
         merged: list[Axis] = []
         for axis in axes:
             joins = merged and axis.is_pointwise and merged[-1].is_pointwise
@@ -112,7 +111,7 @@ class Correlation:
         images, pixels = self.images, merged[0].size if merged else 1
         if len(merged) <= 1 and pixels < SHORT and all(axis.is_pointwise for axis in merged):
             images, merged = 1, [_pointwise(images * pixels)]
-        return replace(self, images=images, axes=_three(merged))
+        return self._replace(images=images, axes=_three(merged))
 
 
 #: Rows of fewer pixels are joined over images where that can be done; longer ones need not know how many images.

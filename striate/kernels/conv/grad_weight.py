@@ -17,8 +17,7 @@ copied: for each tap, pixels whose partner lies outside are left out.
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from striate.codegen import Function, Pointer, Target, Tile, fit, kernel, most_rows, pieces, split
 from striate.codegen.values import Index
@@ -41,8 +40,7 @@ BLOCK = 128, 64
 ENOUGH_ROWS, FEW_ROWS = 16, 48
 
 
-@dataclass(frozen=True)
-class Cut:
+class Cut(NamedTuple):
     """How the work is cut.
 
     Arguments:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from striate.codegen import Function, Pointer, Value, kernel
 from striate.codegen.values import Index
@@ -64,8 +65,7 @@ class Panels:
         return -(-columns // self.lanes) * self.lanes
 
 
-@dataclass(frozen=True)
-class Entries:
+class Entries(NamedTuple):
     """Which weights are packed.
 
     Arguments:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from striate.codegen import Function, Value, Variable
 from striate.codegen.values import ELEMENTS, Type
@@ -11,8 +11,7 @@ from striate.kernels.broadcasting import Formula
 State = tuple[Value, ...]
 
 
-@dataclass(frozen=True)
-class Reducer:
+class Reducer(NamedTuple):
     """How numbers become one.
 
     Arguments:
@@ -31,7 +30,7 @@ class Reducer:
 
     def of_states(self) -> "Reducer":
         """The reducer whose operands are what this one has made of parts."""
-        return replace(self, formula=_each)
+        return self._replace(formula=_each)
 
     def begin(self, f: Function, lanes: int) -> list[Variable]:
         """The state before any number."""

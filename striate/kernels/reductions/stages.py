@@ -7,7 +7,7 @@ whatever the number of threads, and what is left of each is reduced in turn, as 
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from typing import Any
@@ -80,7 +80,7 @@ def reduce(
     made = results if final else [plan.temporary(*stage.left, dtype=np.dtype(dtype)) for dtype in reducer.dtypes]
     buffers = [*(operand.buffer for operand in operands), *made]
     settings: dict[str, Any] = {
-        "reducer": reducer if final else replace(reducer, divisor=1),
+        "reducer": reducer if final else reducer._replace(divisor=1),
         "sizes": sizes,
         "strides": tuple(strides),
     }

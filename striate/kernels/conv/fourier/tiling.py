@@ -9,7 +9,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from striate.codegen import Function, Target, Value
 from striate.codegen.values import Index
@@ -30,8 +30,7 @@ FEWEST_PAIRS = 4  # fewer rows of a product leave the multiply-adds waiting for 
 MARGIN = 0.8  # of direct convolution's time: what must be won for the larger rounding errors
 
 
-@dataclass(frozen=True)
-class Tiling:
+class Tiling(NamedTuple):
     """How a correlation with stride and dilation 1 is cut. A vector holds neighbouring channels of one place.
 
     Arguments:

@@ -1,7 +1,7 @@
 """When Winograd's transforms pay, and which: a cost model, a pure function of shapes and the target."""
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from striate.codegen import Target, most_rows
 from striate.graph import Node
@@ -23,8 +23,7 @@ FEWEST_TILES = 4  # fewer rows of a product leave the multiply-adds waiting for 
 MARGIN = 0.85  # of direct convolution's time: what must be won for the larger rounding errors
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """How a convolution is computed.
 
     Arguments:

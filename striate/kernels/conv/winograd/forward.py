@@ -7,9 +7,8 @@ channels, whose weights are read once.
 """
 
 from contextlib import nullcontext
-from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from striate.codegen import Function, Pointer, Target, Tile, Value, kernel, most_rows, split
 from striate.codegen.values import Index
@@ -25,8 +24,7 @@ from striate.kernels.pointwise import Epilogue
 FEWEST_ITEMS = 16
 
 
-@dataclass(frozen=True)
-class Blocking:
+class Blocking(NamedTuple):
     """How the work of one convolution is cut.
 
     Arguments:
@@ -59,8 +57,7 @@ class Blocking:
         return -(-outputs // self.width(target))
 
 
-@dataclass(frozen=True)
-class Panels:
+class Panels(NamedTuple):
     """Writes the second half of a convolution: from transformed images and weights to y, panel by panel.
 
     Arguments:

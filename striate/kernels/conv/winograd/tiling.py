@@ -1,6 +1,6 @@
 """How a 3×3 convolution is cut into tiles, and where their numbers lie while they are transformed."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from striate.codegen import Target
 from striate.codegen.values import Index
@@ -13,8 +13,7 @@ from striate.ops.operation import known_shape
 Pair = tuple[int, int]
 
 
-@dataclass(frozen=True)
-class Convolution:
+class Convolution(NamedTuple):
     """A 3×3 convolution with stride 1, in tiles of m × m outputs.
 
     Arguments:

@@ -19,7 +19,6 @@ import functools
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -120,8 +119,7 @@ def _add(f: Function, total: Value, coefficient: float, value: Value) -> Value:
     return f.fma(value, float(coefficient), total)
 
 
-@dataclass(frozen=True)
-class Axis:
+class Axis(NamedTuple):
     """The windows of all tiles along one axis of an image.
 
     Arguments:
@@ -146,8 +144,7 @@ class Axis:
         return inside
 
 
-@dataclass(frozen=True)
-class Windows:
+class Windows(NamedTuple):
     """The windows of all tiles in a batch of images (N, H, W, channels).
 
     Tiles are numbered row by row, image after image.
