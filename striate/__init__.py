@@ -16,7 +16,7 @@ from striate.layers.layer import Layer
 from striate.models import Input, Model, Sequential, load_model
 from striate.ops import activations
 from striate.random import get_seed, set_seed
-from striate.runtime import set_exact, set_executor, set_threads
+from striate.runtime import set_exact, set_executor, set_threads, set_tuning
 from striate.training import callbacks, losses, metrics, optimizers
 
 __version__ = "0.1.0"
@@ -65,6 +65,7 @@ __all__ = [
     "set_executor",
     "set_seed",
     "set_threads",
+    "set_tuning",
     "training",
     "utils",
 ]

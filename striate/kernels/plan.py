@@ -5,7 +5,7 @@ is added to the end of its kernel, while its result is still in registers (`Plan
 """
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, cast
 
@@ -120,10 +120,21 @@ class Plan:
         exact: whether to use only kernels whose error is that of direct summation.
         fuse: whether element-wise operations may end other operations' kernels.
         hoist: whether what depends on variables alone is computed once, until a variable changes.
+        choices: recorded ways to compute some convolutions; see `striate.kernels.conv.ways`.
     """
 
-    def __init__(self, graph: Graph, target: Target, *, exact: bool = False, fuse: bool = True, hoist: bool = False):
+    def __init__(
+        self,
+        graph: Graph,
+        target: Target,
+        *,
+        exact: bool = False,
+        fuse: bool = True,
+        hoist: bool = False,
+        choices: Mapping[str, str] | None = None,
+    ):
         self.graph, self.target, self.exact = graph, target, exact
+        self.choices = choices or {}
         #: What is run, in order; and what is run before that if a variable has changed.
         self.steps: list[Launch | Reference] = []
         self.preparation: list[Launch] = []

@@ -1,7 +1,16 @@
 """Executors: what runs a graph."""
 
-from striate.runtime.choice import Executor, executor, set_exact, set_executor, settings
+from striate.runtime.choice import Executor, executor, set_exact, set_executor, set_tuning, settings
 from striate.runtime.reference import ReferenceExecutor
 from striate.runtime.team import set_threads
 
-__all__ = ["Executor", "ReferenceExecutor", "executor", "set_exact", "set_executor", "set_threads", "settings"]
+__all__ = [
+    "Executor",
+    "ReferenceExecutor",
+    "executor",
+    "set_exact",
+    "set_executor",
+    "set_threads",
+    "set_tuning",
+    "settings",
+]

@@ -1,6 +1,7 @@
 """Which executor runs graphs in this process."""
 
 import importlib.util
+import os
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, Union
 
 import numpy as np
@@ -21,10 +22,12 @@ class Settings(NamedTuple):
     Arguments:
         executor: "native" or "reference".
         exact: whether the native executor uses only kernels whose error is that of direct summation.
+        tuning: the file with the ways in which convolutions are computed; None: by a model of their cost.
     """
 
     executor: str
     exact: bool = False
+    tuning: str | None = None
 
 
 def _find_llvm() -> bool:
@@ -73,6 +76,20 @@ def set_exact(exact: bool) -> None:
     _settings = _settings._replace(exact=bool(exact))
 
 
+def set_tuning(path: str | os.PathLike[str] | None) -> None:
+    """Choose whether the ways in which convolutions are computed are measured.
+
+    Usually they follow from shapes and CPU alone, so that the same program has the same bits. Measuring may find a
+    faster way, which may have other bits; so the ways found are written down, and what has been written is not measured
+    again.
+
+    Arguments:
+        path: the file they are kept in, made if there is none; None: do not measure, the default.
+    """
+    global _settings  # noqa: PLW0603
+    _settings = _settings._replace(tuning=None if path is None else os.fspath(path))
+
+
 def executor(graph: Graph, *, training: bool = False) -> Executor:
     """What runs a graph, by this process's settings; a graph that computes in float64 runs on the reference.
 
@@ -88,4 +105,9 @@ def executor(graph: Graph, *, training: bool = False) -> Executor:
         return ReferenceExecutor(graph)
     from striate.runtime.native import NativeExecutor
 
-    return NativeExecutor(graph, exact=_settings.exact, hoist=not training)
+    exact, hoist, choices = _settings.exact, not training, None
+    if _settings.tuning is not None:
+        from striate.runtime import tuning
+
+        choices = tuning.choices(graph, _settings.tuning, exact=exact, hoist=hoist)
+    return NativeExecutor(graph, exact=exact, hoist=hoist, choices=choices)

@@ -33,11 +33,20 @@ class NativeExecutor:
         fuse: whether element-wise operations may end other operations' kernels.
         hoist: whether to keep what depends on variables alone, such as packed weights, until one of them changes; worth
             its memory where they seldom do.
+        choices: recorded ways to compute some convolutions; see `striate.runtime.tuning`.
     """
 
-    def __init__(self, graph: Graph, *, exact: bool = False, fuse: bool = True, hoist: bool = False):
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        exact: bool = False,
+        fuse: bool = True,
+        hoist: bool = False,
+        choices: Mapping[str, str] | None = None,
+    ):
         self.graph = graph
-        self.plan = Plan(graph, host(), exact=exact, fuse=fuse, hoist=hoist)
+        self.plan = Plan(graph, host(), exact=exact, fuse=fuse, hoist=hoist, choices=choices)
         self._memory = _Memory(self.plan)
         (self._preparation, self._parts) = self._compile()
         self._seen_changes = -1  # of variables: what `Variable.changes` was when we last looked at them

@@ -51,7 +51,7 @@ def cases(operation):
 def always(request, monkeypatch):
     """Every convolution is computed in this way, with one window or another."""
 
-    def choose(plan, sums, is_gradient=False):
+    def choose(plan, sums, is_gradient):
         ways = tilings(sums, plan.target)
         ways.sort(key=lambda way: way.frequencies)
         return ways[{"shortest": 0, "middle": len(ways) // 2, "longest": -1}[request.param]]
@@ -138,7 +138,7 @@ def sums(n=8, size=28, channels=64, kernel=7, **axis):
 def choice(correlation, exact=False):
     x = Tensor((1,))
     target = host()._replace(vector_bits=512, registers=32)
-    return fourier.choose(Plan(Graph([x], [ops.relu(x)]), target, exact=exact), correlation)
+    return fourier.choose(Plan(Graph([x], [ops.relu(x)]), target, exact=exact), correlation, is_gradient=False)
 
 
 def test_O11_is_chosen_for_large_kernels():

@@ -128,6 +128,17 @@ def forward(node: Node) -> Correlation:
     return correlation(x, w, known_shape(node.output), node.attributes)
 
 
+def of_node(node: Node) -> Correlation:
+    """The sum that a node with stride 1 is; for a weight gradient, that of the convolution whose weights are meant."""
+    if node.name == "conv":
+        return forward(node)
+    if node.name == "conv_grad_input":
+        ((only, _),) = backward(node)
+        return only
+    x, g = map(known_shape, node.inputs)
+    return correlation(x, known_shape(node.output), g, node.attributes)
+
+
 def correlation(x: Shape, w: Shape, y: Shape, attributes: Mapping[str, Any]) -> Correlation:
     """The sum with these shapes and the attributes of a `Conv`."""
     a = attributes

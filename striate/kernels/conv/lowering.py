@@ -1,4 +1,4 @@
-"""Which kernels compute a convolution: depthwise, Winograd's or Fourier's transforms where they pay, else direct sums.
+"""Which kernels compute a convolution: depthwise, Winograd's or Fourier's transforms, or direct sums; see `ways`.
 
 They are written for float32; other types, which only checks use, are left to the reference.
 """
@@ -7,10 +7,9 @@ import numpy as np
 
 from striate.graph import Node
 from striate.kernels.conv import depthwise, direct, fourier, geometry, grad_weight, winograd
-from striate.kernels.conv.geometry import Correlation
 from striate.kernels.conv.packing import Entries
-from striate.kernels.plan import Buffer, Plan, lowers
-from striate.kernels.pointwise import Epilogue
+from striate.kernels.conv.ways import choose
+from striate.kernels.plan import Plan, lowers
 from striate.ops.conv import CONV, CONV_GRAD_INPUT, CONV_GRAD_WEIGHT
 from striate.ops.operation import known_shape
 
@@ -22,13 +21,18 @@ def lower_conv(plan: Plan, node: Node) -> bool | None:
         return False
     if depthwise.suits(known_shape(node.inputs[1]), node.attributes["groups"], plan.target):
         depthwise.lower_forward(plan, node)
-    elif choice := winograd.choose(plan, node):
-        winograd.lower_conv(plan, node, choice)
+        return None
+    way = choose(plan, node)
+    if isinstance(way, winograd.Choice):
+        winograd.lower_conv(plan, node, way)
+        return None
+    sizes = known_shape(node.inputs[1])[:-2]
+    x, w = map(plan.read, node.inputs)
+    entries, finish = Entries(sizes, tuple(map(range, sizes))), plan.finish(node)
+    if way:
+        fourier.launch(plan, way, x, w, entries, finish)
     else:
-        sizes = known_shape(node.inputs[1])[:-2]
-        x, w = map(plan.read, node.inputs)
-        entries = Entries(sizes, tuple(map(range, sizes)))
-        _correlate(plan, geometry.forward(node), x, w, entries, plan.finish(node), is_gradient=False)
+        direct.launch(plan, geometry.forward(node), x, w, entries, finish)
     return None
 
 
@@ -43,17 +47,23 @@ def lower_conv_grad_input(plan: Plan, node: Node) -> bool | None:
         return False
     if depthwise.suits(known_shape(node.inputs[1]), node.attributes["groups"], plan.target):
         depthwise.lower_grad_input(plan, node)
-    elif choice := winograd.choose(plan, node):
-        winograd.lower_grad_input(plan, node, choice)
-    else:
-        g, w = map(plan.read, node.inputs)
-        finish = _, epilogue, _ = plan.finish(node)
-        if "channel" not in epilogue.operands and (single := geometry.backward_of_one_window(node)):
-            direct.launch(plan, single, g, w, Entries((), (), transposed=True), finish)
-            return None
-        kernel = known_shape(node.inputs[1])[:-2]
-        for correlation, taken in geometry.backward(node):
-            _correlate(plan, correlation, g, w, Entries(kernel, taken, transposed=True), finish, is_gradient=True)
+        return None
+    way = choose(plan, node)
+    if isinstance(way, winograd.Choice):
+        winograd.lower_grad_input(plan, node, way)
+        return None
+    g, w = map(plan.read, node.inputs)
+    finish = _, epilogue, _ = plan.finish(node)
+    if "channel" not in epilogue.operands and (single := geometry.backward_of_one_window(node)):
+        direct.launch(plan, single, g, w, Entries((), (), transposed=True), finish)
+        return None
+    kernel = known_shape(node.inputs[1])[:-2]
+    for correlation, taken in geometry.backward(node):
+        entries = Entries(kernel, taken, transposed=True)
+        if way:
+            fourier.launch(plan, way, g, w, entries, finish)
+        else:
+            direct.launch(plan, correlation, g, w, entries, finish)
     return None
 
 
@@ -64,28 +74,13 @@ def lower_conv_grad_weight(plan: Plan, node: Node) -> bool | None:
         return False
     if depthwise.suits(known_shape(node.output), node.attributes["groups"], plan.target):
         depthwise.lower_grad_weight(plan, node)
-    elif choice := winograd.choose(plan, node):
-        winograd.lower_grad_weight(plan, node, choice)
+        return None
+    way = choose(plan, node)
+    if isinstance(way, winograd.Choice):
+        winograd.lower_grad_weight(plan, node, way)
+    elif way:
+        fourier.launch_grad_weight(plan, node, way)
     else:
         x, g = map(known_shape, node.inputs)
-        sums = geometry.correlation(x, known_shape(node.output), g, node.attributes)
-        if way := fourier.choose(plan, sums, is_gradient=True):
-            fourier.launch_grad_weight(plan, node, way)
-        else:
-            grad_weight.lower_sums(plan, node, sums)
+        grad_weight.lower_sums(plan, node, geometry.correlation(x, known_shape(node.output), g, node.attributes))
     return None
-
-
-def _correlate(
-    plan: Plan,
-    sums: Correlation,
-    x: Buffer,
-    w: Buffer,
-    entries: Entries,
-    finish: tuple[Buffer, Epilogue, list[Buffer]],
-    is_gradient: bool,
-) -> None:
-    if way := fourier.choose(plan, sums, is_gradient):
-        fourier.launch(plan, way, x, w, entries, finish)
-    else:
-        direct.launch(plan, sums, x, w, entries, finish)

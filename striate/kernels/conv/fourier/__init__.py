@@ -9,6 +9,6 @@ Source: J. W. Cooley, J. W. Tukey, An algorithm for the machine calculation of c
 
 from striate.kernels.conv.fourier.forward import launch
 from striate.kernels.conv.fourier.grad_weight import launch_grad_weight
-from striate.kernels.conv.fourier.tiling import Tiling, choose
+from striate.kernels.conv.fourier.tiling import Tiling, choose, fastest
 
-__all__ = ["Tiling", "choose", "launch", "launch_grad_weight"]
+__all__ = ["Tiling", "choose", "fastest", "launch", "launch_grad_weight"]

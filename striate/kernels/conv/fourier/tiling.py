@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from striate.codegen import Function, Target, Value
 from striate.codegen.values import Index
+from striate.kernels.conv.cost import FEWEST_ROWS, FOURIER, MARGIN, Cost, direct
 from striate.kernels.conv.geometry import Axis, Correlation
 from striate.kernels.plan import Plan
 
@@ -22,12 +23,6 @@ Three = tuple[int, int, int]
 SIZES = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 #: Places of a window in all: its numbers in scratch memory are to stay in a core's own caches.
 LARGEST = 1024
-
-# Measured on an AMD EPYC 9004 (512-bit vectors) in cycles: one vector multiply-add takes one.
-TRANSFORM = 24.0  # for each place of a window, each axis and each vector of its channels
-BYTES = 8.0  # of transformed weights that go to or come from memory in one cycle
-FEWEST_PAIRS = 4  # fewer rows of a product leave the multiply-adds waiting for each other
-MARGIN = 0.8  # of direct convolution's time: what must be won for the larger rounding errors
 
 
 class Tiling(NamedTuple):
@@ -132,15 +127,20 @@ def odd_lines(size: int) -> int:
     return (-(-size // 16) | 1) * 16
 
 
-def choose(plan: Plan, sums: Correlation, is_gradient: bool = False) -> Tiling | None:
+def choose(plan: Plan, sums: Correlation, is_gradient: bool) -> Tiling | None:
     """The fastest tiling, if it is faster than direct convolution: a pure function of shapes and the target."""
-    plain = all(axis.stride == axis.dilation == 1 and axis.taps for axis in sums.axes)
-    if plan.exact or not plain or not sums.images * sums.depth * sums.outputs:
-        return None
-    best = min(tilings(sums, plan.target), key=lambda way: time(way, is_gradient), default=None)
-    if best is None or time(best, is_gradient) > MARGIN * direct_time(plan.target, sums):
+    best = next(iter(fastest(plan, sums, is_gradient)), None)
+    if best is None or cost(best, is_gradient).cycles(FOURIER) > MARGIN * direct(plan.target, sums).cycles():
         return None
     return best
+
+
+def fastest(plan: Plan, sums: Correlation, is_gradient: bool) -> list[Tiling]:
+    """All tilings that can compute a sum, the fastest first."""
+    plain = all(axis.stride == axis.dilation == 1 and axis.taps for axis in sums.axes)
+    if plan.exact or not plain or not sums.images * sums.depth * sums.outputs:
+        return []
+    return sorted(tilings(sums, plan.target), key=lambda way: cost(way, is_gradient).cycles(FOURIER))
 
 
 def tilings(sums: Correlation, target: Target) -> list[Tiling]:
@@ -159,21 +159,14 @@ def _windows(axis: Axis) -> list[int]:
     return [size for size in sizes if not enough or size <= enough[0]]
 
 
-def time(way: Tiling, is_gradient: bool) -> float:
-    """Cycles of one core: transforms there and back, products, and transformed weights.
+def cost(way: Tiling, is_gradient: bool) -> Cost:
+    """Transforms there and back, products, and transformed weights.
 
     These are written, or read, at each step of training. So it is with a forward pass that is part of a step, but
     predictions should not be slower for that: they find the weights transformed.
     """
     axes = sum(size > 1 for size in way.window)
     weights = way.frequencies * way.sums.channels * way.panels
-    transforms = TRANSFORM * axes * (way.pairs * way.frequencies * (way.vectors + way.panels) + is_gradient * weights)
-    products = max(way.pairs, FEWEST_PAIRS) * way.frequencies * way.panels * 4 * way.sums.channels
-    return transforms + products + (1 + is_gradient) * weights * 8 * way.lanes / BYTES
-
-
-def direct_time(target: Target, sums: Correlation) -> float:
-    """Cycles of one core for direct convolution: nearly one multiply-add in each, or two of half a vector."""
-    vectors = -(-sums.outputs // (target.lanes // 2)) / 2
-    pixels = sums.images * math.prod(axis.count for axis in sums.axes)
-    return sums.groups * sums.depth * (pixels * vectors + 4 * sums.outputs / BYTES)
+    transforms = axes * (way.pairs * way.frequencies * (way.vectors + way.panels) + is_gradient * weights)
+    products = max(way.pairs, FEWEST_ROWS) * way.frequencies * way.panels * 4 * way.sums.channels
+    return Cost(products, transforms, (1 + is_gradient) * weights * 8 * way.lanes)

@@ -1,11 +1,13 @@
-"""When Winograd's transforms pay, and which: a cost model, a pure function of shapes and the target."""
+"""When Winograd's transforms pay, and which: a pure function of shapes and the target."""
 
 import math
 from typing import NamedTuple
 
 from striate.codegen import Target, most_rows
 from striate.graph import Node
-from striate.kernels.conv.winograd.tiling import Convolution, correlation, pitch
+from striate.kernels.conv import geometry
+from striate.kernels.conv.cost import FEWEST_ROWS, MARGIN, WINOGRAD, Cost, direct
+from striate.kernels.conv.winograd.tiling import Convolution, pitch
 from striate.kernels.plan import Plan
 from striate.ops.operation import known_shape
 
@@ -15,12 +17,6 @@ CACHE = 400_000
 LARGE = 16_000_000
 #: Row groups of tiles from which on there are enough blocks of them to share.
 MANY = 8
-
-# Measured on an AMD EPYC 9004 (512-bit vectors) in cycles: one vector multiply-add takes one.
-TRANSFORM = 8.0  # for each place of a transformed tile, and each vector of its channels
-BYTES = 8.0  # of weights that come from memory in one cycle
-FEWEST_TILES = 4  # fewer rows of a product leave the multiply-adds waiting for each other
-MARGIN = 0.85  # of direct convolution's time: what must be won for the larger rounding errors
 
 
 class Choice(NamedTuple):
@@ -39,16 +35,23 @@ def choose(plan: Plan, node: Node) -> Choice | None:
     """What suits a `Conv`, `ConvGradInput` or `ConvGradWeight` node; None: direct convolution."""
     if plan.exact or not _is_possible(node, plan.target):
         return None
-    taps = correlation(node)
+    taps = geometry.of_node(node)
     is_gradient = node.name != "conv"
-    times = {m: winograd_time(plan.target, Convolution.of(m, taps), taps.images, is_gradient) for m in (4, 2)}
+    costs = {m: cost(plan.target, Convolution.of(m, taps), taps.images, is_gradient) for m in (4, 2)}
+    times = {m: cost.cycles(WINOGRAD) for m, cost in costs.items()}
     m = min(times, key=lambda m: times[m])
     convolution = Convolution.of(m, taps)
-    if times[m] > MARGIN * direct_time(plan.target, convolution, taps.images):
+    if times[m] > MARGIN * direct(plan.target, taps).cycles():
         return None
     tiles = taps.images * convolution.tiles_per_image
     fuse = _fuse_shards if node.name == "conv_grad_weight" else _fuse_blocks
     return Choice(m, fuse(plan.target, convolution, tiles))
+
+
+def choices(plan: Plan, node: Node) -> list[Choice]:
+    """All that can compute a node."""
+    possible = not plan.exact and _is_possible(node, plan.target)
+    return [Choice(m, fused) for m in (4, 2) for fused in (True, False)] if possible else []
 
 
 def _is_possible(node: Node, target: Target) -> bool:
@@ -68,26 +71,17 @@ def _whole_vectors(node: Node, target: Target) -> bool:
     return all(count % (node.attributes["groups"] * target.lanes) == 0 for count in channels)
 
 
-def winograd_time(target: Target, convolution: Convolution, images: int, is_gradient: bool) -> float:
-    """Cycles of one core: products, transforms of images, and transformed weights that are read.
+def cost(target: Target, convolution: Convolution, images: int, is_gradient: bool) -> Cost:
+    """Products, transforms of images, and transformed weights that are read.
 
     Training writes these, or their gradient, at each step as well. So does a forward pass that is part of a step, but
     predictions should not be slower for that: they find the weights transformed.
     """
     c, k = (-(-n // target.lanes) for n in (convolution.inputs, convolution.outputs))
     tiles, planes = images * convolution.tiles_per_image, convolution.planes
-    products = max(tiles, FEWEST_TILES) * planes * convolution.channels * k
-    transforms = TRANSFORM * planes * tiles * (c + k)
-    weights = 4 * planes * convolution.channels * convolution.outputs / BYTES
-    return products + transforms + weights * (2 if is_gradient else 1)
-
-
-def direct_time(target: Target, convolution: Convolution, images: int) -> float:
-    """Cycles of one core for direct convolution: nearly one multiply-add in each, or two of half a vector."""
-    channels, outputs = convolution.channels, convolution.outputs
-    vectors = -(-outputs // (target.lanes // 2)) / 2
-    products = 9 * images * math.prod(convolution.output) * channels * vectors
-    return products + 4 * 9 * channels * outputs / BYTES
+    products = max(tiles, FEWEST_ROWS) * planes * convolution.channels * k
+    weights = 4 * planes * convolution.channels * convolution.outputs * (2 if is_gradient else 1)
+    return Cost(products, planes * tiles * (c + k), weights)
 
 
 def _fuse_blocks(target: Target, convolution: Convolution, tiles: int) -> bool:

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 from striate.codegen import Function, Pointer, Target, Tile, Value, kernel, most_rows, split
 from striate.codegen.values import Index
 from striate.graph import Node
+from striate.kernels.conv import geometry
 from striate.kernels.conv.winograd.choice import CACHE, Choice
-from striate.kernels.conv.winograd.tiling import Convolution, apart, correlation, pitch
+from striate.kernels.conv.winograd.tiling import Convolution, apart, pitch
 from striate.kernels.conv.winograd.transforms import Windows, both_ways, matrices, to_planes
 from striate.kernels.conv.winograd.weights import flip, transform_weights
 from striate.kernels.plan import Buffer, Plan
@@ -206,7 +207,7 @@ def lower_grad_input(plan: Plan, node: Node, choice: Choice) -> None:
 
 def _convolve(plan: Plan, node: Node, w: Buffer, choice: Choice) -> None:
     x, target = plan.read(node.inputs[0]), plan.target
-    convolution = Convolution.of(choice.m, correlation(node))
+    convolution = Convolution.of(choice.m, geometry.of_node(node))
     channels, outputs, planes = convolution.channels, convolution.outputs, convolution.planes
     tiles = x.shape[0] * convolution.tiles_per_image
     blocking = Blocking.of(target, convolution, tiles, choice.fused)

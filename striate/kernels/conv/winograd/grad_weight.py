@@ -12,9 +12,10 @@ from typing import Any
 from striate.codegen import Function, Pointer, Target, Tile, Value, kernel, most_rows, split
 from striate.codegen.values import Index
 from striate.graph import Node
+from striate.kernels.conv import geometry
 from striate.kernels.conv.winograd.choice import CACHE, Choice
 from striate.kernels.conv.winograd.forward import transformed
-from striate.kernels.conv.winograd.tiling import Convolution, Pair, apart, correlation, pitch
+from striate.kernels.conv.winograd.tiling import Convolution, Pair, apart, pitch
 from striate.kernels.conv.winograd.transforms import both_ways, matrices, to_planes
 from striate.kernels.plan import Plan
 from striate.kernels.pointwise import Epilogue
@@ -157,7 +158,7 @@ def du_plane(target: Target, convolution: Convolution) -> int:
 def lower_grad_weight(plan: Plan, node: Node, choice: Choice) -> None:
     """The gradient of y = x ⋆ w with respect to w, from x and the gradient g of y."""
     x, g = map(plan.read, node.inputs)
-    convolution = Convolution.of(choice.m, correlation(node))
+    convolution = Convolution.of(choice.m, geometry.of_node(node))
     channels, outputs = convolution.channels, convolution.outputs
     tiles, planes = x.shape[0] * convolution.tiles_per_image, convolution.planes
     settings: dict[str, Any] = {"convolution": convolution, "tiles": tiles}

@@ -4,11 +4,8 @@ from typing import NamedTuple
 
 from striate.codegen import Target
 from striate.codegen.values import Index
-from striate.graph import Node
-from striate.kernels.conv import geometry
 from striate.kernels.conv.geometry import Correlation
 from striate.kernels.conv.winograd.transforms import Axis, Windows
-from striate.ops.operation import known_shape
 
 Pair = tuple[int, int]
 
@@ -98,16 +95,6 @@ class Convolution(NamedTuple):
         return (
             panel * self.panel_width(target) // (self.outputs // self.groups) * self.channels if self.groups > 1 else 0
         )
-
-
-def correlation(node: Node) -> Correlation:
-    """The sum that the node is; for a weight gradient, that of the convolution whose weights are meant."""
-    if node.name == "conv":
-        return geometry.forward(node)
-    if node.name == "conv_grad_input":
-        return next(geometry.backward(node))[0]  # with stride 1 there is one phase
-    x, g = map(known_shape, node.inputs)
-    return geometry.correlation(x, known_shape(node.output), g, node.attributes)
 
 
 def pitch(target: Target, channels: int) -> int:

@@ -1,0 +1,47 @@
+"""What the ways to compute a convolution cost: a model in few numbers, a pure function of shapes and target.
+
+    cycles = multiply-adds + transform · vectors transformed + bytes of weights / BYTES
+
+The constants are fitted to measurements with cold caches by ``benchmarks/cost_model.py``, whose data lie beside it. One
+vector multiply-add takes one cycle.
+"""
+
+import math
+from typing import NamedTuple
+
+from striate.codegen import Target
+from striate.kernels.conv.geometry import Correlation
+
+#: Cycles for each number of a tile and vector of its channels that goes through a transform.
+WINOGRAD, FOURIER = 8.0, 24.0
+#: Bytes of transformed weights that go to or come from memory in one cycle.
+BYTES = 8.0
+#: Fewer rows of a product leave the multiply-adds waiting for each other.
+FEWEST_ROWS = 4
+#: Of direct summation's time: what a transform must win for its larger rounding errors.
+MARGIN = 0.85
+
+
+class Cost(NamedTuple):
+    """What one core does.
+
+    Arguments:
+        products: vector multiply-adds.
+        transforms: vectors that go through a transform.
+        weights: bytes of weights that are read or written.
+    """
+
+    products: float
+    transforms: float
+    weights: float
+
+    def cycles(self, transform: float = 0.0) -> float:
+        """How long it takes, where a transform takes so many cycles for each vector."""
+        return self.products + transform * self.transforms + self.weights / BYTES
+
+
+def direct(target: Target, sums: Correlation) -> Cost:
+    """Direct summation: nearly one multiply-add in each cycle, or two of half a vector."""
+    vectors = sums.groups * (-(-sums.outputs // (target.lanes // 2)) / 2)
+    pixels = sums.images * math.prod(axis.count for axis in sums.axes)
+    return Cost(sums.depth * pixels * vectors, 0, 4 * sums.groups * sums.depth * sums.outputs)
