@@ -34,6 +34,8 @@ POINTWISE: dict[str, Callable[..., Value]] = {
     **LOSSES,
 }
 
+#: Floats in a cache line.
+LINE = 16
 #: Those of a few instructions; the others are long, and should not be written down many times.
 SHORT = {
     *("add", "subtract", "multiply", "negative", "square", "absolute", "maximum", "minimum", "drop", "scale_shift"),
@@ -108,6 +110,14 @@ class Epilogue(NamedTuple):
         for step in self.steps:
             value = step(f, *map(operand, step.arguments))
         return value
+
+    def prefetch(self, f: Function, y: Pointer, others: Sequence[Pointer], offset: Index, count: int) -> None:
+        """Have the places brought into the cache at which `store` will write, and read, ``count`` numbers."""
+        reads = [other for other, where in zip(others, self.operands, strict=True) if where == "same"]
+        for first in range(0, count, LINE):
+            f.prefetch(y + offset + first, to_write=True)
+            for other in reads:
+                f.prefetch(other + offset + first)
 
     def split(self) -> tuple["Epilogue", "Epilogue"]:
         """The steps before the first long one, and the others; none of these if one needs to know the channel."""

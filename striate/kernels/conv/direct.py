@@ -119,6 +119,7 @@ def correlate(
     """
     c, lanes = correlation, blocks.panels.lanes
     depth, height, width = c.axes
+    all_outputs = c.groups * c.outputs
     in_one_piece = blocks.has_whole_rows and c.groups == blocks.panels.count == width.step == 1
     at_once, later = epilogue.split() if in_one_piece else (epilogue, NOTHING)
     for item in f.items():
@@ -136,9 +137,12 @@ def correlate(
                 for size, pixel in _tiles(f, blocks, place):
                     tile = Tile(f, size, columns, lanes)
                     window = line + (pixel - place.pixel) * (width.stride * source.pixel)
+                    place_of = out + pixel * width.step
+                    for r in range(size):
+                        epilogue.prefetch(f, y, others, (place_of + r * width.step) * all_outputs + channel, columns)
                     _multiply(f, tile, window, panel, blocks.panels, c, source, planes, rows)
                     for r, column, count, value in tile.results():
-                        offset = (out + (pixel + r) * width.step) * (c.groups * c.outputs) + channel + column
+                        offset = (place_of + r * width.step) * all_outputs + channel + column
                         at_once.store(value, y, others, offset, channel + column, count)
                 if later.steps:
                     numbers = width.count * c.outputs
