@@ -23,8 +23,8 @@ from striate.ops.operation import known_shape
 
 #: Items that are enough for many threads to finish together.
 ITEMS = 16
-#: Rows for which the weights are copied, and rows so few that wᵀ is not.
-MANY, FEW = 48, 8
+#: Rows for which the weights are copied, and rows so few that wᵀ is not; or not where it comes from memory.
+MANY, FEW, NOT_MANY = 48, 8, 32
 #: Rows of one item at most, about.
 ROWS = 256
 #: Numbers of a copied panel at most: they are to be in the second-level cache when the next tile needs them.
@@ -122,7 +122,7 @@ def _lower_product(plan: Plan, node: Node, depth: int, columns: int, transposed:
     a, w = map(plan.read, node.inputs)
     y, epilogue, others = plan.finish(node)
     rows = math.prod(y.shape[:-1])
-    if transposed and rows <= FEW:
+    if transposed and (rows <= FEW or (rows <= NOT_MANY and depth * columns >= LARGE)):
         sizes = {"rows": rows, "depth": depth, "columns": columns}
         plan.launch(multiply_rows, a, w, y, *others, items=-(-columns // LANES), epilogue=epilogue, **sizes)
         return
@@ -237,19 +237,23 @@ def multiply_rows(
     epilogue: Epilogue,
 ) -> None:
     """y = a · wᵀ by sums along the rows of both, each item some columns."""
-    together = min(LANES, f.target.lanes * f.target.registers // (2 * LANES))  # sums that fit the registers
+    side = max(1, math.isqrt(f.target.lanes * f.target.registers // (2 * LANES)))  # a square of sums fits the registers
+    tall = max(1, min(rows, side))
+    wide = 2 ** int(math.log2(min(LANES, max(2, side * side // tall))))
     for item in f.items():
-        for r in f.range(0, rows):
-            for k, count in pieces(f, item * LANES, LANES, columns, together):
-                sums = [f.variable(f.zeros(LANES)) for _ in range(count)]
+        for k, count in pieces(f, item * LANES, LANES, columns, wide):
+            for r, height in pieces(f, 0, rows, rows, tall):
+                sums = [[f.variable(f.zeros(LANES)) for _ in range(count)] for _ in range(height)]
                 for c, some in pieces(f, 0, depth, depth, LANES):
-                    left = (a + (r * depth + c)).load(LANES, some)
-                    for i, total in enumerate(sums):
-                        right = (w + ((k + i) * depth + c)).load(LANES, some)
-                        total.value = f.fma(left, right, total.value)
-                numbers = [f.sum_lanes(total.value) for total in sums]
-                numbers += [f.constant(0.0)] * (together - count)
-                epilogue.store(f.pack(numbers), y, others, r * columns + k, k, count)
+                    right = [(w + ((k + j) * depth + c)).load(LANES, some) for j in range(count)]
+                    for i, row in enumerate(sums):
+                        left = (a + ((r + i) * depth + c)).load(LANES, some)
+                        for total, weights in zip(row, right, strict=True):
+                            total.value = f.fma(left, weights, total.value)
+                for i, row in enumerate(sums):
+                    numbers = [f.sum_lanes(total.value) for total in row]
+                    numbers += [f.constant(0.0)] * (wide - count)
+                    epilogue.store(f.pack(numbers), y, others, (r + i) * columns + k, k, count)
 
 
 def _copy(f: Function, w: Pointer, p: Product, k: Index, columns: int, start: Index) -> None:

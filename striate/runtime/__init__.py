@@ -1,6 +1,14 @@
 """Executors: what runs a graph."""
 
-from striate.runtime.choice import Executor, executor, set_exact, set_executor, set_tuning, settings
+from striate.runtime.choice import (
+    Executor,
+    executor,
+    predicting_executor,
+    set_exact,
+    set_executor,
+    set_tuning,
+    settings,
+)
 from striate.runtime.reference import ReferenceExecutor
 from striate.runtime.team import set_threads
 
@@ -8,6 +16,7 @@ __all__ = [
     "Executor",
     "ReferenceExecutor",
     "executor",
+    "predicting_executor",
     "set_exact",
     "set_executor",
     "set_threads",

@@ -2,7 +2,8 @@
 
 import importlib.util
 import os
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, Union
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, Union, cast
 
 import numpy as np
 
@@ -12,8 +13,9 @@ from striate.runtime.reference import ReferenceExecutor
 
 if TYPE_CHECKING:
     from striate.runtime.native import NativeExecutor
+    from striate.runtime.slices import SlicedExecutor
 
-Executor: TypeAlias = Union[ReferenceExecutor, "NativeExecutor"]
+Executor: TypeAlias = Union[ReferenceExecutor, "NativeExecutor", "SlicedExecutor"]
 
 
 class Settings(NamedTuple):
@@ -97,11 +99,7 @@ def executor(graph: Graph, *, training: bool = False) -> Executor:
         graph: what to run.
         training: whether variables change from run to run.
     """
-    tensors = [*graph.inputs, *graph.variables.values(), *graph.outputs]
-    double = any(tensor.dtype == np.float64 for tensor in tensors) or any(
-        variable.dtype != np.float32 for variable in graph.variables
-    )
-    if _settings.executor == "reference" or double:
+    if _runs_on_reference(graph):
         return ReferenceExecutor(graph)
     from striate.runtime.native import NativeExecutor
 
@@ -111,3 +109,29 @@ def executor(graph: Graph, *, training: bool = False) -> Executor:
 
         choices = tuning.choices(graph, _settings.tuning, exact=exact, hoist=hoist)
     return NativeExecutor(graph, exact=exact, hoist=hoist, choices=choices)
+
+
+def _runs_on_reference(graph: Graph) -> bool:
+    tensors = [*graph.inputs, *graph.variables.values(), *graph.outputs]
+    double = any(tensor.dtype == np.float64 for tensor in tensors) or any(
+        variable.dtype != np.float32 for variable in graph.variables
+    )
+    return _settings.executor == "reference" or double
+
+
+def predicting_executor(traced: Callable[[int], Graph], samples: int) -> Executor:
+    """What runs a prediction, by this process's settings: for a large batch a part of it at a time.
+
+    Arguments:
+        traced: the graph for a number of samples.
+        samples: how many there are.
+    """
+    graph = traced(samples)
+    if _runs_on_reference(graph):
+        return executor(graph)
+    from striate.runtime.slices import SlicedExecutor, samples_at_once
+
+    count = samples_at_once(graph, exact=_settings.exact)
+    if count == samples:
+        return executor(graph)
+    return SlicedExecutor(graph, cast("NativeExecutor", executor(traced(count))), samples // count)

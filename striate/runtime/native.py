@@ -136,13 +136,10 @@ class _Memory:
     """The addresses of all buffers of a plan, in one table that kernels read."""
 
     def __init__(self, plan: Plan):
-        buffers = list(dict.fromkeys(buffer for step in (*plan.preparation, *plan.steps) for buffer in step.buffers))
-        lives = _lives(plan, buffers)
-        arena = [buffer for buffer in buffers if buffer.home == "arena"]
-        kept = [buffer for buffer in buffers if buffer.home == "kept"]
-        arena_offsets, arena_size = pack([lives[buffer] for buffer in arena])
+        arena, arena_offsets, size = _arena(plan)
+        kept = [buffer for buffer in _buffers(plan) if buffer.home == "kept"]
         kept_offsets, kept_size = pack([Span(buffer.bytes, 0, 0) for buffer in kept])
-        self.arena: Array = _aligned(arena_size)
+        self.arena: Array = _aligned(size)
         self.kept: Array = _aligned(kept_size)
         self.random = np.zeros(2, np.uint64)
         self._offsets = dict(zip([*arena, *kept], [*arena_offsets, *kept_offsets], strict=True))
@@ -265,6 +262,23 @@ def _fill(own: Array, array: Array) -> None:
     else:
         with np.errstate(all="ignore"):  # what does not fit is infinite, as IEEE 754 has it
             own[...] = array
+
+
+def arena_size(plan: Plan) -> int:
+    """Bytes that a plan needs for everything between inputs and outputs."""
+    return _arena(plan)[2]
+
+
+def _buffers(plan: Plan) -> list[Buffer]:
+    return list(dict.fromkeys(buffer for step in (*plan.preparation, *plan.steps) for buffer in step.buffers))
+
+
+def _arena(plan: Plan) -> tuple[list[Buffer], list[int], int]:
+    """The buffers in the arena, where each begins, and its size."""
+    buffers = [buffer for buffer in _buffers(plan) if buffer.home == "arena"]
+    lives = _lives(plan, buffers)
+    offsets, size = pack([lives[buffer] for buffer in buffers])
+    return buffers, list(offsets), size
 
 
 def _lives(plan: Plan, buffers: list[Buffer]) -> dict[Buffer, Span]:

@@ -15,7 +15,7 @@ from striate.graph import Array, Graph, Shape, Tensor, Variable, active_trace, g
 from striate.graph.tensor import tensors_in
 from striate.ops import add, multiply
 from striate.random import get_seed, permutation
-from striate.runtime import Executor, executor, settings
+from striate.runtime import Executor, executor, predicting_executor, settings
 from striate.training import optimizers
 from striate.training.batches import ArrayData, Batch, IterableData, as_data, as_inputs, input_dtypes
 from striate.training.callbacks import Callback, CallbackList, History, ProgbarLogger
@@ -445,10 +445,12 @@ class Trainer:
         return plans[key]
 
     def _predict_step(self, batch: Batch) -> Executor:
-        def make() -> Executor:
-            return executor(trace(lambda *x: self._outputs(x, training=False), _symbols("x", batch.inputs)))
+        def traced(samples: int) -> Graph:
+            symbols = [Tensor((samples, *x.shape[1:]), x.dtype, name="x") for x in batch.inputs]
+            return trace(lambda *x: self._outputs(x, training=False), symbols)
 
-        step: Executor = self.plan(("predict", _signature(batch.inputs)), make)
+        key = ("predict", _signature(batch.inputs))
+        step: Executor = self.plan(key, lambda: predicting_executor(traced, len(batch.inputs[0])))
         return step
 
     def _trained(self) -> list[Variable]:
