@@ -50,7 +50,7 @@ class Type(NamedTuple):
         else:
             exact = float(np.float32(number)) if self.scalar == "float" else float(number)
             one = "0x" + struct.pack(">d", exact).hex().upper()  # LLVM writes a float as the double of the same value
-        return one if self.lanes == 1 else "<" + ", ".join([f"{self.scalar} {one}"] * self.lanes) + ">"
+        return one if self.lanes == 1 else f"splat ({self.scalar} {one})"
 
 
 FLOAT, DOUBLE, BIT, BYTE, INT, LONG, POINTER = map(Type, ("float", "double", "i1", "i8", "i32", "i64", "ptr"))

@@ -67,9 +67,7 @@ class NativeExecutor:
         self, inputs: Sequence[Array], seed: int = 0, step: int = 0, into: Mapping[int, Array] | None = None
     ) -> list[Array]:
         """The values of the graph's outputs; see `striate.runtime.reference.ReferenceExecutor.run`."""
-        graph, memory = self.graph, self._memory
-        check_inputs(graph, inputs)
-        team = shared_team()
+        graph, memory, team = self.graph, self._memory, shared_team()
         with self._lock:
             given = memory.take(inputs)
             for number, check in self.plan.checks:
@@ -129,7 +127,7 @@ class NativeExecutor:
 
 
 #: Inputs and outputs of fewer bytes have places of their own: copying them is quicker than asking for their addresses.
-SMALL = 32_768
+SMALL = 8192
 
 
 class _Memory:
@@ -145,8 +143,8 @@ class _Memory:
         self._offsets = dict(zip([*arena, *kept], [*arena_offsets, *kept_offsets], strict=True))
         self._launches = plan.launches
         self._constants = plan.constants
+        self._graph = graph = plan.graph
         #: For each home, the arrays that are there now, and for each array its places in the table.
-        graph = plan.graph
         counts = {"input": len(graph.inputs), "output": len(graph.outputs), "variable": len(plan.variables)}
         self._bound: dict[str, list[Array | None]] = {home: [None] * count for home, count in counts.items()}
         self._places: dict[str, list[list[int]]] = {home: [[] for _ in range(n)] for home, n in counts.items()}
@@ -174,11 +172,20 @@ class _Memory:
         return ctypes.addressof(self._table) + 8 * self._starts[launch]
 
     def take(self, inputs: Sequence[Array]) -> list[Array]:
-        """Use these inputs for one run; what is returned is what kernels will read."""
+        """Use these inputs for one run; what is returned is what kernels will read.
+
+        Raises:
+            ShapeError: they are not what the graph takes.
+        """
+        if len(inputs) != len(self._inputs):
+            check_inputs(self._graph, inputs)
         given: list[Array] = []
-        for number, (slot, array) in enumerate(zip(self._inputs, inputs, strict=True)):
+        for number, slot in enumerate(self._inputs):
+            array = inputs[number]
+            if array.shape != slot.shape:
+                check_inputs(self._graph, inputs)
             if slot.own is None:
-                array = _plain(array, slot.dtype)  # noqa: PLW2901
+                array = _plain(array, slot.dtype)
                 self._bind("input", number, array)
                 given.append(array)
             else:
@@ -298,7 +305,10 @@ def _aligned(size: int) -> Array:
 
 
 def _address(array: Any) -> int:
-    return int(array.__array_interface__["data"][0])
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # much quicker than asking NumPy
+    except (TypeError, ValueError):  # one that must not be written, or that is empty
+        return int(array.__array_interface__["data"][0])
 
 
 def _plain(array: Array, dtype: Any) -> Array:

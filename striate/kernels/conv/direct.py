@@ -127,28 +127,32 @@ def correlate(
         source = _copy(f, x, place, c, blocks) if blocks.pitch else _in_place(x, place, c)
         planes = depth.seen(f, place.plane)
         plane = (place.image * depth.length + place.plane * depth.step + depth.start) * height.length
-        for group, first, columns, panel in _panels(f, weights, c, blocks, place.part):
-            channel = group * c.outputs + first
-            for i in f.range(0, place.rows):
-                row = place.row + i
-                rows = height.seen(f, row)
-                line = source.start + (i * source.line + group * c.channels)
-                out = (plane + row * height.step + height.start) * width.length + width.start
-                for size, pixel in _tiles(f, blocks, place):
+        for i in f.range(0, place.rows):
+            row = place.row + i
+            rows = height.seen(f, row)
+            out = (plane + row * height.step + height.start) * width.length + width.start
+            for size, pixel in _tiles(f, blocks, place):
+                window = source.start + (i * source.line + (pixel - place.pixel) * (width.stride * source.pixel))
+                place_of = out + pixel * width.step
+                for group, first, columns, panel in _panels(f, weights, c, blocks, place.part):
+                    channel = group * c.outputs + first
+                    if columns == all_outputs and width.step == 1:  # the tile's results lie in one piece
+                        epilogue.prefetch(f, y, others, place_of * all_outputs, size * columns)
+                    else:
+                        for r in range(size):
+                            start = (place_of + r * width.step) * all_outputs + channel
+                            epilogue.prefetch(f, y, others, start, columns)
                     tile = Tile(f, size, columns, lanes)
-                    window = line + (pixel - place.pixel) * (width.stride * source.pixel)
-                    place_of = out + pixel * width.step
-                    for r in range(size):
-                        epilogue.prefetch(f, y, others, (place_of + r * width.step) * all_outputs + channel, columns)
-                    _multiply(f, tile, window, panel, blocks.panels, c, source, planes, rows)
+                    here = window + group * c.channels
+                    _multiply(f, tile, here, panel, blocks.panels, c, source, planes, rows)
                     for r, column, count, value in tile.results():
                         offset = (place_of + r * width.step) * all_outputs + channel + column
                         at_once.store(value, y, others, offset, channel + column, count)
-                if later.steps:
-                    numbers = width.count * c.outputs
-                    for number, count in pieces(f, 0, numbers, numbers, f.target.lanes):
-                        offset = out * c.outputs + number
-                        later.store((y + offset).load(f.target.lanes, count), y, others, offset, 0, count)
+            if later.steps:
+                numbers = width.count * c.outputs
+                for number, count in pieces(f, 0, numbers, numbers, f.target.lanes):
+                    offset = out * c.outputs + number
+                    later.store((y + offset).load(f.target.lanes, count), y, others, offset, 0, count)
 
 
 def _place(f: Function, item: Index, c: Correlation, blocks: Blocks) -> Place:
