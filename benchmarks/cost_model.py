@@ -101,11 +101,6 @@ def measure(node: Node) -> list[Measured]:
     return [Measured(signature, name, cost_of(node, way), least[name]) for name, way in found.items()]
 
 
-def transform(way: str) -> float:
-    """The constant of a way's family."""
-    return {"winograd": cost.WINOGRAD, "fourier": cost.FOURIER}.get(way.split(maxsplit=1)[0], 0.0)
-
-
 def fit(rows: list[Measured]) -> dict[str, float]:
     """The constants with the least squared relative error; times in units of direct summation's multiply-adds."""
     direct = [row for row in rows if row.way == "direct"]
@@ -124,15 +119,12 @@ def fit(rows: list[Measured]) -> dict[str, float]:
 
 
 def regret(rows: list[Measured]) -> NDArray[np.float64]:
-    """For each convolution, the time of the way that the model takes over that of the fastest."""
+    """For each convolution, the time of the way that is taken over that of the fastest."""
     lost = []
-    for signature in dict.fromkeys(row.signature for row in rows):
-        some = [row for row in rows if row.signature == signature]
-        by_model = {row: row.cost.cycles(transform(row.way)) for row in some}
-        direct = next(row for row in some if row.way == "direct")
-        best = min(some, key=lambda row: by_model[row])
-        chosen = best if by_model[best] <= cost.MARGIN * by_model[direct] else direct
-        lost.append(chosen.seconds / min(row.seconds for row in some))
+    for node in nodes():
+        times = {row.way: row.seconds for row in rows if row.signature == ways.signature(node)}
+        graph = Graph(node.inputs, [node.output])
+        lost.append(times[ways.name(ways.choose(Plan(graph, host()), node))] / min(times.values()))
     return np.array(lost)
 
 
@@ -150,7 +142,7 @@ def main() -> None:
     content = json.loads(DATA.read_text())
     rows = [Measured(signature, way, Cost(*parts), seconds) for signature, way, parts, seconds in content["rows"]]
     print(f"{len(rows)} ways to compute {len({row.signature for row in rows})} convolutions, {content['machine']}")
-    print(f"in the code: winograd {cost.WINOGRAD}, fourier {cost.FOURIER}, bytes in a cycle {cost.BYTES}")
+    print(f"in the code: Winograd {cost.WINOGRAD}, Fourier {cost.FOURIER}, bytes in a cycle {cost.BYTES}")
     for name, value in fit(rows).items():
         print(f"  {name}: {value:.3g}")
     lost = regret(rows)

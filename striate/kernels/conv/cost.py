@@ -1,9 +1,9 @@
 """What the ways to compute a convolution cost: a model in few numbers, a pure function of shapes and target.
 
-    cycles = multiply-adds + transform · vectors transformed + bytes of weights / BYTES
+    cycles = product · multiply-adds + transform · vectors transformed + bytes of weights / BYTES
 
-The constants are fitted to measurements with cold caches by ``benchmarks/cost_model.py``, whose data lie beside it. One
-vector multiply-add takes one cycle.
+The constants are fitted to measurements with cold caches by ``benchmarks/cost_model.py``, whose data lie beside it. A
+cycle is what one vector multiply-add of direct summation takes.
 """
 
 import math
@@ -12,14 +12,26 @@ from typing import NamedTuple
 from striate.codegen import Target
 from striate.kernels.conv.geometry import Correlation
 
-#: Cycles for each number of a tile and vector of its channels that goes through a transform.
-WINOGRAD, FOURIER = 8.0, 24.0
+
+class Rates(NamedTuple):
+    """Cycles of a family of kernels.
+
+    Arguments:
+        product: of one vector multiply-add.
+        transform: for each place of a tile and vector of its channels that goes through a transform.
+    """
+
+    product: float
+    transform: float
+
+
+DIRECT, WINOGRAD, FOURIER = Rates(1.0, 0.0), Rates(1.15, 10.0), Rates(1.5, 27.0)
 #: Bytes of transformed weights that go to or come from memory in one cycle.
 BYTES = 8.0
 #: Fewer rows of a product leave the multiply-adds waiting for each other.
 FEWEST_ROWS = 4
 #: Of direct summation's time: what a transform must win for its larger rounding errors.
-MARGIN = 0.85
+MARGIN = 0.9
 
 
 class Cost(NamedTuple):
@@ -35,9 +47,9 @@ class Cost(NamedTuple):
     transforms: float
     weights: float
 
-    def cycles(self, transform: float = 0.0) -> float:
-        """How long it takes, where a transform takes so many cycles for each vector."""
-        return self.products + transform * self.transforms + self.weights / BYTES
+    def cycles(self, rates: Rates) -> float:
+        """How long it takes."""
+        return rates.product * self.products + rates.transform * self.transforms + self.weights / BYTES
 
 
 def direct(target: Target, sums: Correlation) -> Cost:

@@ -124,7 +124,8 @@ class Optimizer(Configurable):
 
     def build(self, size: int) -> None:
         """Make room for ``size`` parameters, and forget what was kept for others."""
-        self.kept = {name: Variable(np.full(size, start, np.float32), name) for name, start in self.slots().items()}
+        slots = self.slots().items()
+        self.kept = {name: Variable(np.broadcast_to(np.float32(start), size), name) for name, start in slots}
         self._parameters.keep_in(np.empty(size, np.float32))
         self._executors = {}
         self.iterations = 0

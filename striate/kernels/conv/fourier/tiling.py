@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from striate.codegen import Function, Target, Value
 from striate.codegen.values import Index
-from striate.kernels.conv.cost import FEWEST_ROWS, FOURIER, MARGIN, Cost, direct
+from striate.kernels.conv.cost import DIRECT, FEWEST_ROWS, FOURIER, MARGIN, Cost, direct
 from striate.kernels.conv.geometry import Axis, Correlation
 from striate.kernels.plan import Plan
 
@@ -130,7 +130,7 @@ def odd_lines(size: int) -> int:
 def choose(plan: Plan, sums: Correlation, is_gradient: bool) -> Tiling | None:
     """The fastest tiling, if it is faster than direct convolution: a pure function of shapes and the target."""
     best = next(iter(fastest(plan, sums, is_gradient)), None)
-    if best is None or cost(best, is_gradient).cycles(FOURIER) > MARGIN * direct(plan.target, sums).cycles():
+    if best is None or cost(best, is_gradient).cycles(FOURIER) > MARGIN * direct(plan.target, sums).cycles(DIRECT):
         return None
     return best
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from striate.codegen import Target, most_rows
 from striate.graph import Node
 from striate.kernels.conv import geometry
-from striate.kernels.conv.cost import FEWEST_ROWS, MARGIN, WINOGRAD, Cost, direct
+from striate.kernels.conv.cost import DIRECT, FEWEST_ROWS, MARGIN, WINOGRAD, Cost, direct
 from striate.kernels.conv.winograd.tiling import Convolution, pitch
 from striate.kernels.plan import Plan
 from striate.ops.operation import known_shape
@@ -41,7 +41,7 @@ def choose(plan: Plan, node: Node) -> Choice | None:
     times = {m: cost.cycles(WINOGRAD) for m, cost in costs.items()}
     m = min(times, key=lambda m: times[m])
     convolution = Convolution.of(m, taps)
-    if times[m] > MARGIN * direct(plan.target, taps).cycles():
+    if times[m] > MARGIN * direct(plan.target, taps).cycles(DIRECT):
         return None
     tiles = taps.images * convolution.tiles_per_image
     fuse = _fuse_shards if node.name == "conv_grad_weight" else _fuse_blocks
