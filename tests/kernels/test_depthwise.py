@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from striate.codegen import host
 from striate.graph import Graph, Tensor
@@ -67,6 +66,7 @@ def test_agrees_with_the_definition(family):
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("multiplier", [1, 2])
 def test_as_pytorch_has_it(stride, multiplier):
+    torch = pytest.importorskip("torch")
     generator = np.random.default_rng(stride)
     x = generator.standard_normal((2, 13, 14, 24)).astype(np.float32)
     w = generator.standard_normal((3, 3, 24, multiplier)).astype(np.float32)

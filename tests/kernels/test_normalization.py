@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from striate.graph import Graph, Tensor, Variable
 from striate.kernels.plan import Launch
@@ -132,6 +131,7 @@ def test_a_training_step_passes_over_memory_four_times():
 
 
 def test_batch_normalization_as_pytorch_has_it():
+    torch = pytest.importorskip("torch")
     graph = training_step((6, 9, 7, 20))
     x, gamma, beta, g = arrays = [standard(tensor.shape, seed) for seed, tensor in enumerate(graph.inputs)]
     y, average, spread, grad_x, grad_gamma, grad_beta = NativeExecutor(graph).run(arrays)
@@ -229,6 +229,7 @@ def test_local_response_normalization(shape, beta):
 
 
 def test_local_response_normalization_as_pytorch_has_it():
+    torch = pytest.importorskip("torch")
     x = standard((2, 6, 5, 40))
     symbol = Tensor(x.shape, FLOAT)
     y = local_response_normalization(symbol, depth_radius=2, bias=2.0, alpha=0.3, beta=0.75)

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from striate import ops
 from striate.graph import Array, Graph, Tensor
@@ -91,6 +90,7 @@ def test_O5_brightest_pixels_of_any_number_of_channels(window: dict[str, Any], c
 @pytest.mark.parametrize(("kernel", "stride", "padding"), [(2, 2, 0), (3, 2, 1), (3, 1, 1), (5, 3, 2), (40, 1, 0)])
 @pytest.mark.parametrize("channels", [6, 16, 40])
 def test_O5_max_and_average_pool_as_pytorch_has_them(kernel: int, stride: int, padding: int, channels: int) -> None:
+    torch = pytest.importorskip("torch")
     x = normal(2, 41, 43, channels)
     window = {
         "pool_size": (kernel, kernel),
