@@ -8,7 +8,7 @@ is in the folder is compiled again. A folder that cannot be read or written cost
 import contextlib
 import hashlib
 import os
-import tempfile
+import threading
 from pathlib import Path
 
 MAGIC = b"striate1"
@@ -46,13 +46,12 @@ def save(key: str, code: bytes) -> None:
         return
     with contextlib.suppress(OSError):  # read-only, full, or not ours
         where.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=where, prefix=key, suffix=".tmp")
+        temporary = where / f"{key}.{os.getpid()}.{threading.get_ident()}.tmp"
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(MAGIC + _checksum(code) + code)
-            os.replace(temporary, where / f"{key}.o")
+            temporary.write_bytes(MAGIC + _checksum(code) + code)
+            temporary.replace(where / f"{key}.o")
         except OSError:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
 
 

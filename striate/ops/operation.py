@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -24,16 +24,14 @@ class Read:
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(NamedTuple):
     """One summand of an output number, and the numbers it was made of."""
 
     value: float
     reads: tuple[Read, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """The exact sum that one output number came from.
 
     Arguments:
@@ -144,8 +142,7 @@ class Operation:
         return as_array(value, dtype, f"{self.name}: {name}")
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """A rectangle of positions, first included and last excluded, one pair for each spatial axis."""
 
     sides: tuple[tuple[int, int], ...]
