@@ -109,9 +109,9 @@ loss until a step:
 |---|---|---|--:|--:|--:|--:|--:|--:|--:|
 {chr(10).join(steps)}
 
-A deep network's training is chaotic: where a number lies close to ReLU's corner, its last bit decides whether a gradient
-passes. So the reference does not follow itself either once its weights are changed by less than float32 can tell. Whoever
-needs the same bits fixes seed and version; the number of threads does not matter.
+A deep network's training is chaotic: where a number lies close to ReLU's corner, its last bit decides whether a
+gradient passes. So the reference does not follow itself either, once its weights are changed by less than float32 can
+tell. Whoever needs the same bits fixes seed and version; the number of threads does not matter.
 
 LeNet-5 on MNIST, {EPOCHS} epoch of batches of 128: accuracy in per cent on the 10,000 test digits from seeds 0 to 4,
 mean and standard deviation:

@@ -23,8 +23,8 @@ from benchmarks import machine, memory, report, startup
 from benchmarks.processes import ROOT, ask, environment
 from benchmarks.workloads import WORKLOADS
 
-SECONDS = 4.0  # for each contender of a workload
-LAYER_SECONDS = 0.4  # for each contender of a layer's operation
+SECONDS = 3.0  # for each contender of a workload
+LAYER_SECONDS = 0.15  # for each contender of a layer's operation
 RUNS = 11  # of processes whose start is timed
 
 Job = tuple[str, Callable[[], dict[str, Any]]]
