@@ -5,9 +5,23 @@ from pathlib import Path
 
 import pytest
 
+from striate.runtime import set_exact, set_executor, set_threads, set_tuning, settings
+from striate.runtime.team import available_cores
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 SNIPPETS = [page for page in PAGES if "```python" in page.read_text(encoding="utf-8")]
+
+
+@pytest.fixture(autouse=True)
+def _settings_as_before():
+    """What a page sets is set for that page alone."""
+    before = settings()
+    yield
+    set_executor(before.executor)
+    set_exact(before.exact)
+    set_tuning(before.tuning)
+    set_threads(available_cores())
 
 
 @pytest.mark.parametrize("page", SNIPPETS, ids=lambda p: str(p.relative_to(ROOT)))
