@@ -48,7 +48,8 @@ def save(key: str, code: bytes) -> None:
         where.mkdir(parents=True, exist_ok=True)
         temporary = where / f"{key}.{os.getpid()}.{threading.get_ident()}.tmp"
         try:
-            temporary.write_bytes(MAGIC + _checksum(code) + code)
+            with temporary.open("xb") as file:
+                file.write(MAGIC + _checksum(code) + code)
             temporary.replace(where / f"{key}.o")
         except OSError:
             temporary.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -74,12 +75,16 @@ def test_a_folder_that_cannot_be_written_costs_time_only(folder):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
 def test_a_full_disk_leaves_nothing_behind(folder, monkeypatch):
-    folder.mkdir()
-    handle = os.open("/dev/full", os.O_WRONLY)
-    leftover = folder / "x.tmp"
-    leftover.touch()
-    monkeypatch.setattr(cache.tempfile, "mkstemp", lambda **_: (handle, str(leftover)))
+    opened = []
+
+    def open_full(self, mode):
+        self.touch()
+        opened.append((self.parent, mode))
+        return open("/dev/full", "wb")
+
+    monkeypatch.setattr(Path, "open", open_full)
     cache.save("x", b"code" * 100_000)
+    assert opened == [(folder, "xb")]
     assert list(folder.iterdir()) == []
 
 
