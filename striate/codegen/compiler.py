@@ -32,8 +32,11 @@ def addresses(codes: Iterable[Code]) -> dict[str, int]:
             from concurrent.futures import ThreadPoolExecutor  # here: a start with a full cache needs no pool
 
             new.sort(key=lambda code: len(code.text), reverse=True)  # so that no long one is left for the end
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
+            pool = ThreadPoolExecutor(os.cpu_count())
+            try:
                 objects.update(zip(new, pool.map(_compile, new), strict=True))
+            finally:
+                pool.shutdown(cancel_futures=True)  # who interrupts this does not wait for the others
         for code, content in objects.items():
             _load(code, content)
         return {symbol: _ADDRESSES[symbol] for code in codes for symbol in code.symbols}
