@@ -1,6 +1,11 @@
 """What all tests share."""
 
 import os
+import signal
 
 # Keras takes its backend from the environment when it is first imported; PyTorch is the one in the extra [oracles].
 os.environ.setdefault("KERAS_BACKEND", "torch")
+
+# A shell that starts pytest in the background has it ignore Ctrl-C, and so would all programs that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
