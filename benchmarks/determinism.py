@@ -13,7 +13,7 @@ from benchmarks.workloads import WORKLOADS
 from striate.kernels.conv import depthwise, grad_weight
 from striate.kernels.conv.winograd import grad_weight as winograd_grad_weight
 
-SECONDS = 20.0
+SECONDS = 8.0
 STEPS = ("lenet5-train-b128", "mnist_convnet-train-b128", "resnet20-train-b128", "googlenet-train-b16")
 
 

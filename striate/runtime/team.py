@@ -171,7 +171,10 @@ class Team:
     def _work(self, worker: "_Worker", polls: int) -> None:
         while self._native.work(self._address, worker.index, polls):
             self._asleep.add(worker)
-            others = worker.sleep()
+            others: list[_Worker] = []
+            wanted = self._memory[_CALL] & _MOST_THREADS
+            if wanted <= worker.index:  # else a run has begun whose caller could not see us asleep
+                others = worker.sleep()
             self._asleep.discard(worker)
             _wake(others)
 

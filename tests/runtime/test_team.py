@@ -390,6 +390,21 @@ def test_workers_without_work_are_not_woken(sleeping):
 
 
 @pytest.mark.parametrize("many", [0, 1, 2, 3, 10, 63])
+@pytest.mark.parametrize(("call", "sleeps"), [(5 << 16, 1), (5 << 16 | 2, 0), (5 << 16 | 1, 1), (-1, 0)])
+def test_a_worker_that_missed_the_beginning_of_a_run_does_not_sleep_through_it(monkeypatch, call, sleeps):
+    """Its caller did not wake it, as it was not asleep yet: it waited for Python's lock to say so."""
+    slept = []
+    returns = iter([1, 0])
+    team = Team(2)
+    team._native = module._Native(team._native.run, lambda *_: next(returns))
+    worker = module._Worker(1, team._work, 0, set())
+    monkeypatch.setattr(worker, "sleep", lambda: slept.append(worker) or [])
+    team._memory[module._CALL] = call
+    team._work(worker, 0)
+    assert len(slept) == sleeps
+    assert not team._asleep
+
+
 def test_waking_many_is_shared(many):
     woken, ringing = [], []
 
