@@ -389,7 +389,6 @@ def test_workers_without_work_are_not_woken(sleeping):
     np.testing.assert_array_equal(x, 2)
 
 
-@pytest.mark.parametrize("many", [0, 1, 2, 3, 10, 63])
 @pytest.mark.parametrize(("call", "sleeps"), [(5 << 16, 1), (5 << 16 | 2, 0), (5 << 16 | 1, 1), (-1, 0)])
 def test_a_worker_that_missed_the_beginning_of_a_run_does_not_sleep_through_it(monkeypatch, call, sleeps):
     """Its caller did not wake it, as it was not asleep yet: it waited for Python's lock to say so."""
@@ -405,6 +404,7 @@ def test_a_worker_that_missed_the_beginning_of_a_run_does_not_sleep_through_it(m
     assert not team._asleep
 
 
+@pytest.mark.parametrize("many", [0, 1, 2, 3, 10, 63])
 def test_waking_many_is_shared(many):
     woken, ringing = [], []
 
