@@ -8,7 +8,6 @@ chooses.
 
 import argparse
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,11 +26,9 @@ from striate.kernels.conv.fourier.tiling import cost as fourier_cost
 from striate.kernels.conv.winograd.choice import cost as winograd_cost
 from striate.kernels.conv.winograd.tiling import Convolution
 from striate.ops.conv import CONV, CONV_GRAD_INPUT, CONV_GRAD_WEIGHT
-from striate.runtime.native import NativeExecutor
+from striate.runtime.tuning import least_times
 
 DATA = Path(__file__).with_suffix(".json")
-ROUNDS = 5
-OTHER_WORK = 2**26  # bytes written before each run
 
 #: Images, height and width, channels before and after, kernel: layers of known networks, and what lies between them.
 LAYERS = [
@@ -88,16 +85,7 @@ def measure(node: Node) -> list[Measured]:
     graph = Graph(symbols, [node.operation(*symbols, **node.attributes)])
     signature = ways.signature(node)
     found = {ways.name(way): way for way in ways.ways(Plan(graph, host()), graph.nodes[-1])}
-    runners = {name: NativeExecutor(graph, choices={signature: name}) for name in found}
-    given = [np.random.default_rng(0).standard_normal(tensor.shape, np.float32) for tensor in symbols]
-    least = dict.fromkeys(found, float("inf"))
-    other = np.zeros(OTHER_WORK // 4, np.float32)
-    for _ in range(ROUNDS):
-        for name, runner in runners.items():
-            other += 1
-            start = time.perf_counter()
-            runner.run(given)
-            least[name] = min(least[name], time.perf_counter() - start)
+    least = least_times(graph, list(found))
     return [Measured(signature, name, cost_of(node, way), least[name]) for name, way in found.items()]
 
 

@@ -62,6 +62,7 @@ def samples_at_once(graph: Graph, *, exact: bool) -> int:
         return samples
     most = max(1, TOGETHER * samples // max(1, arena_size(Plan(graph, host(), exact=exact, hoist=True))))
     fitting = [count for count in range(1, samples + 1) if samples % count == 0 and count <= most]
+    # where divisors have a gap, as 7 has, the whole batch is better than slices much smaller than they may be
     return samples if 2 * fitting[-1] <= min(most, samples) else fitting[-1]
 
 

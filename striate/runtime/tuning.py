@@ -47,7 +47,10 @@ def choices(graph: Graph, path: str | os.PathLike[str], *, exact: bool, hoist: b
                 alone = _alone(node, hoist)
                 found = ways.ways(Plan(alone, host(), exact=exact), alone.nodes[-1])
                 names = [ways.name(way) for way in found]
-                record[signature] = names[0] if len(names) == 1 else _fastest(alone, names, exact=exact, hoist=hoist)
+                if len(names) > 1:
+                    times = least_times(alone, names, exact=exact, hoist=hoist)
+                    names.sort(key=lambda name: times[name])
+                record[signature] = names[0]
     if len(record) > before:
         content = json.dumps({"cpu": host().cpu, "choices": record}, indent=1, sort_keys=True) + "\n"
         write_atomically(path, content.encode(), "set_tuning")
@@ -72,16 +75,14 @@ def read(path: str | os.PathLike[str]) -> dict[str, str]:
     return found
 
 
-def _alone(node: Node, hoist: bool) -> Graph:
-    """A graph of this node alone; weights that may be packed beforehand are a variable."""
-    shapes = [known_shape(tensor) for tensor in node.inputs]
-    if hoist and node.name != CONV_GRAD_WEIGHT.name:
-        weights = Variable(_numbers(shapes[1]))
-        return trace(lambda x: node.operation(x, weights, **node.attributes), [Tensor(shapes[0])])
-    return trace(lambda a, b: node.operation(a, b, **node.attributes), [Tensor(shape) for shape in shapes])
+def least_times(graph: Graph, names: Sequence[str], *, exact: bool = False, hoist: bool = False) -> dict[str, float]:
+    """The least seconds that each way takes, run in turns with cold caches.
 
-
-def _fastest(graph: Graph, names: Sequence[str], *, exact: bool, hoist: bool) -> str:
+    Arguments:
+        graph: of one convolution.
+        names: of the ways; see `striate.kernels.conv.ways.name`.
+        exact, hoist: as `NativeExecutor`.
+    """
     signature = ways.signature(graph.nodes[-1])
     runners = {name: NativeExecutor(graph, exact=exact, hoist=hoist, choices={signature: name}) for name in names}
     given = [_numbers(known_shape(tensor)) for tensor in graph.inputs]
@@ -93,7 +94,16 @@ def _fastest(graph: Graph, names: Sequence[str], *, exact: bool, hoist: bool) ->
             start = time.perf_counter()
             runner.run(given)
             least[name] = min(least[name], time.perf_counter() - start)
-    return min(least, key=lambda name: least[name])
+    return least
+
+
+def _alone(node: Node, hoist: bool) -> Graph:
+    """A graph of this node alone; weights that may be packed beforehand are a variable."""
+    shapes = [known_shape(tensor) for tensor in node.inputs]
+    if hoist and node.name != CONV_GRAD_WEIGHT.name:
+        weights = Variable(_numbers(shapes[1]))
+        return trace(lambda x: node.operation(x, weights, **node.attributes), [Tensor(shapes[0])])
+    return trace(lambda a, b: node.operation(a, b, **node.attributes), [Tensor(shape) for shape in shapes])
 
 
 def _numbers(shape: tuple[int, ...]) -> Array:

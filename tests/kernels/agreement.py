@@ -1,12 +1,13 @@
 """Kernels against the definition: the same cases on the native executor and, in float64, on the reference."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from striate.graph import Array, Graph, Tensor
 from striate.runtime.native import NativeExecutor
+from striate.runtime.team import available_cores, set_threads
 from tests.cases.case import Case
 
 
@@ -49,3 +50,16 @@ def assert_agrees(result: Array, case: Case, tolerance: float = 1e-5) -> None:
     finite = np.abs(expected[np.isfinite(expected)])
     scale = max(1.0, float(finite.max(initial=0)))
     np.testing.assert_allclose(result, expected, rtol=tolerance, atol=tolerance * scale, err_msg=str(case))
+
+
+def assert_same_bits_with_any_number_of_threads(run: Callable[[], Sequence[Array]]) -> None:
+    """R1: what ``run`` returns has the same bits on 1, 2, 3 and 4 threads."""
+    found = []
+    try:
+        for threads in (1, 2, 3, 4):
+            set_threads(threads)
+            found.append([array.tobytes() for array in run()])
+    finally:
+        set_threads(available_cores())
+    assert found[0]
+    assert all(bits == found[0] for bits in found)

@@ -9,10 +9,9 @@ from striate.kernels.conv import depthwise
 from striate.ops import depthwise_conv2d, relu
 from striate.ops.conv import CONV_GRAD_INPUT, CONV_GRAD_WEIGHT
 from striate.runtime.native import NativeExecutor
-from striate.runtime.team import available_cores, set_threads
 from tests.cases.case import Case
 from tests.cases.conv import case, gradient_cases
-from tests.kernels.agreement import assert_agrees, native
+from tests.kernels.agreement import assert_agrees, assert_same_bits_with_any_number_of_threads, native
 
 FLOAT = np.dtype(np.float32)
 
@@ -119,15 +118,7 @@ def test_what_follows_a_gradient_is_part_of_it():
 
 def test_r1_bits_do_not_depend_on_the_number_of_threads():
     cases: list[Case] = filters((29, 30), 40, (3, 3), images=5)
-    results = []
-    try:
-        for threads in (1, 2, 3, 4):
-            set_threads(threads)
-            results.append(native(cases)[1])
-    finally:
-        set_threads(available_cores())
-    for other in results[1:]:
-        assert all(np.array_equal(a, b) for a, b in zip(results[0], other, strict=True))
+    assert_same_bits_with_any_number_of_threads(lambda: native(cases)[1])
 
 
 def test_which_convolutions_are_depthwise():

@@ -16,10 +16,9 @@ from striate.ops.conv import CONV
 from striate.runtime import native as runtime
 from striate.runtime.checked import CheckedExecutor
 from striate.runtime.native import NativeExecutor
-from striate.runtime.team import available_cores, set_threads
 from tests.cases.case import Case
 from tests.cases.conv import FORWARD, case, gradient_cases
-from tests.kernels.agreement import as_float32, assert_agrees, native
+from tests.kernels.agreement import as_float32, assert_agrees, assert_same_bits_with_any_number_of_threads, native
 
 NARROWER = [
     host()._replace(cpu="haswell", features="+avx2,+fma", vector_bits=256, registers=16),
@@ -99,14 +98,7 @@ def test_stays_within_its_buffers():
 
 
 def test_bits_do_not_depend_on_the_number_of_threads():
-    results = []
-    try:
-        for threads in (1, 2, 3, 4):
-            set_threads(threads)
-            results.append([result.tobytes() for result in native(both(LARGER))[1]])
-    finally:
-        set_threads(available_cores())
-    assert all(result == results[0] for result in results)
+    assert_same_bits_with_any_number_of_threads(lambda: native(both(LARGER))[1])
 
 
 @pytest.mark.parametrize("stride", [1, 2])

@@ -9,7 +9,7 @@ from striate import ops
 from striate.graph import Array, Graph, Tensor
 from striate.ops.dropout import DROPOUT
 from striate.runtime.native import NativeExecutor
-from striate.runtime.team import set_threads, shared_team
+from tests.kernels.agreement import assert_same_bits_with_any_number_of_threads
 
 RANDOM = Tensor((2,), np.uint64)
 
@@ -75,12 +75,5 @@ def test_it_ends_the_kernel_before_it() -> None:
 def test_R1_the_same_bits_for_any_number_of_threads() -> None:
     x = Tensor((100, 333))
     executor = NativeExecutor(Graph([x, RANDOM], [DROPOUT(x, RANDOM, rate=0.3, stream=0, noise_shape=None)]))
-    before, results = shared_team().threads, []
-    try:
-        for threads in (1, 2, 3, 4):
-            set_threads(threads)
-            results += executor.run([np.ones((100, 333), np.float32), np.array([8, 9], np.uint64)])
-    finally:
-        set_threads(before)
-    for result in results[1:]:
-        np.testing.assert_array_equal(result, results[0])
+    given = [np.ones((100, 333), np.float32), np.array([8, 9], np.uint64)]
+    assert_same_bits_with_any_number_of_threads(lambda: executor.run(given))

@@ -16,10 +16,15 @@ from striate.ops.conv import CONV, CONV_GRAD_INPUT, CONV_GRAD_WEIGHT
 from striate.runtime import native as runtime
 from striate.runtime.checked import CheckedExecutor
 from striate.runtime.native import NativeExecutor
-from striate.runtime.team import available_cores, set_threads
 from tests.cases.case import Case
 from tests.cases.conv import gradient_cases
-from tests.kernels.agreement import assert_agrees, definition, native, one_graph
+from tests.kernels.agreement import (
+    assert_agrees,
+    assert_same_bits_with_any_number_of_threads,
+    definition,
+    native,
+    one_graph,
+)
 
 OPERATIONS = [CONV, CONV_GRAD_INPUT, CONV_GRAD_WEIGHT]
 
@@ -107,14 +112,7 @@ def test_what_follows_is_computed_before_outputs_are_stored(always):
 
 def test_R1_bits_do_not_depend_on_the_number_of_threads(always):
     some = [case for operation in OPERATIONS for case in cases(operation)[2:5]]
-    results = []
-    try:
-        for threads in (1, 2, 3, 4):
-            set_threads(threads)
-            results.append([result.tobytes() for result in native(some)[1]])
-    finally:
-        set_threads(available_cores())
-    assert all(result == results[0] for result in results)
+    assert_same_bits_with_any_number_of_threads(lambda: native(some)[1])
 
 
 def test_an_image_does_not_feel_its_neighbours(always):

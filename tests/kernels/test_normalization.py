@@ -15,10 +15,9 @@ from striate.ops.normalization import (
     NORMALIZE_GRAD_INPUT,
 )
 from striate.runtime.native import NativeExecutor
-from striate.runtime.team import available_cores, set_threads
 from tests.cases.case import Case
 from tests.cases.normalization import lrn_cases, normalize_cases, normalize_with_case
-from tests.kernels.agreement import assert_agrees, native
+from tests.kernels.agreement import assert_agrees, assert_same_bits_with_any_number_of_threads, native
 
 FLOAT = np.dtype(np.float32)
 BATCH = [  # (N, H, W, C), over all but C
@@ -151,15 +150,7 @@ def test_batch_normalization_as_pytorch_has_it():
 def test_r1_bits_do_not_depend_on_the_number_of_threads():
     graph = training_step((9, 30, 31, 20))
     arrays = [standard(tensor.shape, seed) for seed, tensor in enumerate(graph.inputs)]
-    results = []
-    try:
-        for threads in (1, 2, 3, 4):
-            set_threads(threads)
-            results.append(NativeExecutor(graph).run(arrays))
-    finally:
-        set_threads(available_cores())
-    for other in results[1:]:
-        assert all(np.array_equal(a, b) for a, b in zip(results[0], other, strict=True))
+    assert_same_bits_with_any_number_of_threads(lambda: NativeExecutor(graph).run(arrays))
 
 
 def test_what_follows_a_normalization_is_part_of_it():

@@ -14,8 +14,8 @@ from striate.kernels import POINTWISE
 from striate.kernels.plan import FUSIONS
 from striate.ops.operation import OPERATIONS
 from striate.runtime.native import NativeExecutor
-from striate.runtime.team import set_threads, shared_team
 from tests.cases.activations import SETTINGS
+from tests.kernels.agreement import assert_same_bits_with_any_number_of_threads
 
 NUMBERS = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-45, -1e-40, 0.5, 1, -1, 3, -3, 6, -20, 90, -110]
 SPECIAL = np.array(NUMBERS, np.float32)
@@ -108,17 +108,7 @@ def test_R1_softmax_has_the_same_bits_for_any_number_of_threads(shape: tuple[int
     x = Tensor(shape)
     executor = NativeExecutor(Graph([x], [ops.softmax(x, axis), ops.log_softmax(x, axis)]))
     array = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-    before = shared_team().threads
-    try:
-        results = []
-        for threads in (1, 2, 3, 4):
-            set_threads(threads)
-            results.append(executor.run([array]))
-    finally:
-        set_threads(before)
-    for result in results[1:]:
-        for one, other in zip(result, results[0], strict=True):
-            np.testing.assert_array_equal(one, other)
+    assert_same_bits_with_any_number_of_threads(lambda: executor.run([array]))
 
 
 @np.errstate(all="ignore")

@@ -21,7 +21,7 @@ from striate.ops.pooling import (
 )
 from striate.ops.shape import CONCATENATE, CROP, PAD, TRANSPOSE
 from striate.runtime.native import NativeExecutor
-from striate.runtime.team import set_threads, shared_team
+from tests.kernels.agreement import assert_same_bits_with_any_number_of_threads
 
 TILES = {"pool_size": (2, 2), "strides": (2, 2), "padding": ((0, 0), (0, 0)), "dilation": (1, 1)}
 OVERLAPPING = {"pool_size": (3, 3), "strides": (2, 2), "padding": ((1, 1), (1, 1)), "dilation": (1, 1)}
@@ -220,14 +220,4 @@ def test_R1_pools_have_the_same_bits_for_any_number_of_threads(window: dict[str,
         AVERAGE_POOL_GRAD(given[1], **window, count_include_pad=False, size=(37, 41)),
     ]
     executor = NativeExecutor(Graph(given, outputs))
-    before = shared_team().threads
-    try:
-        results = []
-        for threads in (1, 2, 3, 4):
-            set_threads(threads)
-            results.append(executor.run([x, g]))
-    finally:
-        set_threads(before)
-    for result in results[1:]:
-        for one, other in zip(result, results[0], strict=True):
-            np.testing.assert_array_equal(one, other)
+    assert_same_bits_with_any_number_of_threads(lambda: executor.run([x, g]))

@@ -11,9 +11,8 @@ from striate.ops import relu
 from striate.ops.elementwise import BROADCAST_TO, SUM_TO
 from striate.ops.reductions import ARGMAX, MAX, MAX_GRAD, MEAN, SUM, VARIANCE, kept_shape
 from striate.runtime.native import NativeExecutor
-from striate.runtime.team import available_cores, set_threads
 from tests.cases.case import Case
-from tests.kernels.agreement import assert_agrees, native
+from tests.kernels.agreement import assert_agrees, assert_same_bits_with_any_number_of_threads, native
 
 LARGE = [
     ((40000, 3), (0,)),  # shards down narrow rows
@@ -32,19 +31,6 @@ LARGE = [
     ((7, 0), (1,)),
     ((0, 7), (1,)),
 ]
-
-
-@pytest.fixture
-def any_number_of_threads():
-    """Runs something on 1, 2, 3 and 4 threads."""
-
-    def runs(run):
-        for threads in (1, 2, 3, 4):
-            set_threads(threads)
-            yield run()
-
-    yield runs
-    set_threads(available_cores())
 
 
 def check(cases, **settings):
@@ -125,12 +111,10 @@ def test_a_sum_of_few_numbers_is_one_launch():
     assert len(executor.plan.steps) == 1
 
 
-def test_r1_bits_do_not_depend_on_the_number_of_threads(any_number_of_threads):
+def test_r1_bits_do_not_depend_on_the_number_of_threads():
     cases = [Case(SUM, (shape,), {"axes": axes, "keepdims": False}) for shape, axes in LARGE[:10]]
     cases += [Case(VARIANCE, (shape,), {"axes": axes, "keepdims": False}) for shape, axes in LARGE[:10]]
-    first, *others = any_number_of_threads(lambda: native(cases)[1])
-    for other in others:
-        assert all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+    assert_same_bits_with_any_number_of_threads(lambda: native(cases)[1])
 
 
 def test_arrays_that_begin_anywhere():

@@ -14,10 +14,9 @@ from striate.ops.conv import CONV, CONV_GRAD_INPUT, CONV_GRAD_WEIGHT
 from striate.runtime import native as runtime
 from striate.runtime.checked import CheckedExecutor
 from striate.runtime.native import NativeExecutor
-from striate.runtime.team import available_cores, set_threads
 from tests.cases.case import Case
 from tests.cases.conv import gradient_cases
-from tests.kernels.agreement import definition, native, one_graph
+from tests.kernels.agreement import assert_same_bits_with_any_number_of_threads, definition, native, one_graph
 
 LOWER = {
     CONV: winograd.lower_conv,
@@ -139,14 +138,7 @@ def test_reads_what_was_written_and_writes_where_it_may(operation, choice, monke
 def test_bits_do_not_depend_on_the_number_of_threads(choice, monkeypatch):
     always(monkeypatch, choice)
     some = [cases(operation)[-1] for operation in LOWER]
-    results = []
-    try:
-        for threads in (1, 2, 3, 4):
-            set_threads(threads)
-            results.append([result.tobytes() for result in native(some)[1]])
-    finally:
-        set_threads(available_cores())
-    assert all(result == results[0] for result in results)
+    assert_same_bits_with_any_number_of_threads(lambda: native(some)[1])
 
 
 @pytest.mark.parametrize("choice", CHOICES, ids=str)

@@ -1,7 +1,8 @@
 """Direct convolution: each sum as it stands, vectors of output channels, a tile of sums in registers.
 
 An item is a block of output rows for some panels of output channels. Of each row, a tile of neighbouring pixels at a
-time: for every tap of the kernel, a product of matrices is added to it,
+time, and for it one panel after another, so that results are written in the order in which they lie. For every tap of
+the kernel, a product of matrices is added to the tile,
 
     (pixels of the input, channels) · (channels, columns of the panel).
 
