@@ -330,10 +330,10 @@ class Plan:
             if node in inside:
                 continue
             shape = known_shape(node.output)
-            if math.prod(shape) == 1 and runs[-1] and not {n.output for n in runs[-1]}.intersection(node.inputs):
-                continue  # a number that others of the run may need is computed before
             if node in ends or not _follows(node, Tensor(shape)):
                 runs.append([])
+            elif math.prod(shape) == 1 and runs[-1] and not {n.output for n in runs[-1]}.intersection(node.inputs):
+                pass  # a single number on its own, which the run may read: it is computed before the run
             elif runs[-1] and known_shape(runs[-1][0].output) == shape:
                 runs[-1].append(node)
             else:

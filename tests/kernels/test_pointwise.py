@@ -143,3 +143,14 @@ def test_labels_that_a_graph_computes_run_on_the_reference() -> None:
     assert [node.name for node in executor.without_kernel] == ["one_hot"]
     with pytest.raises(DataError, match="one_hot: expected labels"):
         executor.run([np.array([0, 1, 4], np.float32)])
+
+
+def test_a_number_that_ends_a_chain_is_computed_after_what_the_chain_reads() -> None:
+    """As with a regularizer: Σ x² · λ stands between element-wise operations on arrays like x."""
+    x = Tensor((40, 30))
+    squares = ops.square(x)
+    executor = NativeExecutor(Graph([x], [ops.multiply(ops.sum(squares), 0.5), ops.add(ops.exp(x), squares)]))
+    array = np.random.default_rng(0).standard_normal((40, 30)).astype(np.float32)
+    half, both = executor.run([array])
+    np.testing.assert_allclose(half, 0.5 * np.square(array).sum(), rtol=1e-5)
+    np.testing.assert_allclose(both, np.exp(array) + np.square(array), rtol=1e-5)
