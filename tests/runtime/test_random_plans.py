@@ -42,7 +42,7 @@ class Network:
     def step(self) -> None:
         """Add one operation to the network."""
         x = self.data.draw(st.sampled_from(self.tensors[-3:]))
-        kinds = ["relu", "bias", "add", "pointwise", "crop", "pad", "reshape"]
+        kinds = ["relu", "bias", "add", "pointwise", "total", "crop", "pad", "reshape"]
         if x.ndim == 4:
             kinds += ["conv", "conv", "depthwise", "transposed", "max", "average", "upsample", "concatenate"]
             kinds += ["transpose"]
@@ -62,6 +62,9 @@ class Network:
 
     def pointwise(self, x: Tensor) -> Tensor:
         return self.data.draw(st.sampled_from([ops.negative, ops.absolute, ops.relu6, ops.sign]))(x)
+
+    def total(self, x: Tensor) -> Tensor:
+        return x + ops.sum(ops.sign(x)) * 2.0
 
     def crop(self, x: Tensor) -> Tensor:
         if x.ndim != 4 or min(known_shape(x)[1:3]) < 3:
