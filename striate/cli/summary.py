@@ -1,6 +1,5 @@
 """``striate summary``: a network as a table."""
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -22,4 +21,4 @@ def summary(
         return
     table = summarize(network)
     totals = {"multiply_adds": table.multiply_adds, "activation_bytes": table.activation_bytes}
-    say_json(asdict(table) | totals)
+    say_json(table._asdict() | {"rows": [row._asdict() for row in table.rows]} | totals)

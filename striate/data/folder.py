@@ -2,7 +2,6 @@
 
 import math
 import os
-import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, cast
@@ -141,7 +140,7 @@ def image_dataset_from_directory(
     if not paths:
         raise DataError(f"{_NAME}: expected pictures ({', '.join(sorted(SUFFIXES))}) under {root}, got none.")
     if seed is None:
-        seed = secrets.randbits(63)
+        seed = int.from_bytes(os.urandom(7), "little")
     if validation_split is not None:
         # No epoch has this number, so the split is independent of every epoch's order.
         order = epoch_order(len(paths), seed, _SPLIT) if shuffle else np.arange(len(paths))

@@ -10,8 +10,6 @@ import math
 import os
 import re
 import struct
-import zipfile
-import zlib
 from typing import IO, Any
 
 import numpy as np
@@ -31,8 +29,6 @@ HEADER = re.compile(
     r"\s*'fortran_order':\s*(?P<fortran>True|False),"
     r"\s*'shape':\s*\((?P<shape>(?:\d{1,19}\s*,?\s*){0,64})\),?\s*\}\s*"
 )
-DEFLATE_OR_STORED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-ENCRYPTED = 0x1
 
 
 def read_npy(path: str | os.PathLike[str], *, max_bytes: int = GIB) -> NDArray[Any]:
@@ -55,51 +51,18 @@ def read_npz(path: str | os.PathLike[str], *, max_bytes: int = GIB) -> dict[str,
     Raises FormatError if the file is not ``.npz``, is damaged, or holds Python objects or records; LimitError if the
     arrays would be larger than ``max_bytes``; FileNotFoundError if there is no such file.
     """
+    from striate.data.archives import open_archive
+
     where = f"read_npz: {path}"
-    with open_regular(path, "read_npz") as file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                members = archive.infolist()
-                _check_members(members, where, max_bytes)
-                arrays = {}
-                for member in members:
-                    with archive.open(member) as stream:
-                        arrays[_name(member)] = _read_array(stream, f"{where}, array {_name(member)!r}", max_bytes)
-                return arrays
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            OSError,
-            ValueError,
-            struct.error,
-            NotImplementedError,
-        ) as error:
-            if isinstance(error, FormatError):
-                raise
-            raise FormatError(f"{where}: expected an intact ZIP archive, got {error}.") from error
-
-
-def _name(member: zipfile.ZipInfo) -> str:
-    return member.filename.removesuffix(".npy")
-
-
-def _check_members(members: list[zipfile.ZipInfo], where: str, max_bytes: int) -> None:
-    names = set()
-    for member in members:
-        if not member.filename.endswith(".npy") or member.filename in names:
-            raise FormatError(f"{where}: expected .npy members with different names, got {member.filename!r}.")
-        if member.flag_bits & ENCRYPTED or member.compress_type not in DEFLATE_OR_STORED:
-            raise FormatError(
-                f"{where}: expected members that are stored or deflated, not encrypted, got {member.filename!r} with "
-                f"method {member.compress_type}. Write it with numpy.savez or numpy.savez_compressed."
-            )
-        names.add(member.filename)
-    if (announced := sum(member.file_size for member in members)) > max_bytes:
-        raise LimitError(
-            f"{where}: expected at most {max_bytes:,} bytes, the archive announces {announced:,}. "
-            f"Raise max_bytes if you trust the file."
-        )
+    with open_regular(path, "read_npz") as file, open_archive(file, where, max_bytes) as archive:
+        arrays = {}
+        for member in archive:
+            if not member.endswith(".npy"):
+                raise FormatError(f"{where}: expected .npy members, got {member!r}.")
+            name = member.removesuffix(".npy")
+            with archive.open(member) as stream:
+                arrays[name] = _read_array(stream, f"{where}, array {name!r}", max_bytes)
+        return arrays
 
 
 def _read_array(stream: IO[bytes], where: str, max_bytes: int) -> NDArray[Any]:

@@ -1,8 +1,7 @@
 """A network as a table: shapes, parameters, work, memory and receptive fields, layer by layer."""
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from striate.errors import ModelError
 from striate.graph import Node, Tensor, topological_order
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
     from striate.models.model import Model
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One layer of a network.
 
     Arguments:
@@ -40,8 +38,7 @@ class Row:
     inputs_per_unit: int
 
 
-@dataclass(frozen=True)
-class Summary:
+class Summary(NamedTuple):
     """All layers of a network, and the totals."""
 
     title: str

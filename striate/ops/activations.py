@@ -7,7 +7,6 @@ or of the output y where that spares computing an exponential again.
 import functools
 import math
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any, Literal
 
 import numpy as np
@@ -228,6 +227,8 @@ def normal_cdf(x: Array) -> Array:
 @functools.cache
 def _erfc_series(dtype: Any) -> tuple[float, ...]:
     """The polynomial in u for exp(z²)·erfc(z), 0 ≤ z ≤ 26, as exact as ``dtype`` shows; highest power first."""
+    from decimal import Decimal
+
     count = 23
     odd = 2 * np.arange(count) + 1
     u = np.cos(np.pi * odd / (2 * count))  # the Chebyshev points

@@ -1,0 +1,100 @@
+"""ZIP archives, read without trusting them: what is inside is known and checked before any of it is unpacked.
+
+Nothing is ever written to disk, so that no name in an archive can lead anywhere.
+"""
+
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO
+
+from striate.data.files import read_at_most
+from striate.errors import FormatError, LimitError
+
+STORED_OR_DEFLATED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+ENCRYPTED = 0x1
+#: Members of an archive; the largest models have some thousands.
+MAX_MEMBERS = 65536
+#: What Python's reader raises on damaged archives.
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, struct.error, NotImplementedError)
+
+
+class Archive(Mapping[str, zipfile.ZipInfo]):
+    """The members of an open archive by name.
+
+    Arguments:
+        archive: what Python's reader made of the file.
+        where: the reader and the file, for messages.
+        max_bytes: the most that all members together may hold, unpacked.
+
+    Raises:
+        FormatError: two members of one name, or one that is encrypted or packed in a way other than deflate.
+        LimitError: too many members, or they announce more than ``max_bytes``.
+    """
+
+    def __init__(self, archive: zipfile.ZipFile, where: str, max_bytes: int):
+        self._archive, self._where = archive, where
+        members = archive.infolist()
+        if len(members) > MAX_MEMBERS:
+            raise LimitError(f"{where}: expected at most {MAX_MEMBERS:,} members, got {len(members):,}.")
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        for member in members:
+            if member.filename in self._members:
+                raise FormatError(f"{where}: expected members with different names, got {member.filename!r} twice.")
+            if member.flag_bits & ENCRYPTED or member.compress_type not in STORED_OR_DEFLATED:
+                raise FormatError(
+                    f"{where}: expected members that are stored or deflated, not encrypted, got {member.filename!r} "
+                    f"with method {member.compress_type}."
+                )
+            self._members[member.filename] = member
+        if (announced := sum(member.file_size for member in members)) > max_bytes:
+            raise LimitError(
+                f"{where}: expected at most {max_bytes:,} bytes, the archive announces {announced:,}. "
+                f"Raise max_bytes if you trust the file."
+            )
+
+    def __getitem__(self, name: str) -> zipfile.ZipInfo:
+        return self._members[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def open(self, name: str) -> IO[bytes]:
+        """A member's content as a stream; it ends with an error if the content's checksum is wrong."""
+        return self._archive.open(self._members[name])
+
+    def read(self, name: str) -> bytearray:
+        """A member's content.
+
+        Raises:
+            FormatError: it is of another length than announced.
+        """
+        announced = self._members[name].file_size
+        with self.open(name) as stream:
+            content = read_at_most(stream, announced + 1)
+        if len(content) != announced:
+            raise FormatError(f"{self._where}: expected {announced:,} bytes in {name!r}, got {len(content):,}.")
+        return content
+
+
+@contextmanager
+def open_archive(file: IO[bytes], where: str, max_bytes: int) -> Iterator[Archive]:
+    """Open an archive for the body of a ``with`` statement.
+
+    Arguments: as `Archive`.
+
+    Raises:
+        FormatError, LimitError: as `Archive`; and FormatError where the archive turns out to be damaged.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            yield Archive(archive, where, max_bytes)
+    except DAMAGED as error:
+        if isinstance(error, FormatError):
+            raise
+        raise FormatError(f"{where}: expected an intact ZIP archive, got {error}.") from error

@@ -1,0 +1,57 @@
+"""ZIP archives that lie or are damaged."""
+
+import io
+import zipfile
+
+import pytest
+
+from striate.data import archives
+from striate.data.archives import open_archive
+from striate.errors import FormatError, LimitError
+
+
+def archive(members: dict[str, bytes]) -> io.BytesIO:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as writer:
+        for name, content in members.items():
+            writer.writestr(name, content)
+    return file
+
+
+def test_members_are_read_by_name():
+    with open_archive(archive({"a": b"one", "b/c": b"two"}), "reader: x.zip", 100) as opened:
+        assert list(opened) == ["a", "b/c"]
+        assert opened.read("b/c") == b"two"
+
+
+def test_a_member_with_other_content_than_its_checksum_says_is_an_error():
+    file = archive({"a": b"content" * 20})
+    damaged = bytearray(file.getvalue())
+    damaged[35] ^= 0xFF
+    with (
+        pytest.raises(FormatError, match=r"reader: x.zip: expected an intact ZIP archive, got"),
+        open_archive(io.BytesIO(damaged), "reader: x.zip", 1000) as opened,
+    ):
+        opened.read("a")
+
+
+def test_a_member_that_is_shorter_than_announced_is_an_error():
+    """The central directory may claim any size; what counts is what comes out."""
+    file = archive({"a": b"x" * 50})
+    lying = bytearray(file.getvalue())
+    place = lying.index(b"PK\x01\x02") + 24  # the unpacked size in the central directory
+    lying[place : place + 4] = (60).to_bytes(4, "little")
+    with (
+        pytest.raises(FormatError, match=r"reader: x.zip: expected 60 bytes in 'a', got 50"),
+        open_archive(io.BytesIO(lying), "reader: x.zip", 1000) as opened,
+    ):
+        opened.read("a")
+
+
+def test_too_many_members_are_an_error(monkeypatch):
+    monkeypatch.setattr(archives, "MAX_MEMBERS", 2)
+    with (
+        pytest.raises(LimitError, match=r"reader: x.zip: expected at most 2 members, got 3"),
+        open_archive(archive({"a": b"", "b": b"", "c": b""}), "reader: x.zip", 1000),
+    ):
+        pass
