@@ -40,7 +40,8 @@ LARGER = [
     square(1, 43, 1, 6, 11, stride=4),
     square(2, 7, 24, 100, 1),  # images joined to one long row
     square(1, 70, 64, 136, 1),  # rows cut into several items
-    square(1, 7, 1024, 40, 1),  # pixels too far apart for the cache
+    square(1, 7, 1024, 40, 1),  # pixels so far apart that tiles have fewer of them
+    square(4, 72, 128, 72, 1),  # so large that input is fetched while a tile is computed
     square(1, 9, 512, 33, 1, stride=2),
     square(1, 6, 512, 48, 3, pad=1),
     square(2, 4, 300, 520, 3, pad=1),  # more weights than the cache holds: parts, the last one narrower
@@ -186,6 +187,11 @@ def test_phases_fill_each_place_once_and_use_each_entry_at_most_once(length, ker
             for tap, entry in enumerate(taken):
                 window = i + tap * axis.dilation - axis.before  # what the definition calls i, at place p
                 assert window * stride + entry * dilation - before == axis.start + i * axis.step
+
+
+def test_what_lies_in_memory_is_fetched_early_and_what_lies_in_a_cache_is_not():
+    near, far = square(1, 72, 128, 72, 1), square(4, 72, 128, 72, 1)
+    assert [dict(native([each])[0].plan.steps[-1].settings)["blocks"].fetch for each in (near, far)] == [False, True]
 
 
 @pytest.mark.parametrize("target", [host(), *NARROWER], ids=lambda target: target.cpu)

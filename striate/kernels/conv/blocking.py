@@ -16,6 +16,10 @@ ITEM = 2**20
 WEIGHTS, INPUT = 2**19, 2**18
 #: Addresses a multiple of this apart share one set of the first-level cache, which keeps few of them.
 PERIOD, WAYS = 4096, 4
+#: Bytes of input and result together from which on both are rather in memory than in a cache.
+FAR = 12 * 2**20
+#: Output channels for which one number is read from memory, at least, for fetching it early to pay.
+MANY = 64
 #: Multiply-adds that a core has to have at hand, so that none waits for another's result.
 LATENCY = 8
 
@@ -29,6 +33,7 @@ class Blocks(NamedTuple):
         parts: how many items share the panels of one place, or the groups if there are several.
         rows, columns: output rows of an item, and tiles of each.
         pitch: numbers from pixel to pixel of the copy in scratch memory; 0: the input is read where it lies.
+        fetch: whether the input of the next tile is brought into the cache while one is computed.
     """
 
     panels: Panels
@@ -37,6 +42,7 @@ class Blocks(NamedTuple):
     rows: int
     columns: int
     pitch: int
+    fetch: bool
 
     @property
     def has_whole_rows(self) -> bool:
@@ -81,7 +87,12 @@ def cut(correlation: Correlation, target: Target) -> Blocks:
     height, width = c.axes[1:]
     lanes, vectors = _panel(target, width.count, c.outputs)
     panels = Panels(c.depth, c.outputs, vectors * lanes, lanes)
-    tiles = tuple(split(width.count, most_rows(target, vectors)))
+    channels = c.groups * c.channels
+    apart = math.gcd(4 * channels * width.stride, PERIOD)  # from pixel to pixel of a tile, as the cache sees it
+    fitting, alongside = most_rows(target, vectors), WAYS * PERIOD // apart
+    if not width.is_padded and alongside * vectors >= LATENCY:
+        fitting = min(fitting, alongside)
+    tiles = tuple(split(width.count, fitting))
 
     units, unit = (c.groups, panels.group_size) if c.groups > 1 else (panels.count, panels.columns * c.depth)
     together = _balanced(units, WEIGHTS // max(1, 4 * unit))
@@ -95,11 +106,11 @@ def cut(correlation: Correlation, target: Target) -> Blocks:
         many = min(pixels // width.count, INPUT // row) if height.dilation == 1 else 1
         rows = _balanced(height.count, many)
 
-    channels = c.groups * c.channels
-    apart = 4 * channels * width.stride  # bytes from pixel to pixel of a tile
-    crowded = tiles[0][0] * math.gcd(apart, PERIOD) > WAYS * PERIOD
+    crowded = tiles[0][0] > alongside
     pitch = channels + crowded * target.lanes if c.taps and (crowded or width.is_padded) else 0
-    return Blocks(panels, tiles, parts, rows, columns, pitch)
+    numbers = channels * math.prod(a.size for a in c.axes) + c.groups * c.outputs * math.prod(a.count for a in c.axes)
+    fetch = c.taps == 1 and pitch == 0 and c.outputs >= MANY and 4 * c.images * numbers > FAR
+    return Blocks(panels, tiles, parts, rows, columns, pitch, fetch)
 
 
 def _panel(target: Target, pixels: int, outputs: int) -> tuple[int, int]:

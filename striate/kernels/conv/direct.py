@@ -8,8 +8,8 @@ the kernel, a product of matrices is added to the tile,
 
 Where the taps of a row of the kernel and their channels lie in a straight line, they are one product. Rows of the
 kernel that lie outside of the image are left out. Where columns do, the item's part of the input is first copied to
-scratch memory, with zeros on both sides; so it is where pixels lie so far apart that the nearest cache, which has few
-places for such addresses, could not hold those of a tile.
+scratch memory, with zeros on both sides. Pixels may lie so far apart that the nearest cache, which has few places for
+such addresses, could not hold those of a tile: then they are copied closer to each other, or tiles have fewer of them.
 
 Letters: c correlation; d, h, s taps along depth, height, width; i output row of the item, j pixel, t tile of a row.
 """
@@ -24,7 +24,7 @@ from striate.kernels.conv.blocking import Blocks, cut
 from striate.kernels.conv.geometry import Correlation
 from striate.kernels.conv.packing import Entries, Panels, packed
 from striate.kernels.plan import Buffer, Plan
-from striate.kernels.pointwise import NOTHING, Epilogue
+from striate.kernels.pointwise import LINE, NOTHING, Epilogue
 
 #: Multiply-adds that are written down in a row: with more, compiling takes longer and nothing runs faster.
 WRITTEN = 64
@@ -135,6 +135,8 @@ def correlate(
             for size, pixel in _tiles(f, blocks, place):
                 window = source.start + (i * source.line + (pixel - place.pixel) * (width.stride * source.pixel))
                 place_of = out + pixel * width.step
+                if blocks.fetch:
+                    _fetch(f, window + size * (width.stride * source.pixel), size * source.pixel)
                 for group, first, columns, panel in _panels(f, weights, c, blocks, place.part):
                     channel = group * c.outputs + first
                     if columns == all_outputs and width.step == 1:  # the tile's results lie in one piece
@@ -251,6 +253,12 @@ def _copy(f: Function, x: Pointer, place: Place, c: Correlation, blocks: Blocks)
                 for j in f.range(zeros, end):
                     f.copy(target + j * to.pixel, source + j * there.pixel, there.pixel)
     return to
+
+
+def _fetch(f: Function, place: Pointer, count: int) -> None:
+    """Have ``count`` numbers brought into the cache."""
+    for number in f.range(0, -(-count // LINE), unroll=4):
+        f.prefetch(place + number * LINE)
 
 
 def _multiply(
