@@ -149,7 +149,8 @@ class _Memory:
         self._bound: dict[str, list[Array | None]] = {home: [None] * count for home, count in counts.items()}
         self._places: dict[str, list[list[int]]] = {home: [[] for _ in range(n)] for home, n in counts.items()}
         #: Shape and type of each input and output, and its own place if it is small.
-        self._inputs = [_Slot(tensor) for tensor in graph.inputs]
+        read = {buffer.number for buffer in _buffers(plan) if buffer.home == "input"}
+        self._inputs = [_Slot(tensor, number in read) for number, tensor in enumerate(graph.inputs)]
         self._outputs = [_Slot(tensor) for tensor in graph.outputs]
         self._table = (ctypes.c_uint64 * sum(len(launch.buffers) for launch in self._launches))()
         self._starts: dict[Launch, int] = {}
@@ -184,7 +185,9 @@ class _Memory:
             array = inputs[number]
             if array.shape != slot.shape:
                 check_inputs(self._graph, inputs)
-            if slot.own is None:
+            if not slot.used:
+                given.append(array)
+            elif slot.own is None:
                 array = _plain(array, slot.dtype)
                 self._bind("input", number, array)
                 given.append(array)
@@ -253,9 +256,10 @@ class _Memory:
 
 
 class _Slot:
-    """What an input or output is, and its own place if it is small."""
+    """What an input or output is, whether a kernel needs it, and its own place if it is small."""
 
-    def __init__(self, tensor: Tensor):
+    def __init__(self, tensor: Tensor, used: bool = True):
+        self.used = used
         self.shape, self.dtype = known_shape(tensor), tensor.dtype
         size = math.prod(self.shape) * self.dtype.itemsize
         self.own: Array | None = None
