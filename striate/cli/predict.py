@@ -8,7 +8,7 @@ import typer
 
 from striate.cli.classifier import classify
 from striate.cli.output import complain, say, say_json, visible
-from striate.data import decode_image
+from striate.data import PhotoPreprocessing, Preprocessing, decode_image
 from striate.errors import ModelError, ShapeError, StriateError
 from striate.graph import Array
 from striate.models import Model, load_model
@@ -27,8 +27,8 @@ def predict(
     if ink not in INKS:
         raise typer.BadParameter(f"expected {', '.join(INKS)}; got {ink!r}.", param_hint="--ink")
     network = load_model(model)
-    if network.preprocessing is None and ink != "auto":
-        raise ModelError(f"predict: {network.name} takes pictures as they are, without preprocessing; leave --ink out.")
+    if not isinstance(network.preprocessing, Preprocessing) and ink != "auto":
+        raise ModelError(f"predict: {network.name} takes pictures as they are, not drawings; leave --ink out.")
     results: list[dict[str, Any]] = []
     for path in images:
         try:
@@ -71,6 +71,8 @@ def as_input(model: Model, path: Path, ink: Any) -> Array:
         ShapeError: the picture has another size than the model takes.
         StriateError, OSError: as `decode_image` and `Preprocessing.prepare`.
     """
+    if isinstance(model.preprocessing, PhotoPreprocessing):
+        return model.preprocessing.prepare(decode_image(path))
     if model.preprocessing is not None:
         return model.preprocessing.prepare(decode_image(path, channels=1), ink=ink)
     shape = model.input_specs()[0][0]

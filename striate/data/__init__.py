@@ -5,9 +5,11 @@ from striate.data.folder import ImageFolder, epoch_order, image_dataset_from_dir
 from striate.data.idx import read_idx, write_idx
 from striate.data.images import decode_image
 from striate.data.npz import read_npy, read_npz
+from striate.data.photo import PhotoPreprocessing
 
 __all__ = [
     "ImageFolder",
+    "PhotoPreprocessing",
     "Preprocessing",
     "decode_image",
     "epoch_order",

@@ -7,6 +7,7 @@ from typing import Any
 
 from striate.configurable import free_name, snake_case
 from striate.data.drawing import Preprocessing
+from striate.data.photo import PhotoPreprocessing
 from striate.errors import ArgumentError, ModelError
 from striate.graph import Graph, Node, Shape, Tensor, topological_order, trace
 from striate.graph.tensor import map_tensors, tensors_in
@@ -35,7 +36,7 @@ class Model(Layer, Trainer):
     def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None, trainable: bool = True):
         super().__init__(name=name, trainable=trainable)
         self.classes: tuple[str, ...] = ()
-        self.preprocessing: Preprocessing | None = None
+        self.preprocessing: Preprocessing | PhotoPreprocessing | None = None
         self.threshold = 0.0
         self._graph: tuple[Any, Any] | None = None
         self.nodes_in_order: list[Node] = []

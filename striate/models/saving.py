@@ -25,6 +25,8 @@ import numpy as np
 from striate.configurable import free_name
 from striate.data.drawing import Preprocessing
 from striate.data.files import write_atomically
+from striate.data.photo import KIND as PHOTO
+from striate.data.photo import PhotoPreprocessing
 from striate.errors import FormatError, ModelError, StriateError
 from striate.graph import Array, Node, Shape, Tensor, Variable
 from striate.graph.tensor import map_tensors, tensors_in
@@ -100,7 +102,7 @@ def load_model(filepath: str | Path) -> "Model":
         if not hasattr(model, "is_graph"):
             _refuse(path, f"it describes a {type(model).__name__}, not a model")
         if description.get("preprocessing") is not None:
-            model.preprocessing = Preprocessing.from_json(description["preprocessing"])
+            model.preprocessing = _preprocessing(description["preprocessing"])
         model.classes = tuple(str(name) for name in description.get("classes", ()))
         model.threshold = float(description.get("threshold", 0.0))
         if description.get("training"):
@@ -113,6 +115,12 @@ def load_model(filepath: str | Path) -> "Model":
         _refuse(path, f"its architecture is too deep or too large ({type(error).__name__})")
     _assign(path, model, tensors)
     return model
+
+
+def _preprocessing(values: Any) -> Preprocessing | PhotoPreprocessing:
+    if isinstance(values, dict) and values.get("kind") == PHOTO:
+        return PhotoPreprocessing.from_json(values)
+    return Preprocessing.from_json(values)
 
 
 def shipped_models() -> dict[str, Path]:

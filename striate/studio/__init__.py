@@ -1,6 +1,6 @@
 """The web studio: draw, and see what every layer of a network makes of it."""
 
-from striate.studio.recognition import LayerOutput, Model, Preparation
+from striate.studio.recognition import LayerOutput, Model
 from striate.studio.server import create_app, serve
 
-__all__ = ["LayerOutput", "Model", "Preparation", "create_app", "serve"]
+__all__ = ["LayerOutput", "Model", "create_app", "serve"]

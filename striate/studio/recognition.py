@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.data.drawing import render
+from striate.data.drawing import Preprocessing, render
 from striate.errors import ModelError
 
 Ink = Literal["bright", "dark", "auto"]
@@ -36,13 +36,6 @@ class LayerOutput(Protocol):
         """The output of shape (N, …), channels last."""
 
 
-class Preparation(Protocol):
-    """How a model wants its pictures: A9, the one path that training, commands and studio share."""
-
-    def prepare(self, image: Pixels, /, *, ink: Ink) -> Values:
-        """Return the network's input without its batch axis; raise `DataError` where there is no ink."""
-
-
 class Model(Protocol):
     """A classifier of drawings that shows its layers."""
 
@@ -59,8 +52,8 @@ class Model(Protocol):
         """The least top probability that counts as an answer; below it, the model is not sure."""
 
     @property
-    def preprocessing(self) -> Preparation | None:
-        """How a drawing becomes an input, if that is known."""
+    def preprocessing(self) -> Any:
+        """How a picture becomes an input; a `Preprocessing` where pictures are drawings."""
 
     def activations(self, x: Values, /) -> Sequence[LayerOutput]:
         """Return what every layer makes of the batch, in order; the last is the softmax over the classes."""
@@ -93,7 +86,7 @@ class Recogniser:
     """
 
     def __init__(self, model: Model) -> None:
-        if model.preprocessing is None:
+        if not isinstance(model.preprocessing, Preprocessing):
             raise ModelError(
                 "studio: expected a model that knows how to prepare drawings. Set its preprocessing, as in "
                 "model.preprocessing = striate.data.Preprocessing(), and save it."

@@ -138,7 +138,7 @@ def test_R4_model_of_something_else_than_pictures(refused, plain_model, picture)
 
 def test_R4_ink_needs_preprocessing(refused, plain_model, picture):
     line = refused(1, "predict", picture("one"), "--model", plain_model((4, 6, 3)), "--ink", "dark")
-    assert "takes pictures as they are, without preprocessing; leave --ink out" in line
+    assert "takes pictures as they are, not drawings; leave --ink out" in line
 
 
 def test_R4_missing_model(refused, picture):

@@ -35,6 +35,13 @@ def make_model():
 X = np.random.default_rng(0).random((5, 8, 8, 1), np.float32)
 
 
+def test_how_photographs_are_prepared_travels_with_the_model(tmp_path):
+    model = make_model()
+    model.preprocessing = PhotoPreprocessing((8, 8), 10, mean=(120.0,), std=(60.0,), colours="grey")
+    model.save(tmp_path / "m.safetensors")
+    assert striate.load_model(tmp_path / "m.safetensors").preprocessing == model.preprocessing
+
+
 def test_A4_round_trip_keeps_everything(tmp_path):
     model = make_model()
     model.compile(striate.optimizers.Adam(0.02), "sparse_categorical_crossentropy", metrics=["accuracy"])

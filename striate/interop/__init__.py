@@ -1,0 +1,1 @@
+"""Other people's files: readers that execute nothing, and writers. Layouts are converted here and nowhere else."""
