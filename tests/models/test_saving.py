@@ -14,7 +14,7 @@ from safetensors.numpy import save as as_bytes
 
 import striate
 from striate import layers
-from striate.data.drawing import Preprocessing
+from striate.data import PhotoPreprocessing, Preprocessing
 from striate.errors import FormatError, ModelError, StriateError
 
 
