@@ -19,7 +19,6 @@ from striate.interop.onnx.values import (
     Known,
     Order,
     Symbol,
-    UnsupportedError,
     Value,
     ValueNeededError,
     channels_last,
