@@ -62,10 +62,15 @@ class Node:
                 the function says.
         """
         self.given = inputs
+        signature = _signature(function)
         try:
-            _signature(function).bind(self, *inputs)
+            given = signature.bind(self, *inputs).arguments
         except TypeError:
             raise UnsupportedError(f"{len(inputs)} inputs, which the operator does not take") from None
+        for name, parameter in signature.parameters.items():
+            needed = parameter.default is parameter.empty
+            if needed and (given.get(name, ()) is None or (name == "xs" and None in given.get(name, (None,)))):
+                raise UnsupportedError("an input that the operator needs is left out")
         outputs = function(self, *inputs)
         if others := sorted(self.attributes.keys() - self._asked):
             raise UnsupportedError(f"its setting {', '.join(others)} is not known")
