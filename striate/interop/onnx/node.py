@@ -67,9 +67,12 @@ class Node:
             given = signature.bind(self, *inputs).arguments
         except TypeError:
             raise UnsupportedError(f"{len(inputs)} inputs, which the operator does not take") from None
-        for name, parameter in signature.parameters.items():
-            needed = parameter.default is parameter.empty
-            if needed and (given.get(name, ()) is None or (name == "xs" and None in given.get(name, (None,)))):
+        for name, parameter in list(signature.parameters.items())[1:]:
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                is_missing = None in given.get(name, (None,))
+            else:
+                is_missing = parameter.default is parameter.empty and given[name] is None
+            if is_missing:
                 raise UnsupportedError("an input that the operator needs is left out")
         outputs = function(self, *inputs)
         if others := sorted(self.attributes.keys() - self._asked):
