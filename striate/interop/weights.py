@@ -35,8 +35,6 @@ PYTORCH_NORMALIZATION = {
 }
 #: Counts batches; PyTorch keeps it beside the running statistics, and no result depends on it.
 COUNTER = "num_batches_tracked"
-#: What PyTorch puts before all names of a network that was trained on several graphics cards.
-PARALLEL = "module."
 #: How Keras's files have ended the names of variables over the years: kernel, kernel:0, conv1_W_1:0.
 KERAS = re.compile(r"(kernel|bias|gamma|beta|moving_mean|moving_variance|_W|_b)(?:_\d+)?(?::0)?$")
 
@@ -70,7 +68,7 @@ def assign(
         FormatError: entries are missing, unexpected or of another shape; all of them are listed, and nothing has
             changed.
     """
-    entries = _entries(state)
+    entries = {name: array for name, array in state.items() if name.rpartition(".")[2] != COUNTER}
     own = any("/" in name for name in entries)
     places = {name: place for layer in model.layers for name, place in _places(layer, own)}
     kept = [layer for layer in _heads(model) if _other_classes(layer, places, entries, own)]
@@ -116,16 +114,6 @@ def renamed(state: State, layers: Mapping[str, str]) -> dict[str, Array] | None:
             return None
         found[layers[layer] + there] = array
     return found
-
-
-def _entries(state: State) -> dict[str, Array]:
-    """The arrays of a state that are weights, under names without what PyTorch adds for several graphics cards."""
-    parallel = bool(state) and all(name.startswith(PARALLEL) for name in state)
-    return {
-        name.removeprefix(PARALLEL) if parallel else name: array
-        for name, array in state.items()
-        if name.rpartition(".")[2] != COUNTER
-    }
 
 
 def _places(layer: Layer, own: bool) -> list[tuple[str, _Place]]:
@@ -177,7 +165,7 @@ def _nodes_before(tensor: Tensor) -> Iterator[Node]:
     node = tensor.node
     while node is not None:
         yield node
-        if len(node.inputs) != 1 or getattr(node.operation, "weights", ()):
+        if len(node.inputs) != 1 or (isinstance(node.operation, Layer) and node.operation.weights):
             return
         node = node.inputs[0].node
 
