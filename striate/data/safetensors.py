@@ -10,7 +10,8 @@ Source: https://github.com/huggingface/safetensors
 import json
 import math
 import os
-from typing import Any, BinaryIO, NamedTuple, NoReturn
+from io import BufferedReader
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +74,7 @@ def from_bfloat16(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
     return wide.view(np.float32)
 
 
-def _header(file: BinaryIO, where: str) -> tuple[dict[str, Any], int]:
+def _header(file: BufferedReader, where: str) -> tuple[dict[str, Any], int]:
     """The header without its metadata, and how many bytes follow it."""
     size = os.fstat(file.fileno()).st_size
     prefix = file.read(8)
@@ -130,9 +131,9 @@ def _are_lengths(values: Any) -> bool:
     return isinstance(values, list) and all(type(value) is int and value >= 0 for value in values)
 
 
-def _read(file: BinaryIO, entry: Entry, where: str) -> NDArray[Any]:
+def _read(file: BufferedReader, entry: Entry, where: str) -> NDArray[Any]:
     """The next array: the file stands where its elements begin."""
     array: NDArray[Any] = np.empty(entry.shape, DTYPES[entry.dtype])
-    if file.readinto(array.reshape(-1).view(np.uint8)) != array.nbytes:  # type: ignore[attr-defined]
+    if file.readinto(array.reshape(-1).view(np.uint8)) != array.nbytes:
         raise FormatError(f"{where}: expected {array.nbytes:,} bytes for {entry.name[:80]!r}, got the end of the file.")
     return from_bfloat16(array) if entry.dtype == "BF16" else array
