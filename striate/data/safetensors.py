@@ -134,6 +134,6 @@ def _are_lengths(values: Any) -> bool:
 def _read(file: BufferedReader, entry: Entry, where: str) -> NDArray[Any]:
     """The next array: the file stands where its elements begin."""
     array: NDArray[Any] = np.empty(entry.shape, DTYPES[entry.dtype])
-    if file.readinto(array.reshape(-1).view(np.uint8)) != array.nbytes:
+    if file.readinto(array.reshape(-1).view(np.uint8).data) != array.nbytes:
         raise FormatError(f"{where}: expected {array.nbytes:,} bytes for {entry.name[:80]!r}, got the end of the file.")
     return from_bfloat16(array) if entry.dtype == "BF16" else array
