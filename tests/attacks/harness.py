@@ -118,6 +118,7 @@ def serve() -> None:
     for module in pkgutil.walk_packages(striate.__path__, "striate."):
         if not module.name.startswith(NOT_PRELOADED):
             importlib.import_module(module.name)
+    _installed()  # the question imports, too
     for line in sys.stdin:
         reader, path = json.loads(line)
         print(json.dumps(asdict(_fork(reader, path))), flush=True)
@@ -190,12 +191,16 @@ def _deed(event: str, arguments: tuple, folder: str) -> str | None:
 
 def _is_installed(file: str) -> bool:
     """Whether a file is code of Python or of an installed package."""
+    code = file.endswith((".py", ".pyc", ".so")) and os.path.realpath(file).startswith(_installed())
+    return code or file.startswith("<frozen ")
+
+
+@functools.cache
+def _installed() -> tuple[str, ...]:
     import striate
 
-    if file.startswith("<frozen ") or Path(file).suffix not in (".py", ".pyc", ".so"):
-        return file.startswith("<frozen ")
     folders = [*(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")), striate.__path__[0]]
-    return any(os.path.realpath(file).startswith(os.path.realpath(folder) + os.sep) for folder in folders)
+    return tuple(os.path.realpath(folder) + os.sep for folder in folders)
 
 
 if __name__ == "__main__":
