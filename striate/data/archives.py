@@ -17,6 +17,7 @@ from striate.errors import FormatError, LimitError
 
 STORED_OR_DEFLATED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 ENCRYPTED = 0x1
+LOCAL_HEADER = 30  # bytes before a member's name and content
 #: Members of an archive; the largest models have some thousands.
 MAX_MEMBERS = 65536
 #: Bytes of the list of members, which Python's reader turns into objects before anybody can count them.
@@ -36,8 +37,8 @@ class Archive(Mapping[str, zipfile.ZipInfo]):
         max_bytes: the most that all members together may hold, unpacked.
 
     Raises:
-        FormatError: two members of one name, or one that is encrypted, packed in a way other than deflate, a link, or
-            whose name leads out of the archive.
+        FormatError: two members of one name or in one place, or one that is encrypted, packed in a way other than
+            deflate, a link, or whose name leads out of the archive.
         LimitError: too many members, or they announce more than ``max_bytes``.
     """
 
@@ -60,6 +61,11 @@ class Archive(Mapping[str, zipfile.ZipInfo]):
                     f"{where}: expected members inside the archive, got {member.filename!r}, which leads out."
                 )
             self._members[member.filename] = member
+        ends = 0
+        for member in sorted(members, key=lambda member: member.header_offset):
+            if member.header_offset < ends:
+                raise FormatError(f"{where}: expected members one after another, {member.filename!r} lies in another.")
+            ends = member.header_offset + LOCAL_HEADER + member.compress_size
         if (announced := sum(member.file_size for member in members)) > max_bytes:
             raise LimitError(
                 f"{where}: expected at most {max_bytes:,} bytes, the archive announces {announced:,}. "

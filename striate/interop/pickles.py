@@ -54,8 +54,8 @@ def unpickle(
     try:
         return machine.run()
     except ValueError as error:
-        name, _ = OPCODES.get(machine.opcode, (REFUSED.get(machine.opcode, machine.opcode.hex()), None))
-        refuse(path, f"its pickle, at byte {machine.position:,} ({name or 'end'}): {error}")
+        name, _ = OPCODES.get(machine.opcode, (NO_STEPS.get(machine.opcode, machine.opcode.hex()), None))
+        refuse(path, f"its pickle, at byte {machine.position:,} ({name}): {error}")
 
 
 class Machine:
@@ -338,9 +338,9 @@ OPCODES: dict[bytes, tuple[str, Callable[[Machine], Any]]] = {
     b"Q": ("BINPERSID", Machine.persistent),
 }
 
-#: What only makes objects of classes, so that neither tensors nor plain data need it; the names are for messages.
-REFUSED = {
-    b"i": "INST", b"o": "OBJ", b"\x81": "NEWOBJ", b"\x92": "NEWOBJ_EX", b"\x82": "EXT1", b"\x83": "EXT2",
-    b"\x84": "EXT4", b"P": "PERSID", b"\x8f": "EMPTY_SET", b"\x90": "ADDITEMS", b"\x91": "FROZENSET",
-    b"\x97": "NEXT_BUFFER", b"\x98": "READONLY_BUFFER",
+#: For messages: the ends, and what only makes objects of classes, so that neither tensors nor plain data need it.
+NO_STEPS = {
+    STOP: "STOP", b"": "end", b"i": "INST", b"o": "OBJ", b"\x81": "NEWOBJ", b"\x92": "NEWOBJ_EX", b"\x82": "EXT1",
+    b"\x83": "EXT2", b"\x84": "EXT4", b"P": "PERSID", b"\x8f": "EMPTY_SET", b"\x90": "ADDITEMS",
+    b"\x91": "FROZENSET", b"\x97": "NEXT_BUFFER", b"\x98": "READONLY_BUFFER",
 }  # fmt: skip

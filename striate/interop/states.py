@@ -99,7 +99,11 @@ def _arrays(path: str | os.PathLike[str], tree: Any, limit: int) -> State:
         leaves[name] = leaf
         total += leaf.nbytes
         if len(leaves) > MAX_ARRAYS or total > limit:
-            refuse_size(path, f"expected at most {MAX_ARRAYS:,} arrays of {limit:,} bytes together")
+            refuse_size(
+                path,
+                f"expected at most {MAX_ARRAYS:,} arrays of {limit:,} bytes together, got {len(leaves):,} of {total:,} "
+                "or more",
+            )
     if not leaves:
         refuse(path, "it holds no arrays")
     try:

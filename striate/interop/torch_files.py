@@ -38,7 +38,9 @@ def read_zip(path: Path, archive: Archive) -> Any:
     """
     if code := next((name for name in archive if CODE.fullmatch(name)), None):
         refuse(path, f"it holds code ({code[:80]}: TorchScript or torch.export); save model.state_dict() instead")
-    name = next(name for name in archive if name.endswith(DATA))
+    name, *more = (name for name in archive if name.endswith(DATA))
+    if more:
+        refuse(path, f"expected one data.pkl, got {name[:80]!r} and {more[0][:80]!r}")
     folder = name.removesuffix(DATA)
     if archive[name].file_size > MAX_PICKLE:
         refuse_size(path, f"expected {name} of at most {MAX_PICKLE:,} bytes, got {archive[name].file_size:,}")

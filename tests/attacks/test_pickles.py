@@ -229,7 +229,7 @@ ARRAYS = {
         tuple_of(whole(11)), text("C")),
 }  # fmt: skip
 
-LAUGHS = list_of(ARRAY) + b"".join(b"q\x01(" + b"h\x01" * 10 + b"l" for _ in range(25))
+LAUGHS = list_of(ARRAY) + b"q\x01" + b"".join(b"0(" + b"h\x01" * 10 + b"lq\x01" for _ in range(25))
 LONG_NAMES = list_of(ARRAY) + b"q\x01" + b"".join(
     b"0}q\x01" + text("x" * 400) + b"h\x01s" + b"q\x01" for _ in range(3)
 )  # fmt: skip
@@ -296,7 +296,7 @@ STREAMS = {
     "half a million marks": pickled(b"(" * (MILLION // 2)),
     "half a million lists": pickled(b"(" + b"]" * (MILLION // 2) + b"l"),
     "half a million dictionaries": pickled(b"(" + b"}" * (MILLION // 2) + b"l"),
-    "dictionaries of one entry": pickled(b"(" + b"}NNs" * (MILLION // 8) + b"l"),
+    "dictionaries of one entry": pickled(b"(" + b"}K\1Ns" * (MILLION // 9) + b"l"),
     "half a million places in the memo": pickled(b"N" + b"\x94" * (MILLION // 2)),
     "half a million copies": pickled(b"(N" + b"2" * (MILLION // 2) + b"l"),
     "a million steps that leave nothing": pickled(b"N0" * (MILLION // 2) + list_of(ARRAY)),
@@ -308,11 +308,12 @@ STREAMS = {
     "a list that holds itself twice": pickled(b"]q\0" + b"h\0ah\0a" + ARRAY + b"a"),
     "a dictionary that holds itself": pickled(b"}q\0" + text("x") + b"h\0s"),
     "a checkpoint that holds itself": pickled(b"}q\0" + text("model") + b"h\0s"),
-    "a tuple that holds itself": pickled(b"]q\0h\0\x85ah\0"),
+    "a tuple that holds itself": pickled(b"]q\0h\0\x85a"),
     "a billion laughs": pickled(LAUGHS),
     "a million names for an array": pickled(
-        list_of(ARRAY + b"q\0", *([b"h\0"] * 1000)) + b"q\x01" + list_of(*([b"h\x01"] * 1000))
+        list_of(ARRAY + b"q\0", *([b"h\0"] * 1000)) + b"q\x010" + list_of(*([b"h\x01"] * 1000))
     ),
+    "a billion laughs without an array": pickled(LAUGHS.replace(ARRAY, b"N")),
     "a name of a thousand characters": pickled(LONG_NAMES),
     "a key of a million characters": pickled(b"}" + text("x" * MILLION) + ARRAY + b"s"),
     "two arrays of one name": pickled(b"}(K\x01" + ARRAY + text("1") + ARRAY + b"u"),
@@ -391,7 +392,7 @@ CONTAINERS = {"pickle": lambda pickle: pickle, "zip": torch_zip, "legacy": torch
 
 def test_every_class_has_its_cases():
     classes = (CODE, NAMES, WRONG_USE, ARRAYS, STREAMS, TENSORS, LEGACY)
-    assert [len(cases) for cases in classes] == [34, 133, 37, 47, 84, 27, 11]
+    assert [len(cases) for cases in classes] == [34, 133, 37, 47, 85, 27, 11]
 
 
 @pytest.mark.parametrize("container", CONTAINERS)

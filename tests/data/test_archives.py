@@ -94,3 +94,15 @@ def test_a_list_of_members_that_is_too_long_is_an_error(monkeypatch):
         open_archive(archive({"a" * 60: b"", "b" * 60: b""}), "reader: x.zip", 1000),
     ):
         pass
+
+
+def test_members_in_one_place_are_an_error():
+    """A bomb may list the same bytes many times (Fifield, "A better zip bomb", 2019)."""
+    content = bytearray(archive({"a": b"x" * 50, "b": b"y" * 50}).getvalue())
+    second = content.rindex(b"PK\x01\x02")
+    content[second + 42 : second + 46] = bytes(4)
+    with (
+        pytest.raises(FormatError, match=r"reader: x.zip: expected members one after another, 'b' lies in another"),
+        open_archive(io.BytesIO(content), "reader: x.zip", 1000),
+    ):
+        pass
