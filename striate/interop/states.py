@@ -23,6 +23,7 @@ State: TypeAlias = dict[str, Array]
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 #: How pickles begin: with a protocol; before there were any, with a mark, a container, or a name.
 PICKLES = (*(bytes([0x80, protocol]) for protocol in range(2, HIGHEST_PROTOCOL + 1)), b"(", b"]", b"}", b"c")
+SAFETENSORS = b"\0\0\0{"  # the end of the header's length, and its beginning
 TAR = (257, b"ustar")  # position and bytes
 #: How many times the file's size the arrays in it may take, unpacked, expanded and as float32.
 EXPANSION = 2
@@ -59,7 +60,7 @@ def read_state(path: str | os.PathLike[str]) -> State:
             state = _zip(path, file, limit)
         elif head.startswith(NUMPY):
             state = {"0": read_npy(path, max_bytes=limit)}
-        elif head[8:9] == b"{":
+        elif head[5:9] == SAFETENSORS:
             state = read_safetensors(path)
         elif torch_files.MAGIC.match(head):
             state = _arrays(path, torch_files.read_legacy(path, file), limit)

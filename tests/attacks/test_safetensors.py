@@ -69,7 +69,7 @@ CASES = {
     "a key twice": file_of(GOOD[:-1] + ", " + GOOD[1:]),
     "a key of an entry twice": file_of(GOOD.replace('"shape": [4]', '"shape": [4], "shape": [4]')),
     "bad UTF-8": file_of(GOOD.encode().replace(b'"a"', b'"\xff"')),
-    "half a pair": file_of(b"\xef\xbb\xbf" + GOOD.encode()),
+    "a byte order mark": file_of(b"\xef\xbb\xbf" + GOOD.encode()),
     "NaN": file_of(GOOD.replace("[4]", "[NaN]")),
     "Infinity": file_of(GOOD.replace("16", "Infinity")),
     "1e999": file_of(GOOD.replace("16", "1e999")),
