@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from striate.data.archives import Archive
 from striate.data.files import read_at_most
-from striate.interop.pickled import Storage, storage
+from striate.interop.pickled import ElementType, Storage, storage
 from striate.interop.pickles import unpickle
 from striate.interop.refusal import refuse, refuse_size
 
@@ -27,6 +27,7 @@ DATA = "/data.pkl"
 #: Members that only archives with code in them have.
 CODE = re.compile(r"[^/]*/(constants\.pkl|code/.*|models/.*|serialized_\w+\.json)")
 BYTE_ORDERS = {b"little": "<", b"big": ">"}
+MAX_FACTS = 4096  # bytes of each of the three pickles before the object
 MAX_PICKLE = 64 << 20  # bytes of data.pkl, which holds no numbers
 
 
@@ -39,7 +40,7 @@ class Storages:
     """
 
     def __init__(self, order: str, read: Callable[[Storage], bytearray]):
-        self.named: dict[str, Storage] = {}
+        self.named: dict[str, tuple[ElementType, int]] = {}  # type and number of elements
         self._order, self._read = order, read
         self._contents: dict[str, bytearray] = {}
 
@@ -50,7 +51,7 @@ class Storages:
             ValueError: it is no reference, or another one to the same storage says something else.
         """
         block = storage(reference, self.content)
-        if self.named.setdefault(block.key, block) != block:
+        if self.named.setdefault(block.key, (block.type, block.count)) != (block.type, block.count):
             raise ValueError(f"expected one type and length for the storage {block.key[:80]!r}")
         return block
 
@@ -74,7 +75,7 @@ def read_zip(path: Path, archive: Archive) -> Any:
         refuse(path, f"expected one data.pkl, got {name[:80]!r} and {more[0][:80]!r}")
     folder = name.removesuffix(DATA)
     if archive[name].file_size > MAX_PICKLE:
-        refuse_size(path, f"expected {name} of at most {MAX_PICKLE:,} bytes, got {archive[name].file_size:,}")
+        refuse_size(path, f"expected {name[:80]!r} of at most {MAX_PICKLE:,} bytes, got {archive[name].file_size:,}")
     byte_order = archive.read(f"{folder}/byteorder") if f"{folder}/byteorder" in archive else b"little"
     if bytes(byte_order) not in BYTE_ORDERS:
         refuse(path, f"expected the byte order little or big, got {bytes(byte_order[:20])!r}")
@@ -111,21 +112,19 @@ def read_legacy(path: Path, file: BufferedReader) -> Any:
             refuse(path, f"expected {block.nbytes:,} bytes in the storage {block.key[:80]!r}, got {len(content):,}")
         return content
 
-    def load(persistent: Callable[[Any], Storage] | None = None) -> Any:
-        return unpickle(file, size, path, persistent)
-
+    _, version, _ = (unpickle(file, min(size, file.tell() + MAX_FACTS), path) for _ in range(3))
     storages = Storages("<", read)
-    _, version, _, tree, keys = load(), load(), load(), load(storages.refer), load()
+    tree, keys = unpickle(file, size, path, storages.refer), unpickle(file, size, path)
     if version != VERSION:
         refuse(path, f"expected PyTorch's format {VERSION}, got another")
     if type(keys) is not list or not all(type(key) is str for key in keys) or sorted(keys) != sorted(storages.named):
         refuse(path, "expected each storage that the tensors are in once")
     for key in keys:
-        block, count = storages.named[key], int.from_bytes(file.read(8), "little")
-        if count != block.count:
-            refuse(path, f"expected {block.count:,} elements in the storage {key[:80]!r}, got {count:,}")
+        (kind, expected), count = storages.named[key], int.from_bytes(file.read(8), "little")
+        if count != expected:
+            refuse(path, f"expected {expected:,} elements in the storage {key[:80]!r}, got {count:,}")
         begins[key] = file.tell()
-        file.seek(block.nbytes, os.SEEK_CUR)
+        file.seek(count * kind.itemsize, os.SEEK_CUR)
     if file.tell() != size:
         refuse(path, f"expected {file.tell():,} bytes, got {size:,}")
     return tree

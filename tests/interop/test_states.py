@@ -306,7 +306,7 @@ def test_R4_no_such_file(tmp_path):
 
 def test_R3_a_long_data_pkl_is_not_unpacked(save, monkeypatch):
     monkeypatch.setattr(states.torch_files, "MAX_PICKLE", 100)
-    with pytest.raises(LimitError, match=r"expected archive/data.pkl of at most 100 bytes, got 200"):
+    with pytest.raises(LimitError, match=r"expected 'archive/data.pkl' of at most 100 bytes, got 200"):
         read_state(save(torch_zip(bytes(200))))
 
 
