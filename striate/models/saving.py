@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from striate.configurable import free_name
+from striate.data import strict_json
 from striate.data.drawing import Preprocessing
 from striate.data.files import write_atomically
 from striate.data.photo import KIND as PHOTO
@@ -182,11 +183,9 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     text = metadata.get("striate", "")
     if not text:
         _refuse(path, "it was not written by Striate: its metadata has no entry 'striate'")
-    if len(text) > MAX_METADATA:
-        _refuse(path, f"its description is larger than {MAX_METADATA} bytes")
     try:
-        description = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
-    except (ValueError, RecursionError) as error:
+        description = strict_json.parse(text, MAX_METADATA)
+    except ValueError as error:
         _refuse(path, f"its description is not valid JSON: {error}")
     if not isinstance(description, dict) or description.get("version") != VERSION:
         _refuse(path, f"expected a description of version {VERSION}")
@@ -198,17 +197,6 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
 
 def _refuse(path: Path, reason: str) -> NoReturn:
     raise FormatError(f"load_model: cannot open {path}: {reason}.") from None
-
-
-def _no_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not JSON")
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice")
-    return found
 
 
 @contextmanager
