@@ -1,4 +1,4 @@
-"""JSON that somebody else wrote: what the standard leaves to readers is refused, and so is what would exhaust memory."""
+"""JSON that somebody else wrote: what readers disagree on is refused, and so is what would exhaust memory."""
 
 import json
 import math

@@ -40,6 +40,14 @@ class Group:
     groups: dict[str, "Group"] = field(default_factory=dict)
     arrays: dict[str, Dataset] = field(default_factory=dict)
 
+    def walk(self) -> Iterator[Dataset]:
+        """All arrays in this group and those below it."""
+        waiting = [self]
+        while waiting:
+            group = waiting.pop()
+            yield from group.arrays.values()
+            waiting += group.groups.values()
+
     def find(self, path: str) -> "Group | Dataset | None":
         """What lies at a path such as "layers/conv2d/vars/0"; None: nothing."""
         *folders, last = [part for part in path.split("/") if part] or [""]
