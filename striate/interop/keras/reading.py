@@ -1,5 +1,6 @@
 """Keras's files: ``.keras`` archives and ``.h5``, told apart by their content."""
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -59,7 +60,7 @@ def read_keras(path: str | os.PathLike[str]) -> Model:
         path,
         contents.config,
         not contents.version.startswith("3"),
-        sum(array.size for array in contents.root.walk()),
+        sum(math.prod(array.shape) for array in contents.root.walk()),
         lambda matching: matching.match(contents.root),
     )
 
@@ -94,7 +95,7 @@ def model_from(
         path: of the file.
         config: the description.
         legacy: whether the file is older than Keras 3.
-        size: bytes of all weights in the file.
+        size: how many numbers the file's weights hold.
         match: pairs the model's variables with the file's arrays.
     """
     builder = Builder(legacy)

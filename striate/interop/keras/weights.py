@@ -11,11 +11,14 @@ Before, and in ``.h5`` files still, a group for each layer lists its variables, 
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from striate.configurable import snake_case
-from striate.graph import Variable
+from striate.graph import Shape, Variable
 from striate.interop.hdf5 import Dataset, Group
 from striate.interop.keras.objects import shown
 from striate.layers.layer import Layer
@@ -25,12 +28,24 @@ from striate.models import Model, Sequential
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 
 
+class Stored(Protocol):
+    """An array in a file."""
+
+    name: str
+    shape: Shape
+    dtype: np.dtype[Any]
+
+    def read(self) -> NDArray[Any]:
+        """Its numbers."""
+        ...
+
+
 class Pair(NamedTuple):
     """A variable, and the array that becomes its value."""
 
     name: str
     variable: Variable
-    array: Dataset
+    array: Stored
 
 
 class Matching:
@@ -65,7 +80,7 @@ class Matching:
         for pair in self.pairs:
             pair.variable.assign(pair.array.read())
 
-    def pair(self, name: str, variables: list[Variable], arrays: list[Dataset]) -> None:
+    def pair(self, name: str, variables: list[Variable], arrays: Sequence[Stored]) -> None:
         """A layer's variables and arrays, in order."""
         if len(variables) != len(arrays):
             self.reasons.append(f"{name}: expected {len(variables)} arrays, got {len(arrays)}")
@@ -84,6 +99,23 @@ class Matching:
         """A network's layers that have variables, in the file's order."""
         layers = self._order.get(network, list(network.sublayers()))
         return [layer for layer in layers if isinstance(layer, Layer) and layer.weights]
+
+    # TensorFlow.js: by layer and variable alone
+
+    def by_variable(self, arrays: Sequence[Stored]) -> None:
+        """Pair all variables with arrays called after them, such as "conv2d/kernel"."""
+        named = list(self._variables(self.model))
+        ours, theirs = dict(named), {layer_and_variable(array.name): array for array in arrays}
+        if len(ours) < len(named) or len(theirs) < len(arrays):
+            self.reasons.append("two of its weights have the same names of layer and variable")
+        for key in [*ours, *(key for key in theirs if key not in ours)]:
+            name = "/".join(key)
+            if key not in theirs:
+                self.reasons.append(f"the weight {name} is missing")
+            elif key not in ours:
+                self.reasons.append(f"the weight {name} belongs to no layer")
+            else:
+                self.pair(key[0], [ours[key]], [theirs[key]])
 
     # Keras 3: numbered within their class
 
@@ -125,7 +157,7 @@ class Matching:
             elif name not in ours:
                 self.reasons.append(f"{shown(name)}: there is no such layer")
             elif isinstance(ours[name], Model):
-                self.nested(name, ours[name], theirs[name])
+                self._nested(name, ours[name], theirs[name])
             else:
                 self.pair(name, ours[name].weights, list(theirs[name].values()))
 
@@ -140,7 +172,7 @@ class Matching:
                 self.reasons.append(f"{layer}/{name}: there is no such array")
         return found
 
-    def nested(self, name: str, network: Layer, arrays: dict[str, Dataset]) -> None:
+    def _nested(self, name: str, network: Layer, arrays: dict[str, Dataset]) -> None:
         """A network's variables and arrays: by layer and variable where that tells them apart, else in order."""
         ours = dict(self._variables(network))
         theirs = {layer_and_variable(key): array for key, array in arrays.items()}
