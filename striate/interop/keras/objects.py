@@ -5,9 +5,11 @@ Since Keras 3 an object is written ``{"module": …, "class_name": …, "config"
 people's, which are refused.
 """
 
+import inspect
 from typing import Any, NamedTuple
 
 from striate import ops
+from striate.configurable import Names
 from striate.layers import initializers, regularizers
 
 #: The packages that Keras has lived in.
@@ -48,17 +50,23 @@ def parse_object(value: Any) -> Object:
     return Object(name, value.get("config", {}))
 
 
-def initializer(value: Any) -> Any:
-    """An initializer as `striate.layers.initializers.get` takes it."""
-    name, config = parse_object(value)
-    if name == "VarianceScaling" and isinstance(config, dict) and config.get("distribution") == "normal":
+def initializer(value: Any) -> dict[str, Any]:
+    """An initializer as `striate.layers.initializers.get` takes it.
+
+    It says where weights came from before the file's were trained, so arguments that we do not have are left out.
+    """
+    name, config = _known("initializer", parse_object(value), initializers.NAMES)
+    ours = inspect.signature(initializers.NAMES.find(name)).parameters.keys() - {"seed"}
+    if config.get("distribution") == "normal":
         config = {**config, "distribution": "truncated_normal"}  # what Keras meant by it before version 2.2.3
-    return _known("initializer", initializers.NAMES, Object(name, config), {"dtype", "seed"})
+    return _made("initializer", initializers.NAMES, name, {key: config[key] for key in config if key in ours})
 
 
-def regularizer(value: Any) -> Any:
+def regularizer(value: Any) -> dict[str, Any] | None:
     """A regularizer as `striate.layers.regularizers.get` takes it."""
-    return _known("regularizer", regularizers.NAMES, parse_object(value), set()) if value is not None else None
+    if value is None:
+        return None
+    return _made("regularizer", regularizers.NAMES, *_known("regularizer", parse_object(value), regularizers.NAMES))
 
 
 def constraint(value: Any) -> None:
@@ -95,18 +103,20 @@ def check_type(value: Any) -> None:
         raise RefusedError(f"expected floats, got the type {shown(value)}")
 
 
-def _known(kind: str, names: Any, thing: Object, dropped: set[str]) -> dict[str, Any]:
+def _known(kind: str, thing: Object, names: Names[Any]) -> Object:
+    """The object again, if its name is in the table."""
+    if not isinstance(thing.config, dict) or thing.name.replace("_", "").lower() not in names:
+        raise RefusedError(f"there is no {kind} {shown(thing.name)}")
+    return thing
+
+
+def _made(kind: str, names: Names[Any], name: str, config: dict[str, Any]) -> dict[str, Any]:
     """The object's description, once one has been made of it."""
-    if not isinstance(thing.config, dict):
-        raise RefusedError(f"expected the arguments of {thing.name}, got {shown(thing.config)}")
-    description = {
-        "class_name": thing.name,
-        "config": {key: value for key, value in thing.config.items() if key not in dropped},
-    }
+    description = {"class_name": name, "config": config}
     try:
         names.make(description)
     except (ValueError, TypeError) as error:
-        raise RefusedError(f"{kind} {thing.name}: {str(error).rstrip('.')}") from None
+        raise RefusedError(f"{kind} {name}: {str(error).rstrip('.')}") from None
     return description
 
 
