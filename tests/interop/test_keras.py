@@ -176,3 +176,350 @@ def test_A6_every_layer_gives_what_keras_gives(
     model = keras.Model(inputs, layer(inputs if isinstance(shapes, list) else inputs[0]))
     opened = check_round_trip(model, tmp_path, kind)
     assert opened.layers[-1].name == layer.name
+
+
+# How layers are put together
+
+
+def residual() -> Any:
+    x = inputs = keras.Input((8, 8, 3), name="picture")
+    x = keras.layers.Conv2D(4, 3, padding="same", name="first")(x)
+    branch = keras.layers.Conv2D(4, 3, padding="same", use_bias=False)(x)
+    branch = keras.layers.BatchNormalization()(branch)
+    x = keras.layers.Add()([x, keras.layers.ReLU()(branch)])
+    return keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(keras.layers.Flatten()(x)), name="residual")
+
+
+def sequential() -> Any:
+    return keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten(), keras.layers.Dense(3)], name="row"
+    )
+
+
+def shared_twice() -> Any:
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    dense = keras.layers.Dense(4, name="both")
+    return keras.Model([a, b], keras.layers.Subtract()([dense(dense(a)), dense(b)]))
+
+
+def two_outputs() -> Any:
+    a, b = keras.Input((4,)), keras.Input((3,))
+    x = keras.layers.Concatenate()([a, b])
+    return keras.Model([a, b], [keras.layers.Dense(2)(x), keras.layers.Dense(3)(x)])
+
+
+def block(name: str) -> Any:
+    inputs = keras.Input((6, 6, 4))
+    x = keras.layers.Conv2D(4, 3, padding="same")(inputs)
+    return keras.Model(inputs, keras.layers.BatchNormalization()(x), name=name)
+
+
+def nested() -> Any:
+    inputs = keras.Input((6, 6, 4))
+    x = block("one")(inputs)
+    x = keras.layers.Conv2D(4, 1)(x)
+    x = keras.Sequential([keras.Input((6, 6, 4)), keras.layers.Conv2D(2, 3), block_of_two()], name="tail")(x)
+    return keras.Model(inputs, keras.layers.Flatten()(x))
+
+
+def block_of_two() -> Any:
+    inputs = keras.Input((4, 4, 2))
+    return keras.Model(inputs, keras.layers.PReLU(shared_axes=[1, 2])(keras.layers.Conv2D(3, 2)(inputs)), name="inner")
+
+
+def nested_shared() -> Any:
+    """An inner network that is called three times, one of its outputs being the model's."""
+    inputs = keras.Input((6, 6, 4))
+    inner = block("twice")
+    first = inner(inputs)
+    second = inner(keras.layers.ReLU()(first))
+    return keras.Model(inputs, [second, inner(second), keras.layers.Add()([first, second])])
+
+
+def nested_sequential_shared() -> Any:
+    inputs = keras.Input((4,))
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4), keras.layers.ReLU()])
+    first = inner(inputs)
+    return keras.Model(inputs, [inner(first), keras.layers.Subtract()([first, inputs]), inner(inner(first))])
+
+
+def frozen_inside() -> Any:
+    inputs = keras.Input((6, 6, 4))
+    base = block("base")
+    base.trainable = False
+    tail = keras.Model(base.input, keras.layers.Conv2D(4, 1)(base.output), name="outer")
+    tail.layers[1].trainable = True
+    return keras.Model(inputs, keras.layers.Flatten()(tail(inputs)))
+
+
+def operations() -> Any:
+    """What a program writes as ``x / 2 + y``, and functions of keras.ops."""
+    inputs = keras.Input((4,))
+    x = keras.layers.Dense(4)(inputs)
+    y = (x / 2.0 + inputs) * x - 1.0
+    return keras.Model(inputs, keras.ops.maximum(keras.ops.sqrt(keras.ops.exp(y)), 0.5 * y))
+
+
+def inner_with_two_inputs() -> Any:
+    a, b = keras.Input((4,)), keras.Input((4,))
+    inner = keras.Model([a, b], keras.layers.Multiply()([keras.layers.Dense(4)(a), b]), name="product")
+    c, d = keras.Input((4,)), keras.Input((4,))
+    return keras.Model([c, d], inner([d, inner([c, d])]))
+
+
+def many_of_a_class() -> Any:
+    """More than ten convolutions, so that conv2d_10 comes after conv2d_9."""
+    x = inputs = keras.Input((4, 4, 2))
+    for _ in range(13):
+        x = keras.layers.Conv2D(2, 1, activation="tanh")(x)
+    return keras.Model(inputs, x)
+
+
+NETWORKS = [
+    residual, sequential, shared_twice, two_outputs, nested, nested_shared, nested_sequential_shared, frozen_inside,
+    inner_with_two_inputs, many_of_a_class,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("make", NETWORKS, ids=lambda make: make.__name__)
+def test_A6_networks_give_what_keras_gives(tmp_path: Path, kind: str, make: Any) -> None:
+    check_round_trip(make(), tmp_path, kind)
+
+
+def test_A6_operations_give_what_keras_gives(tmp_path: Path) -> None:
+    check_round_trip(operations(), tmp_path, "keras")
+    with pytest.raises(FormatError, match=r"layer 'exp\w*' \(Exp\): there is no such layer here; layer 'sqrt"):
+        check_round_trip(operations(), tmp_path, "h5")  # which does not say where they are from; nor does Keras open it
+
+
+def test_names_stay(tmp_path: Path) -> None:
+    opened = check_round_trip(residual(), tmp_path, "keras")
+    assert opened.name == "residual"
+    assert opened.layers[1].name == "first"
+    assert opened.input_names == ["picture"]
+    assert opened.classes == ()
+
+
+def test_what_was_opened_can_be_saved_and_trained(tmp_path: Path) -> None:
+    opened = check_round_trip(residual(), tmp_path, "keras")
+    x = np.random.default_rng(0).random((4, 8, 8, 3), np.float32)
+    before = opened.predict(x)
+    opened.save(tmp_path / "ours.safetensors")
+    from striate.models import load_model
+
+    np.testing.assert_array_equal(load_model(tmp_path / "ours.safetensors").predict(x), before)
+    opened.compile("sgd", "sparse_categorical_crossentropy")
+    opened.fit(x, np.array([0, 1, 2, 0]), verbose=0)
+    assert (opened.predict(x) != before).any()
+
+
+# What Keras before version 3 wrote
+
+
+def legacy_file(path: Path, config: Any, weights: dict[str, dict[str, Array]], version: str = "2.4.0") -> Path:
+    """A whole-model ``.h5`` file as Keras 2 writes it."""
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = json.dumps(config).encode()
+        file.attrs["keras_version"] = version.encode()
+        group = file.create_group("model_weights")
+        write_legacy_weights(group, weights)
+    return path
+
+
+def write_legacy_weights(group: Any, weights: dict[str, dict[str, Array]]) -> None:
+    group.attrs["layer_names"] = [name.encode() for name in weights]
+    for layer, arrays in weights.items():
+        folder = group.create_group(layer)
+        folder.attrs["weight_names"] = [name.encode() for name in arrays]
+        for name, array in arrays.items():
+            folder[name] = array
+
+
+def conv_config(name: str, **settings: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "trainable": True,
+        "dtype": "float32",
+        "filters": 2,
+        "kernel_size": [3, 3],
+        "strides": [1, 1],
+        "padding": "valid",
+        "data_format": "channels_last",
+        "dilation_rate": [1, 1],
+        "activation": "linear",
+        "use_bias": True,
+        "kernel_initializer": {
+            "class_name": "VarianceScaling",
+            "config": {"scale": 1.0, "mode": "fan_avg", "distribution": "normal", "seed": None, "dtype": "float32"},
+        },
+        "bias_initializer": {"class_name": "Zeros", "config": {"dtype": "float32"}},
+        "kernel_regularizer": {"class_name": "L1L2", "config": {"l1": 0.0, "l2": 0.01}},
+        "bias_regularizer": None,
+        "activity_regularizer": None,
+        "kernel_constraint": {"class_name": "MaxNorm", "config": {"max_value": 2, "axis": 0}},
+        "bias_constraint": None,
+        **settings,
+    }
+
+
+def conv_weights(layer: str, seed: int = 0) -> dict[str, Array]:
+    generator = np.random.default_rng(seed)
+    kernel = generator.standard_normal((3, 3, 1, 2)).astype(np.float32)
+    return {f"{layer}/kernel_1:0": kernel, f"{layer}/bias_1:0": generator.standard_normal(2).astype(np.float32)}
+
+
+def expected_of_conv(arrays: dict[str, Array], x: Array) -> Array:
+    layer = keras.layers.Conv2D(2, 3)
+    layer.build(x.shape)
+    layer.set_weights(list(arrays.values()))
+    return np.asarray(layer(x).detach())
+
+
+@pytest.mark.parametrize("as_list", [True, False])
+def test_A6_a_sequential_model_of_keras_2(tmp_path: Path, as_list: bool) -> None:
+    """The input's shape stands in the first layer; the oldest have the layers as the configuration itself."""
+    layers = [
+        {"class_name": "Conv2D", "config": conv_config("conv", batch_input_shape=[None, 6, 5, 1])},
+        {
+            "class_name": "BatchNormalizationV1",
+            "config": {"name": "bn", "axis": [3], "epsilon": 0.001, "fused": True, "renorm": False, "momentum": 0.99},
+        },
+    ]
+    config = {"class_name": "Sequential", "config": layers if as_list else {"name": "old", "layers": layers}}
+    ones = np.ones(2, np.float32)
+    bn = {f"bn/{name}:0": ones * value for name, value in (("gamma", 2), ("beta", 3), ("moving_mean", 5))}
+    arrays = conv_weights("conv")
+    path = legacy_file(tmp_path / "m.h5", config, {"conv": arrays, "bn": {**bn, "bn/moving_variance:0": ones * 4}})
+    model = read_keras(path)
+    x = np.random.default_rng(1).random((2, 6, 5, 1), np.float32)
+    normalized = 2 * (expected_of_conv(arrays, x) - 5) / np.sqrt(4.001) + 3
+    np.testing.assert_allclose(model.predict(x), normalized, rtol=1e-5, atol=1e-5)
+
+
+def test_A6_a_functional_model_of_keras_2_with_inner_networks(tmp_path: Path) -> None:
+    """Calls as lists; inner networks are counted from 1; the weights of an inner network in one list."""
+    inner = {
+        "name": "inner",
+        "layers": [
+            {
+                "class_name": "InputLayer",
+                "name": "in",
+                "config": {"batch_input_shape": [None, 6, 6, 1], "dtype": "float32", "sparse": False, "name": "in"},
+                "inbound_nodes": [],
+            },
+            {
+                "class_name": "Conv2D",
+                "name": "conv",
+                "config": conv_config("conv"),
+                "inbound_nodes": [[["in", 0, 0, {}]]],
+            },
+        ],
+        "input_layers": [["in", 0, 0]],
+        "output_layers": [["conv", 0, 0]],
+    }
+    begin = {"batch_input_shape": [None, 6, 6, 1], "dtype": "float32", "sparse": False, "ragged": False, "name": "x"}
+    config = {
+        "name": "outer",
+        "layers": [
+            {"class_name": "InputLayer", "name": "x", "config": begin, "inbound_nodes": []},
+            {
+                "class_name": "LeakyReLU",
+                "name": "leaky",
+                "config": {"name": "leaky", "alpha": 0.5},
+                "inbound_nodes": [[["x", 0, 0, {}]]],
+            },
+            {
+                "class_name": "Functional",
+                "name": "inner",
+                "config": inner,
+                "inbound_nodes": [[["x", 0, 0, {}]], ["leaky", 0, 0, {"training": False}]],
+            },
+            {
+                "class_name": "Subtract",
+                "name": "minus",
+                "config": {"name": "minus", "trainable": True, "dtype": "float32"},
+                "inbound_nodes": [[["inner", 1, 0, {}], ["inner", 2, 0, {}]]],
+            },
+        ],
+        "input_layers": [["x", 0, 0]],
+        "output_layers": [["minus", 0, 0], ["inner", 2, 0]],
+    }
+    arrays = conv_weights("conv")
+    path = legacy_file(
+        tmp_path / "m.h5",
+        {"class_name": "Model", "config": config},
+        {"x": {}, "leaky": {}, "inner": arrays, "minus": {}},
+    )
+    x = np.random.default_rng(1).standard_normal((2, 6, 6, 1)).astype(np.float32)
+    minus, second = read_keras(path).predict(x)
+    leaky = expected_of_conv(arrays, np.where(x > 0, x, 0.5 * x))
+    np.testing.assert_allclose(second, leaky, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(minus, expected_of_conv(arrays, x) - leaky, rtol=1e-5, atol=1e-5)
+
+
+def test_long_lists_of_names_are_cut_into_parts(tmp_path: Path) -> None:
+    config = {"class_name": "Sequential", "config": [
+        {"class_name": "Conv2D", "config": conv_config("conv", batch_input_shape=[None, 6, 5, 1])}
+    ]}  # fmt: skip
+    arrays = conv_weights("conv")
+    path = legacy_file(tmp_path / "m.h5", config, {"conv": arrays})
+    with h5py.File(path, "r+") as file:
+        attributes = file["model_weights/conv"].attrs
+        kernel, bias = attributes["weight_names"]
+        del attributes["weight_names"]
+        attributes["weight_names1"], attributes["weight_names0"] = [bias], [kernel]
+    np.testing.assert_array_equal(read_keras(path).get_weights()[0], next(iter(arrays.values())))
+
+
+# Weights alone
+
+
+@pytest.mark.parametrize("name", ["m.weights.h5", "m.keras", "m.h5"])
+def test_A6_weights_for_a_model_that_is_there(tmp_path: Path, name: str) -> None:
+    theirs = nested()
+    randomize(theirs)
+    theirs.save(tmp_path / "whole.h5")
+    ours = read_keras(tmp_path / "whole.h5")
+    expected = ours.get_weights()
+    ours.set_weights([0 * value for value in expected])
+    theirs.save_weights(tmp_path / name) if "weights" in name else theirs.save(tmp_path / name)
+    read_keras_weights(tmp_path / name, ours)
+    for got, value in zip(ours.get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(got, value)
+
+
+def test_A6_weights_alone_of_keras_2(tmp_path: Path) -> None:
+    from striate import layers
+    from striate.models import Input, Sequential
+
+    arrays = conv_weights("elsewhere")
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        write_legacy_weights(file, {"conv": arrays})
+    model = Sequential([Input((5, 5, 1)), layers.Conv2D(2, 3, name="conv")])
+    read_keras_weights(tmp_path / "w.h5", model)
+    for got, value in zip(model.get_weights(), arrays.values(), strict=True):
+        np.testing.assert_array_equal(got, value)
+    with pytest.raises(FormatError, match=r"it holds weights only. Build the model, then call read_keras_weights"):
+        read_keras(tmp_path / "w.h5")
+
+
+def test_A6_archives_of_keras_2(tmp_path: Path) -> None:
+    """TensorFlow 2.12 to 2.15 count layers with weights twice: conv2d, conv2d_2."""
+    theirs = many_of_a_class()
+    randomize(theirs)
+    theirs.save(tmp_path / "m.keras")
+    expected = read_keras(tmp_path / "m.keras").get_weights()
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    (tmp_path / "w.h5").write_bytes(members["model.weights.h5"])
+    with h5py.File(tmp_path / "w.h5", "r+") as file:
+        file.move("layers", "old")
+        for i in range(13):
+            file.move(f"old/conv2d_{i}" if i else "old/conv2d", f"_layer_checkpoint_dependencies/conv2d_{2 * i}")
+        file.move("_layer_checkpoint_dependencies/conv2d_0", "_layer_checkpoint_dependencies/conv2d")
+    model = read_keras(tmp_path / "m.keras")
+    model.set_weights([0 * value for value in expected])
+    read_keras_weights(tmp_path / "w.h5", model)
+    for got, value in zip(model.get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(got, value)

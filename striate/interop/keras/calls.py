@@ -110,7 +110,8 @@ class Calls:
 
 def _check_settings(settings: dict[str, Any]) -> None:
     for name, value in settings.items():
-        if value not in (None, False):
+        masks = value if name == "mask" and isinstance(value, list) else [value]  # one for each input
+        if any(one not in (None, False) for one in masks):
             raise RefusedError(f"a layer is called with {shown(name)} = {shown(value)}, which is not offered here")
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from striate import ops
 from striate.configurable import Names
+from striate.errors import ArgumentError
 from striate.layers import initializers, regularizers
 
 #: The packages that Keras has lived in.
@@ -105,8 +106,12 @@ def check_type(value: Any) -> None:
 
 def _known(kind: str, thing: Object, names: Names[Any]) -> Object:
     """The object again, if its name is in the table."""
-    if not isinstance(thing.config, dict) or thing.name.replace("_", "").lower() not in names:
-        raise RefusedError(f"there is no {kind} {shown(thing.name)}")
+    try:
+        names.find(thing.name)
+    except ArgumentError:
+        raise RefusedError(f"there is no {kind} {shown(thing.name)}") from None
+    if not isinstance(thing.config, dict):
+        raise RefusedError(f"expected the arguments of {thing.name}, got {shown(thing.config)}")
     return thing
 
 
