@@ -98,7 +98,7 @@ def load_model(filepath: str | Path) -> "Model":
         _refuse(path, "it holds weights only. Build the model, then call load_weights")
     budget = sum(array.size for array in tensors.values())
     try:
-        with weights_from_file(budget, "load_model"):
+        with weights_from_file(budget, "load_model: the architecture"):
             model: Model = from_description(description["model"])
         if not hasattr(model, "is_graph"):
             _refuse(path, f"it describes a {type(model).__name__}, not a model")
@@ -200,12 +200,12 @@ def _refuse(path: Path, reason: str) -> NoReturn:
 
 
 @contextmanager
-def weights_from_file(budget: int, where: str) -> "Iterator[None]":
+def weights_from_file(budget: int, what: str) -> "Iterator[None]":
     """While a network is rebuilt its variables start as zeros, and hold no more numbers than the file does.
 
     Arguments:
         budget: how many numbers the file holds.
-        where: the operation, for messages.
+        what: the message's beginning, such as "the architecture".
 
     Raises:
         FormatError: the network needs more.
@@ -216,7 +216,7 @@ def weights_from_file(budget: int, where: str) -> "Iterator[None]":
         nonlocal left
         left -= math.prod(shape)
         if left < 0:
-            raise FormatError(f"{where}: the architecture needs more weights than the {budget} in the file.")
+            raise FormatError(f"{what} needs more weights than the {budget} in the file.")
         return np.zeros(shape, np.float32)
 
     token = WEIGHT_SOURCE.set(zeros)

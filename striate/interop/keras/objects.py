@@ -98,8 +98,8 @@ def activation(value: Any, legacy: bool) -> str | None:
 def check_type(value: Any) -> None:
     """Raise RefusedError unless a layer computes in floats; here it will in float32."""
     if isinstance(value, dict):
-        config = parse_object(value).config
-        value = config.get("name") if isinstance(config, dict) else None
+        name, config = parse_object(value)
+        value = config.get("name", name) if isinstance(config, dict) else name
     if value is not None and value not in TYPES:
         raise RefusedError(f"expected floats, got the type {shown(value)}")
 

@@ -99,7 +99,7 @@ def model_from(
         match: pairs the model's variables with the file's arrays.
     """
     builder = Builder(legacy)
-    with weights_from_file(size, f"open_model: cannot open {path}"):
+    with weights_from_file(size, "the architecture"):
         model = builder.network(config)
     if model is None:
         refuse(path, *builder.reasons)
@@ -152,9 +152,7 @@ def _read_archive(path: str | os.PathLike[str]) -> Contents:
                 if name.startswith("/") or re.search(r"\\|:|(^|/)\.\.(/|$)", name):
                     refuse(path, f"the member {name!r} leads out of the archive")
             if missing := [name for name in (CONFIG, METADATA, WEIGHTS) if name not in archive]:
-                refuse(
-                    path, f"expected a .keras archive, which has {CONFIG}, {METADATA} and {WEIGHTS}; {missing} missing"
-                )
+                refuse(path, f"expected an archive with {CONFIG}, {METADATA} and {WEIGHTS}, {missing[0]} is missing")
             texts = {}
             for name in (CONFIG, METADATA):
                 if archive[name].file_size > strict_json.MAX_BYTES:
