@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 #: Bytes of text; the largest networks need a quarter of it.
 MAX_BYTES = 4 << 20
 #: Lists and objects, which take twenty times the memory of their brackets.
-MAX_CONTAINERS = 200_000
+MAX_CONTAINERS = 100_000
 MAX_DEPTH = 100
 
 

@@ -83,6 +83,7 @@ def read_tensorflowjs(path: str | os.PathLike[str]) -> Model:
         topology.get("model_config", topology),
         legacy=True,  # TensorFlow.js kept Keras 2's meanings
         size=sum(math.prod(weight.shape) for weight in weights),
+        stored=sum(weight.size for weight in weights),
         match=lambda matching: matching.by_variable(weights),
     )
 

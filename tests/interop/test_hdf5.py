@@ -32,6 +32,10 @@ def file_with(fill: Callable[[Any], Any], libver: Any = None) -> bytes:
     return memory.getvalue()
 
 
+def parse(content: bytes) -> Group:
+    return parse_hdf5(content, "memory", source.granted_to(len(content)))
+
+
 def check_same(ours: Group, theirs: Any) -> None:
     """Everything that h5py shows, ours shows too, and nothing else."""
     assert {*ours.groups, *ours.arrays} == set(theirs)
@@ -61,7 +65,7 @@ def check_same_attribute(ours: Any, theirs: Any) -> None:
 
 def check(fill: Callable[[Any], Any], libver: Any = None) -> Group:
     content = file_with(fill, libver)
-    ours = parse_hdf5(content, "memory")
+    ours = parse(content)
     check_same(ours, h5py.File(io.BytesIO(content)))
     return ours
 
@@ -104,7 +108,7 @@ def test_A6_numbers_of_every_type(version: str) -> None:
 
 def test_numbers_in_one_piece_are_not_copied() -> None:
     content = file_with(lambda file: file.create_dataset("a", data=np.arange(5.0)))
-    array = parse_hdf5(content, "memory").arrays["a"].read()
+    array = parse(content).arrays["a"].read()
     assert not array.flags.owndata
     assert not array.flags.writeable
 
@@ -158,7 +162,7 @@ def test_A6_compact_arrays_lie_in_the_header() -> None:
 
 
 def test_find_goes_down_a_path() -> None:
-    root = parse_hdf5(file_with(lambda file: file.create_dataset("a/b/c", data=[1, 2])), "memory")
+    root = parse(file_with(lambda file: file.create_dataset("a/b/c", data=[1, 2])))
     assert root.find("a/b") is root.groups["a"].groups["b"]
     assert root.find("/a/b/c") is root.groups["a"].groups["b"].arrays["c"]
     assert root.find("a/x/c") is None
@@ -302,7 +306,7 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
 def test_R3_what_is_not_read_is_refused_by_name(name: str) -> None:
     fill, message = REFUSED[name]
     with pytest.raises(FormatError, match=r"^open_model: cannot open memory: HDF5: (" + message + ")"):
-        parse_hdf5(file_with(fill), "memory")
+        parse(file_with(fill))
 
 
 NEW: dict[str, tuple[Callable[[Any], Any], str]] = {
@@ -321,7 +325,7 @@ NEW: dict[str, tuple[Callable[[Any], Any], str]] = {
 def test_R3_what_is_not_read_of_new_files_is_refused_by_name(name: str) -> None:
     fill, message = NEW[name]
     with pytest.raises(FormatError, match=message):
-        parse_hdf5(file_with(fill, "latest"), "memory")
+        parse(file_with(fill, "latest"))
 
 
 # Damage
@@ -434,7 +438,7 @@ DAMAGED: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 def read_all(content: bytes) -> None:
-    for array in parse_hdf5(content, "memory").walk():
+    for array in parse(content).walk():
         array.read()
 
 
@@ -457,20 +461,20 @@ def test_R3_two_attributes_of_one_name() -> None:
         file.attrs["one"], file.attrs["two"] = 1, 2
 
     with pytest.raises(FormatError, match=r"there are two attributes 'one'"):
-        parse_hdf5(file_with(fill).replace(b"two\0", b"one\0"), "memory")
+        parse(file_with(fill).replace(b"two\0", b"one\0"))
 
 
 def test_R3_a_compact_array_of_another_size() -> None:
     content = file_with(compact)
     place = content.index(struct.pack("<BBH3f", 3, 0, 12, 1, 2, 3))
     with pytest.raises(FormatError, match=r"expected 12 bytes in the array /a, got 4"):
-        parse_hdf5(patched(content, place + 2, b"\x04"), "memory")
+        parse(patched(content, place + 2, b"\x04"))
 
 
 def test_R3_checksums_of_chunks_are_checked() -> None:
     content = file_with(lambda file: file.create_dataset("a", data=np.full(99, 7777), chunks=(99,), fletcher32=True))
     place = content.index((7777).to_bytes(8, "little") * 3)
-    array = parse_hdf5(patched(content, place, b"\x62"), "memory").arrays["a"]
+    array = parse(patched(content, place, b"\x62")).arrays["a"]
     with pytest.raises(FormatError, match=r"a chunk of /a has another checksum than its bytes"):
         array.read()
 
@@ -479,13 +483,13 @@ def test_R3_headers_that_go_on_in_a_circle() -> None:
     place = header_of("a") + 16
     circle = struct.pack("<HHB3xQQ", 16, 16, 0, place, 24)
     with pytest.raises(FormatError, match=r"the object header at [\d,]+ goes on in a circle"):
-        parse_hdf5(patched(SMALL, place, circle), "memory")
+        parse(patched(SMALL, place, circle))
 
 
 def test_R3_structures_that_lie_on_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand names that all end in the same place would be read in full each."""
     content = file_with(lambda file: [file.create_group(f"{i:03}") for i in range(20)])
-    small_source = source.Source(content, "memory")
+    small_source = source.Source(content, "memory", 0)
     for _ in range(4):
         small_source.at(0, len(content), "all of it")
     with pytest.raises(
@@ -497,7 +501,7 @@ def test_R3_structures_that_lie_on_each_other(monkeypatch: pytest.MonkeyPatch) -
 def test_R3_too_many_structures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "MAX_STRUCTURES", 100)
     with pytest.raises(LimitError, match=r"it holds more than 100 structures"):
-        parse_hdf5(file_with(lambda file: [file.create_group(str(i)) for i in range(50)]), "memory")
+        parse(file_with(lambda file: [file.create_group(str(i)) for i in range(50)]))
 
 
 def test_R3_too_large_a_file(tmp_path: Path) -> None:
@@ -512,6 +516,6 @@ def test_R3_too_large_a_file(tmp_path: Path) -> None:
 
 def test_R3_the_depth_of_groups_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(groups, "MAX_DEPTH", 2)
-    parse_hdf5(file_with(lambda file: file.create_group("a/b")), "memory")
+    parse(file_with(lambda file: file.create_group("a/b")))
     with pytest.raises(FormatError, match=r"groups lie in one another more than 2 deep"):
-        parse_hdf5(file_with(lambda file: file.create_group("a/b/c")), "memory")
+        parse(file_with(lambda file: file.create_group("a/b/c")))

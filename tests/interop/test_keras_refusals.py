@@ -148,9 +148,9 @@ def test_R4_all_reasons_are_listed_at_once(tmp_path: Path) -> None:
 def test_R4_too_many_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from striate.interop.keras import networks
 
-    monkeypatch.setattr(networks, "MAX_NODES", 3)
+    monkeypatch.setattr(networks, "MAX_CALLS", 3)
     path = archive(tmp_path / "m.keras", row(relu, layer("ELU"), layer("ELU", name="b")))
-    with pytest.raises(FormatError, match=r"it has more than 3 layers and calls of layers"):
+    with pytest.raises(FormatError, match=r"it has more than 3 calls of layers"):
         read_keras(path)
 
 

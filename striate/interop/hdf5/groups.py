@@ -17,7 +17,7 @@ from striate.interop.hdf5.headers import (
     Header,
     not_in_a_heap,
 )
-from striate.interop.hdf5.source import UNDEFINED, Cursor, Source
+from striate.interop.hdf5.source import UNDEFINED, Cursor, Source, granted_to
 from striate.interop.hdf5.storage import Dataset
 from striate.interop.hdf5.types import Attribute, Heaps, read_attribute
 from striate.interop.refusal import refuse_size
@@ -79,12 +79,12 @@ def read_hdf5(path: str | os.PathLike[str], *, max_bytes: int = 4 * GIB) -> Grou
         size = os.fstat(file.fileno()).st_size
         if size > max_bytes:
             refuse_size(path, f"expected at most {max_bytes:,} bytes, got {size:,}. Raise max_bytes if you trust it")
-        return parse_hdf5(file.read(size), path)
+        return parse_hdf5(file.read(size), path, granted_to(size))
 
 
-def parse_hdf5(content: bytes | bytearray, path: str | os.PathLike[str]) -> Group:
-    """The same for a file's content; ``path`` is for messages."""
-    source = Source(content, path)
+def parse_hdf5(content: bytes | bytearray, path: str | os.PathLike[str], granted: int) -> Group:
+    """The same for a file's content; ``path`` is for messages, ``granted`` the most bytes that its arrays may take."""
+    source = Source(content, path, granted)
     heaps, seen, root = Heaps(source), set[int](), Group()
     waiting = deque([Place(_root_address(source), root, "", 0)])
     while waiting:

@@ -12,7 +12,12 @@ UNDEFINED = (1 << 64) - 1
 #: Headers, messages, links, keys and strings of a file; a network of a thousand layers with its optimizer has 100,000.
 MAX_STRUCTURES = 300_000
 #: What small files may ask for beyond a multiple of their size, in bytes.
-SLACK = 64 << 20
+SLACK = 24 << 20
+
+
+def granted_to(size: int) -> int:
+    """Bytes that the arrays of a file may take together, unpacked, if the file has ``size``."""
+    return 2 * size + SLACK
 
 
 class Source:
@@ -21,14 +26,15 @@ class Source:
     Arguments:
         content: the whole file.
         path: for messages.
+        granted: bytes that all arrays together may take.
 
     Attributes:
         memory_left: bytes that the arrays, as they announce themselves, may still take together.
     """
 
-    def __init__(self, content: bytes | bytearray, path: str | os.PathLike[str]):
+    def __init__(self, content: bytes | bytearray, path: str | os.PathLike[str], granted: int):
         self.content, self.path = memoryview(content).toreadonly(), path
-        self.memory_left = 2 * len(content) + SLACK
+        self.memory_left = granted
         self._bytes_left = 4 * len(content)
         self._structures_left = MAX_STRUCTURES
 

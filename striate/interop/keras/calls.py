@@ -66,8 +66,8 @@ class Calls:
             if isinstance(layer, InputLayer) and (name, 0) not in calls
         }
 
-    def connect(self, count: Callable[[], None]) -> None:
-        """Make all calls, each when its inputs are there; ``count`` is asked before each.
+    def connect(self, count: Callable[[Any], None]) -> None:
+        """Make all calls, each when its inputs are there; ``count`` is told each layer before.
 
         Raises:
             CycleError: two calls wait for each other.
@@ -78,7 +78,7 @@ class Calls:
         }
         for key in TopologicalSorter(needs).static_order():
             if key not in self.outputs:
-                count()
+                count(self.layers[key[0]])
                 call = self.calls[key]
                 arguments = [self._tensors(argument, call.first) for argument in call.arguments]
                 self.outputs[key] = tensors_in(self.layers[key[0]](*arguments))

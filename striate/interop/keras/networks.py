@@ -13,8 +13,8 @@ from striate.layers.layer import Layer
 from striate.models import Model, Sequential
 
 NETWORKS = {"Sequential", "Functional", "Model"}
-#: Layers and calls of layers, networks within networks included; the largest known networks have some thousands.
-MAX_NODES = 6000
+#: Calls of layers, those within inner networks counted at each call of these; the largest known networks have 1,100.
+MAX_CALLS = 2000
 #: Operations that Keras 3 writes where a program computes with symbols, as in ``x + y``, by the module's last words.
 OPERATIONS = {
     "ops.numpy": {
@@ -50,19 +50,13 @@ class Builder:
         self.legacy = legacy
         self.reasons: list[str] = []
         self.order: dict[Layer, list[Layer]] = {}
-        self._nodes = 0
+        self._calls = 0
+        self._sizes: dict[Layer, int] = {}  # how many calls a network consists of
 
     def network(self, description: Any) -> Model | None:
         """The network; None where there are reasons against it."""
         try:
-            name, config = parse_object(description)
-            if name not in NETWORKS:
-                raise RefusedError(f"expected a Sequential or functional model, got {shown(name)}")
-            layers = config if isinstance(config, list) else config["layers"]
-            title = None if isinstance(config, list) else config.get("name")
-            if name == "Sequential":
-                return self._sequential({} if isinstance(config, list) else config, layers, title)
-            return self._functional(config, layers, title)
+            return self._network(description)
         except RefusedError as refused:
             self.reasons.append(str(refused))
         except StriateError as error:
@@ -73,11 +67,26 @@ class Builder:
             self.reasons.append(f"its configuration is damaged: {type(error).__name__}: {error}")
         return None
 
+    def _network(self, description: Any) -> Model | None:
+        name, config = parse_object(description)
+        if name not in NETWORKS:
+            raise RefusedError(f"expected a Sequential or functional model, got {shown(name)}")
+        if isinstance(config, list):  # as the first versions wrote a Sequential
+            config = {"layers": config}
+        layers = self._layers(config["layers"])
+        if layers is None:
+            return None
+        make = self._sequential if name == "Sequential" else self._functional
+        before = self._calls
+        model = make(config, layers)
+        self._sizes[model] = self._calls - before
+        self.order[model] = layers
+        return model
+
     def _layers(self, descriptions: list[Any]) -> list[Any] | None:
         """All layers of a network; None after noting the reasons against some."""
         made: list[Any] = []
         for description in descriptions:
-            self._count()
             layer = self._layer(description)
             if layer is not None:
                 made.append(layer)
@@ -96,34 +105,31 @@ class Builder:
             self.reasons.append(f"{title}: {error}")
             return None
 
-    def _count(self) -> None:
-        self._nodes += 1
-        if self._nodes > MAX_NODES:
-            raise RefusedError(f"it has more than {MAX_NODES:,} layers and calls of layers")
+    def _count(self, layer: Any) -> None:
+        """Take a call of a layer into account, before it is made."""
+        self._calls += self._sizes.get(layer, 1)
+        if self._calls > MAX_CALLS:
+            raise RefusedError(f"it has more than {MAX_CALLS:,} calls of layers")
 
     # Layers one after another
 
-    def _sequential(self, config: dict[str, Any], descriptions: list[Any], name: str | None) -> Model | None:
-        layers = self._layers(descriptions)
-        if layers is None:
-            return None
-        first = parse_object(descriptions[0]).config if descriptions else {}
+    def _sequential(self, config: dict[str, Any], layers: list[Any]) -> Model:
+        for layer in layers:
+            self._count(layer)
+        first = parse_object(config["layers"][0]).config if layers else {}
         shape = input_shape(first) if isinstance(first, dict) else None
         if shape is None and isinstance(config.get("build_input_shape"), list):
             shape = input_shape({"batch_shape": config["build_input_shape"]})
-        begin: list[Any] = [] if shape is None or first is None or isinstance(layers[0], InputLayer) else [Input(shape)]
-        model = Sequential([*begin, *layers], name=name)
+        begin = [] if shape is None or isinstance(layers[0], InputLayer) else [Input(shape)]
+        model = Sequential([*begin, *layers], name=config.get("name"))
         if not model.is_graph:
             raise RefusedError(f"the network {shown(model.name)} does not say the shape of its input")
-        self.order[model] = layers
         return model
 
     # Layers that name their inputs
 
-    def _functional(self, config: dict[str, Any], descriptions: list[Any], name: str | None) -> Model | None:
-        layers = self._layers(descriptions)
-        if layers is None:
-            return None
+    def _functional(self, config: dict[str, Any], layers: list[Any]) -> Model:
+        descriptions = config["layers"]
         titles = [description.get("name", description["config"].get("name")) for description in descriptions]
         if len(set(titles)) < len(titles):
             raise RefusedError("two of its layers have the same name")
@@ -137,9 +143,7 @@ class Builder:
         )
         calls.connect(self._count)
         inputs, outputs = (_single(calls.ends(config[key], self.legacy)) for key in ("input_layers", "output_layers"))
-        model = Model(inputs, outputs, name=name)
-        self.order[model] = layers
-        return model
+        return Model(inputs, outputs, name=config.get("name"))
 
 
 def _single(places: Any) -> Any:

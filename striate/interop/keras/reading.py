@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from striate.data import strict_json
@@ -12,7 +13,7 @@ from striate.data.archives import open_archive
 from striate.data.files import open_regular
 from striate.errors import FormatError
 from striate.interop.hdf5 import MAGIC, Group, parse_hdf5, read_hdf5
-from striate.interop.hdf5.source import SLACK
+from striate.interop.hdf5.source import granted_to
 from striate.interop.keras.networks import Builder
 from striate.interop.keras.weights import Matching
 from striate.interop.refusal import refuse
@@ -20,6 +21,8 @@ from striate.models import Model
 from striate.models.saving import weights_from_file
 
 ZIP = b"PK\x03\x04"
+#: Weights that a file may hold beyond one for each of its bytes.
+SPARE_NUMBERS = 4 << 20
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 
 
@@ -61,6 +64,7 @@ def read_keras(path: str | os.PathLike[str]) -> Model:
         contents.config,
         not contents.version.startswith("3"),
         sum(math.prod(array.shape) for array in contents.root.walk()),
+        Path(path).stat().st_size,
         lambda matching: matching.match(contents.root),
     )
 
@@ -87,7 +91,12 @@ def read_keras_weights(path: str | os.PathLike[str], model: Model) -> None:
 
 
 def model_from(
-    path: str | os.PathLike[str], config: Any, legacy: bool, size: int, match: Callable[[Matching], None]
+    path: str | os.PathLike[str],
+    config: Any,
+    legacy: bool,
+    size: int,
+    stored: int,
+    match: Callable[[Matching], None],
 ) -> Model:
     """A model from its description and what finds its weights.
 
@@ -96,13 +105,16 @@ def model_from(
         config: the description.
         legacy: whether the file is older than Keras 3.
         size: how many numbers the file's weights hold.
+        stored: bytes in which they are stored. A byte may stand for a number, but not for many: what deflate can make
+            of a small file would exhaust memory.
         match: pairs the model's variables with the file's arrays.
     """
     builder = Builder(legacy)
-    with weights_from_file(size, "the architecture"):
+    granted = stored + SPARE_NUMBERS
+    with weights_from_file(min(size, granted), "the architecture"):
         model = builder.network(config)
     if model is None:
-        refuse(path, *builder.reasons)
+        refuse(path, *dict.fromkeys(builder.reasons))
     matching = Matching(model, builder.order)
     match(matching)
     if matching.reasons:
@@ -147,7 +159,7 @@ def _read_archive(path: str | os.PathLike[str]) -> Contents:
     where = f"open_model: cannot open {path}"
     with open_regular(path, "open_model") as file:
         size = os.fstat(file.fileno()).st_size
-        with open_archive(file, where, size + SLACK) as archive:
+        with open_archive(file, where, granted_to(size)) as archive:
             for name in archive:
                 if name.startswith("/") or re.search(r"\\|:|(^|/)\.\.(/|$)", name):
                     refuse(path, f"the member {name!r} leads out of the archive")
@@ -163,4 +175,6 @@ def _read_archive(path: str | os.PathLike[str]) -> Contents:
             version = metadata.get("keras_version") if isinstance(metadata, dict) else None
             if not isinstance(version, str):
                 refuse(path, f"expected the version of Keras in {METADATA}")
-            return Contents(texts[CONFIG], version, parse_hdf5(archive.read(WEIGHTS), f"{path}/{WEIGHTS}"))
+            return Contents(
+                texts[CONFIG], version, parse_hdf5(archive.read(WEIGHTS), f"{path}/{WEIGHTS}", granted_to(size))
+            )
