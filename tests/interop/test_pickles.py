@@ -112,7 +112,7 @@ def test_R4_what_is_said(value, message):
 #: Of a pickle that may refer to storages.
 TENSOR_MESSAGES = [
     (tuple_of(text("x")) + b"Q", r"\(BINPERSID\): expected a reference to a storage of numbers"),
-    (storage(-1) + b"Q", r"\(BINPERSID\): expected a reference to a storage of numbers"),
+    (storage(-1), r"\(BINPERSID\): expected a reference to a storage of numbers"),
     (("shape", -1, (2,), (1,)), r"expected a tensor within its storage of 4 elements, it reaches 0"),
     (("shape", 0, (2,), (-1,)), r"expected 1 strides of 0 or more"),
     (("shape", 1, (2, 2), (2, 1)), r"expected a tensor within its storage of 4 elements, it reaches 4"),
