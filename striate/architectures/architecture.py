@@ -4,13 +4,16 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from striate.data.photo import PhotoPreprocessing
-from striate.interop.weights import State, assign, renamed
 from striate.layers.layer import WEIGHT_SOURCE
 from striate.models import Model
+
+if TYPE_CHECKING:
+    from striate.interop.states import State
 
 InputShape = tuple[int, int, int]
 Weights = str | os.PathLike[str] | None
@@ -82,11 +85,13 @@ class Architecture:
             model = network()
         return self.load(model, state, weights)
 
-    def load(self, model: Model, state: State, path: str | os.PathLike[str] = "the weights") -> Model:
+    def load(self, model: Model, state: "State", path: str | os.PathLike[str] = "the weights") -> Model:
         """Give one of this architecture's networks the weights of a file, under whichever of the published names.
 
         Arguments, errors: as `interop.weights.assign`. Layers that the file has for other classes are drawn anew.
         """
+        from striate.interop.weights import assign, renamed
+
         preprocessing = self.preprocessing
         for one in self.published:
             if (found := renamed(state, one.layers)) is not None:

@@ -14,7 +14,7 @@ Keras's layout is ours already. Names tell the two apart: PyTorch spells "fc.wei
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,8 @@ from striate.interop.refusal import refuse
 from striate.layers import BatchNormalization, Conv2D, Dense, DepthwiseConv2D, Flatten, Layer
 from striate.models import Model
 
-State = Mapping[str, Array]
+if TYPE_CHECKING:
+    from striate.interop.states import State
 
 #: What PyTorch calls our variables.
 PYTORCH = {"kernel": "weight", "bias": "bias"}
@@ -48,7 +49,7 @@ class _Place(NamedTuple):
 
 
 def assign(
-    model: Model, state: State, path: str | os.PathLike[str] = "the weights", ignored: Sequence[str] = ()
+    model: Model, state: "State", path: str | os.PathLike[str] = "the weights", ignored: Sequence[str] = ()
 ) -> list[Conv2D | Dense]:
     """Give a network the weights of a file whose entries are named after its layers.
 
@@ -93,7 +94,7 @@ def assign(
     return kept
 
 
-def renamed(state: State, layers: Mapping[str, str]) -> dict[str, Array] | None:
+def renamed(state: "State", layers: Mapping[str, str]) -> "State | None":
     """A state under our layers' names; None where not all of its layers are among these.
 
     Arguments:
@@ -170,7 +171,7 @@ def _nodes_before(tensor: Tensor) -> Iterator[Node]:
         node = node.inputs[0].node
 
 
-def _other_classes(layer: Layer, places: Mapping[str, _Place], entries: State, own: bool) -> bool:
+def _other_classes(layer: Layer, places: Mapping[str, _Place], entries: Mapping[str, Array], own: bool) -> bool:
     """Whether a file has all of a layer's weights for another number of classes."""
     mine = {name: place.shape for name, place in places.items() if place.layer is layer}
     if not mine.keys() <= entries.keys():
