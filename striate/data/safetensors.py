@@ -69,7 +69,7 @@ def read_safetensors(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
 
 def from_bfloat16(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
     """The numbers in float32 of which bfloat16 keeps the upper half."""
-    wide = bits.astype(np.uint32)
+    wide = bits.astype(np.uint32, order="C")
     wide <<= 16
     return wide.view(np.float32)
 

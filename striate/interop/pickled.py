@@ -42,21 +42,24 @@ class ElementType:
         """Bytes of an element in the file."""
         return 2 if self.code == "bf16" else np.dtype(self.code).itemsize
 
-    def elements(self, content: bytearray, order: str) -> Array:
-        """The elements in ``content``, as numbers of this machine; ``order`` is "<" or ">"."""
-        if self.code == "bf16":
-            return from_bfloat16(np.frombuffer(content, order + "u2"))
-        return np.frombuffer(content, order + self.code).astype(self.code, copy=False)
+    def stored(self, content: bytearray, order: str) -> Array:
+        """The elements as they are in the file; ``order`` is "<" or ">"."""
+        code = "u2" if self.code == "bf16" else self.code
+        return np.ndarray((len(content) // self.itemsize,), order + code, buffer=content)
+
+    def numbers(self, stored: Array) -> Array:
+        """The same as numbers of this machine; a copy only where they are not that already."""
+        return from_bfloat16(stored) if self.code == "bf16" else np.asarray(stored, self.code, order="C")
 
 
 @dataclass(frozen=True)
 class Storage:
-    """A block of elements outside the pickle, and what reads the bytes with a storage's key and their order."""
+    """A block of elements outside the pickle, and what gives its bytes and their order."""
 
     type: ElementType
     key: str
     count: int
-    read: Callable[["Storage"], tuple[bytearray, str]]
+    content: Callable[["Storage"], tuple[bytearray, str]]
 
     @property
     def nbytes(self) -> int:
@@ -81,13 +84,12 @@ class Tensor:
 
     def array(self) -> Array:
         """Its numbers; a view of the storage where they lie one after another."""
-        elements = self.type.elements(*self.storage.read(self.storage))[self.offset :]
-        strides = [
-            n * elements.itemsize if length > 1 else 0 for length, n in zip(self.shape, self.strides, strict=True)
-        ]
         if 0 in self.shape:
-            return np.empty(self.shape, elements.dtype)
-        return np.asarray(np.lib.stride_tricks.as_strided(elements, self.shape, strides), order="C")
+            return self.type.numbers(self.type.stored(bytearray(), "=").reshape(self.shape))
+        # Only what the tensor shows is converted: many tensors may share a storage.
+        stored = self.type.stored(*self.storage.content(self.storage))[self.offset :]
+        strides = [n * stored.itemsize if length > 1 else 0 for length, n in zip(self.shape, self.strides, strict=True)]
+        return self.type.numbers(np.lib.stride_tricks.as_strided(stored, self.shape, strides))
 
 
 class ArrayType:
@@ -174,12 +176,12 @@ def fill(target: dict[Any, Any], pairs: Iterable[Any]) -> dict[Any, Any]:
     return target
 
 
-def storage(reference: Any, read: Callable[[Storage], tuple[bytearray, str]]) -> Storage:
+def storage(reference: Any, content: Callable[[Storage], tuple[bytearray, str]]) -> Storage:
     """The storage that a pickle of PyTorch's says is outside of it.
 
     Arguments:
         reference: what the pickle says.
-        read: as in `Storage`.
+        content: as in `Storage`.
 
     Raises:
         ValueError: it is no reference to a storage.
@@ -188,7 +190,7 @@ def storage(reference: Any, read: Callable[[Storage], tuple[bytearray, str]]) ->
         case ("storage", ElementType() as kind, str() as key, str(), int() as count, *rest) if count >= 0 and rest in (
             [], [None]
         ):  # fmt: skip
-            return Storage(kind, key, count, read)
+            return Storage(kind, key, count, content)
     raise ValueError("expected a reference to a storage of numbers")
 
 

@@ -77,11 +77,11 @@ class Machine:
         while True:
             self.position = self._stream.tell()
             self.opcode = self._stream.read(1)
+            if not self.opcode or self.position >= self._size:
+                raise ValueError("it ends without STOP")
             if self.opcode == STOP:
                 break
             if self.opcode not in OPCODES:
-                if not self.opcode or self.position >= self._size:
-                    raise ValueError("it ends without STOP")
                 raise ValueError("this opcode is not used by tensors and plain containers")
             self.spend(1)
             OPCODES[self.opcode][1](self)

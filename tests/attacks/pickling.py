@@ -65,14 +65,19 @@ def torch_zip(pickle: bytes, storages: dict[str, bytes] | None = None, **members
     return file.getvalue()
 
 
-def torch_legacy(pickle: bytes, storages: dict[str, tuple[int, bytes]] | None = None, version: int = 1001) -> bytes:
+FACTS = pickled(dict_of(little_endian=b"\x88"), 2)
+
+
+def torch_legacy(
+    pickle: bytes, storages: dict[str, tuple[int, bytes]] | None = None, version: int = 1001, facts: bytes = FACTS
+) -> bytes:
     """What ``torch.save`` wrote before: storages are number of elements and bytes."""
     storages = storages or {}
     return b"".join(
         [
             pickled(b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19", 2),
             pickled(whole(version), 2),
-            pickled(dict_of(little_endian=b"\x88"), 2),
+            facts,
             pickle,
             pickled(list_of(*map(text, storages)), 2),
             *(struct.pack("<q", count) + elements for count, elements in storages.values()),

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.attacks.harness import attack, refused
+from tests.attacks.harness import LIMIT_SECONDS, attack, refused
 from tests.attacks.pickling import (
     ARRAY,
     TENSOR,
@@ -363,6 +363,11 @@ TENSORS = {
         + b"Q", 0, (4,), (1,)
     ),
     "in a module with source": tuple_of(text("module"), name("torch.Size"), text("x.py"), text("source")) + b"Q",
+    "of half an element": call(
+        "torch._utils._rebuild_tensor_v3", storage(3, kind="torch.storage.UntypedStorage"), whole(0),
+        tuple_of(whole(2)), tuple_of(whole(1)), b"\x89", b"}", name("torch.uint16")
+    ),
+    "of two types in one storage": list_of(TENSOR, tensor(storage(2, kind="torch.LongStorage"), 0, (2,), (1,))),
     "expanded, many times": list_of(
         tensor(storage(), 0, (1 << 20,), (0,)) + b"q\0", *([b"h\0"] * 20)
     ),
@@ -383,6 +388,7 @@ LEGACY = {
     "the magic number alone": torch_legacy(b"")[:15],
     "code among the keys": torch_legacy(pickled(list_of(TENSOR), 2)).removesuffix(pickled(list_of(), 2))
     + pickled(call("os.system", text("true")), 2),
+    "endless facts": torch_legacy(b"", facts=pickled(b"]0" * 250_000 + b"N", 2)),
     "code instead of the version": torch_legacy(b"")[:15] + pickled(call("os.system", text("true")), 2),
 }
 
@@ -392,7 +398,7 @@ CONTAINERS = {"pickle": lambda pickle: pickle, "zip": torch_zip, "legacy": torch
 
 def test_every_class_has_its_cases():
     classes = (CODE, NAMES, WRONG_USE, ARRAYS, STREAMS, TENSORS, LEGACY)
-    assert [len(cases) for cases in classes] == [34, 133, 37, 47, 85, 27, 11]
+    assert [len(cases) for cases in classes] == [34, 133, 37, 47, 85, 29, 12]
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
@@ -456,6 +462,23 @@ def test_R3_the_old_format(tmp_path, case):
     file = tmp_path / "file"
     file.write_bytes(LEGACY[case])
     refused(READER, file)
+
+
+@pytest.mark.parametrize("kind", ["BFloat16", "Float"])
+@pytest.mark.parametrize("order", [b"little", b"big"])
+def test_R3_many_small_tensors_in_a_large_storage_cost_little(tmp_path, order, kind):
+    size = 16 << 20
+    count = size // (2 if kind == "BFloat16" else 4)
+    small = tensor(storage(count, kind=f"torch.{kind}Storage"), 3, (1,), (1,))
+    for file, made in {
+        "zip": torch_zip(pickled(list_of(small, *[b"2"] * 20_000)), {"0": bytes(size)}, byteorder=order),
+        "legacy": torch_legacy(pickled(list_of(small, *[b"2"] * 20_000), 2), {"0": (count, bytes(size))}),
+    }.items():
+        (tmp_path / file).write_bytes(made)
+        outcome = attack(READER, tmp_path / file)
+        assert outcome.error == "", outcome
+        assert outcome.seconds < LIMIT_SECONDS
+        assert outcome.memory < 4 * size
 
 
 def test_innocent_files_made_in_the_same_way_are_opened(tmp_path):

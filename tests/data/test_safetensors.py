@@ -1,6 +1,7 @@
 """A6, R3, R4: safetensors, as the library writes them and damaged. Hostile ones are in tests/attacks."""
 
 import json
+import os
 import struct
 
 import numpy as np
@@ -85,6 +86,13 @@ def test_R4_what_is_said(save, content, message):
 def test_R3_a_long_header_is_not_read(save):
     with pytest.raises(LimitError, match=r"expected a header of at most 4,194,304 bytes, got 4,194,305"):
         read_safetensors(save(file_of("{}" + " " * (MAX_HEADER - 1))))
+
+
+def test_R4_a_file_that_becomes_shorter_while_it_is_read(save, monkeypatch):
+    path = save(file_of({"a": entry()}, bytes(15)))
+    monkeypatch.setattr("os.fstat", lambda _: os.stat_result([*[0] * 6, path.stat().st_size + 1, *[0] * 3]))
+    with pytest.raises(FormatError, match=r"expected 16 bytes for 'a', got the end of the file"):
+        read_safetensors(path)
 
 
 def test_R3_a_folder_is_no_file(tmp_path):

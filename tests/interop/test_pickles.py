@@ -119,6 +119,16 @@ def test_R4_what_is_said_of_tensors(value, message):
         read(value + b".", lambda said: reference(said, lambda block: (bytearray(16), "<")))
 
 
+def test_R4_a_file_that_becomes_shorter_while_it_is_read():
+    with pytest.raises(FormatError, match=r"\(BINUNICODE\): expected 5 bytes, got the end of the file"):
+        unpickle(io.BytesIO(b"X\x05\0\0\0abc"), 100, "x.pkl")
+
+
+def test_R3_what_is_behind_the_end_is_not_read():
+    with pytest.raises(FormatError, match="at byte 1 .*it ends without STOP"):
+        unpickle(io.BytesIO(b"N."), 1, "x.pkl")
+
+
 def test_R3_steps_are_counted(monkeypatch):
     monkeypatch.setattr(pickles, "MAX_STEPS", 10)
     assert read(b"N0" * 4 + b"N.") is None

@@ -134,10 +134,11 @@ def test_A6_names(tmp_path, wrap, expected):
     assert list(read_state(tmp_path / "state.pt")) == expected
 
 
-def test_A6_a_storage_is_read_once(tmp_path, monkeypatch):
+@pytest.mark.parametrize("settings", FORMATS, ids=FORMAT_IDS)
+def test_A6_a_storage_is_read_once(tmp_path, settings):
     torch = pytest.importorskip("torch")
     weights = torch.ones(4)
-    torch.save([weights, weights[:2], weights[2:]], tmp_path / "state.pt")
+    torch.save([weights, weights[:2], weights[2:]], tmp_path / "state.pt", **settings)
     state = read_state(tmp_path / "state.pt")
     assert np.shares_memory(state["0"], state["1"])
     assert np.shares_memory(state["0"], state["2"])
@@ -292,6 +293,12 @@ def test_R4_the_oldest_format_is_refused_with_the_fix(tmp_path):
         read_state(tmp_path / "old.pth")
 
 
+def test_R4_a_file_that_becomes_shorter_while_it_is_read(save, monkeypatch):
+    monkeypatch.setattr(states.torch_files, "read_at_most", lambda file, count: bytearray(count - 1))
+    with pytest.raises(FormatError, match=r"expected 16 bytes in the storage '0', got 15"):
+        read_state(save(torch_legacy(pickled(TENSOR, 2), {"0": (4, bytes(16))})))
+
+
 def test_R4_no_such_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_state(tmp_path / "none")
@@ -299,7 +306,7 @@ def test_R4_no_such_file(tmp_path):
 
 def test_R3_a_long_data_pkl_is_not_unpacked(save, monkeypatch):
     monkeypatch.setattr(states.torch_files, "MAX_PICKLE", 100)
-    with pytest.raises(LimitError, match=r"expected archive/data.pkl of at most 100 bytes, got 200"):
+    with pytest.raises(LimitError, match=r"expected 'archive/data.pkl' of at most 100 bytes, got 200"):
         read_state(save(torch_zip(bytes(200))))
 
 
