@@ -70,7 +70,7 @@ class Architecture:
         """The network with its weights, preprocessing and names of classes: what an architecture's function returns.
 
         Arguments:
-            weights: a file that `interop.states.read_state` reads; None: fresh weights.
+            weights: a file that `interop.weights.read_weights` reads; None: fresh weights.
             network: builds the layers.
 
         Raises:
@@ -78,9 +78,9 @@ class Architecture:
         """
         if weights is None:
             return self._described(network(), self.preprocessing)
-        from striate.interop.states import read_state
+        from striate.interop.weights import read_weights
 
-        state = read_state(weights)
+        state = read_weights(weights)
         with _zeros_for_weights():
             model = network()
         return self.load(model, state, weights)

@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from striate.data.files import open_regular
 from striate.graph import Array, Node, Shape, Tensor, Variable
 from striate.interop.refusal import refuse
 from striate.layers import BatchNormalization, Conv2D, Dense, DepthwiseConv2D, Flatten, Layer
 from striate.models import Model
 
 if TYPE_CHECKING:
+    from striate.interop.hdf5 import Group
     from striate.interop.states import State
 
 #: What PyTorch calls our variables.
@@ -46,6 +48,29 @@ class _Place(NamedTuple):
     layer: Layer
     variable: Variable
     shape: Shape
+
+
+def read_weights(path: str | os.PathLike[str]) -> "State":
+    """The arrays of a weights file: what `states.read_state` reads, and Keras's HDF5 files, as "layer/…/variable".
+
+    Raises:
+        FormatError, LimitError, FileNotFoundError: as `states.read_state` and `hdf5.read_hdf5`.
+    """
+    from striate.interop.hdf5 import MAGIC, read_hdf5
+    from striate.interop.states import read_state
+
+    with open_regular(path, "open_model") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            return read_state(path)
+    root = read_hdf5(path)
+    return dict(_arrays(root.groups.get("model_weights", root)))
+
+
+def _arrays(group: "Group", prefix: str = "") -> Iterator[tuple[str, Array]]:
+    for name, array in group.arrays.items():
+        yield prefix + name, array.read()
+    for name, inner in group.groups.items():
+        yield from _arrays(inner, f"{prefix}{name}/")
 
 
 def assign(

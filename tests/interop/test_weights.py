@@ -6,7 +6,7 @@ import pytest
 import striate
 from striate import Input, Model, layers
 from striate.errors import FormatError
-from striate.interop.weights import assign, renamed
+from striate.interop.weights import assign, read_weights, renamed
 
 
 def network(classes=3):
@@ -131,3 +131,27 @@ def test_published_names_become_ours():
         assert found == {"features.0/kernel": a, "features.0/bias": b}
     assert renamed({"fire2__squeeze.weight": a}, names) == {"features.3.squeeze.weight": a}
     assert renamed({"fire2__squeeze.weight": a, "conv2.weight": b}, names) is None
+
+
+@pytest.mark.parametrize("folder", ["", "model_weights/"])
+def test_A6_kerass_weights_files(folder, tmp_path):
+    """VGG's as they are published: a group for each layer, whose arrays are called block1_conv1_W_1:0."""
+    h5py = pytest.importorskip("h5py")
+    arrays = {"block1_conv1_W_1:0": np.ones((3, 3, 2, 4), np.float32), "block1_conv1_b_1:0": np.ones(4, np.float32)}
+    with h5py.File(tmp_path / "vgg.h5", "w") as file:
+        file.create_group(f"{folder}block1_pool")
+        for name, array in arrays.items():
+            file[f"{folder}block1_conv1/{name}"] = array
+    found = renamed(read_weights(tmp_path / "vgg.h5"), {"block1_conv1": "features.0"})
+    assert {name: array.shape for name, array in found.items()} == {
+        "features.0/kernel": (3, 3, 2, 4),
+        "features.0/bias": (4,),
+    }
+
+
+def test_other_weights_files_are_read_as_states(tmp_path):
+    np.savez(tmp_path / "w.npz", **state())
+    assert read_weights(tmp_path / "w.npz").keys() == state().keys()
+    (tmp_path / "w.txt").write_text("no weights")
+    with pytest.raises(FormatError, match="open_model: cannot open"):
+        read_weights(tmp_path / "w.txt")
