@@ -11,8 +11,8 @@ from striate.interop.hdf5 import MAGIC as HDF5
 from striate.interop.keras import read_keras
 from striate.interop.onnx.reader import read_onnx
 from striate.interop.refusal import refuse
-from striate.interop.states import read_state
 from striate.interop.tensorflowjs import read_tensorflowjs
+from striate.interop.weights import read_weights
 from striate.models import Model, load_model
 from striate.models.saving import shipped_models
 
@@ -66,7 +66,7 @@ def open_model(
     if place.is_dir() and (place / "model.json").is_file():
         place /= "model.json"
     reader = _reader(place)
-    if reader is None:
+    if reader is None or (reader is read_keras and arch is not None):  # Keras's weights are in files like its models
         return _from_state(place, arch, input_shape)
     if arch is not None:
         raise ArgumentError(f"open_model: {place} holds a whole network; leave arch={arch!r} out.")
@@ -95,14 +95,16 @@ def _reader(path: Path) -> Callable[[Path], Model] | None:
 
 
 def _from_state(path: Path, arch: str | None, input_shape: Sequence[int] | None) -> Model:
-    state = read_state(path)
+    state = read_weights(path)
     if not state:
         refuse(path, "it holds no weights")
-    candidates = [ARCHITECTURES[arch]] if arch else [one for one in ARCHITECTURES.values() if one.fits(state)]
-    if not candidates:
+    size = sum(array.size for array in state.values())
+    nearest = sorted(ARCHITECTURES.values(), key=lambda one: abs(one.parameters - size))
+    architecture = ARCHITECTURES[arch] if arch else next((one for one in nearest if one.fits(state)), None)
+    if architecture is None:
         refuse(
             path,
             f"its {len(state)} arrays ({', '.join(list(state)[:4])}, …) are of no architecture that is known here; if "
             f"it is one of {', '.join(ARCHITECTURES)}, give its name as arch",
         )
-    return candidates[0].opened(state, path, input_shape)
+    return architecture.opened(state, path, input_shape)
