@@ -9,6 +9,7 @@ from striate.architectures.vgg import CONVOLUTIONS_19, _places
 from striate.layers.layer import WEIGHT_SOURCE
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # raised inside Keras
 def test_A5_keras_vgg16_computes_the_same():
     pytest.importorskip("torch")
     keras = pytest.importorskip("keras")
