@@ -24,7 +24,7 @@ def photographs():
     """Each photograph (H, W, 3), and the number of its class."""
     folder = Path(DATA) / "imagenet_samples_100"
     with zipfile.ZipFile(folder / "imagenet_samples_100.zip") as archive:
-        for row in csv.DictReader((folder / "class_index.csv").open()):
+        for row in csv.DictReader((folder / "class_index.csv").read_text().splitlines()):
             yield np.asarray(Image.open(BytesIO(archive.read(row["file"]))).convert("RGB")), int(row["class_index"])
 
 
