@@ -87,20 +87,20 @@ class _Export:
 
     def __init__(self, model: Model, channels_last: bool):
         self._model, self._order = model, natural if channels_last else channels_first
-        self._graph, self._other = (model.traced(batch_size) for batch_size in BATCH_SIZES)
-        self._problems: list[str] = []
-        self._twins = dict(zip(self._graph.nodes, self._other.nodes, strict=False))
-        if [node.name for node in self._graph.nodes] != [node.name for node in self._other.nodes]:
+        self._graph, other = (model.traced(batch_size) for batch_size in BATCH_SIZES)
+        if [node.name for node in self._graph.nodes] != [node.name for node in other.nodes]:
             raise ModelError(f"export: which operations {model.name} consists of depends on the batch size.")
-        sizes = dict(zip(self._graph.inputs, map(_sizes, self._graph.inputs, self._other.inputs), strict=True))
-        sizes |= {node.output: _sizes(node.output, twin.output) for node, twin in self._twins.items()}
-        names = model.input_names or [f"input_{i}" for i in range(len(self._graph.inputs))]
-        self._input_names = names
+        self._twins = dict(zip(self._graph.nodes, other.nodes, strict=True))
+        self._layers = _layer_of_each_node(self._graph, model)
+        self._problems: list[str] = []
+        self._input_names = model.input_names or [f"input_{i}" for i in range(len(self._graph.inputs))]
         self._output_names: list[str] = []
         for name in model.output_names or [f"output_{i}" for i in range(len(self._graph.outputs))]:
-            self._output_names.append(free_name(name, [*names, *self._output_names]))
-        self._layers = _layer_of_each_node(self._graph, model)
-        self._to = Writer(self._graph, sizes, [*names, *self._output_names])
+            self._output_names.append(free_name(name, [*self._input_names, *self._output_names]))
+        pairs = [*zip(self._graph.inputs, other.inputs, strict=True)]
+        pairs += [(node.output, twin.output) for node, twin in self._twins.items()]
+        sizes = {tensor: _sizes(tensor, twin) for tensor, twin in pairs}
+        self._to = Writer(self._graph, sizes, [*self._input_names, *self._output_names])
 
     def graph(self) -> GraphProto:
         """The whole network.
@@ -147,13 +147,13 @@ class _Export:
         """What stands for a node's result, once the node is written."""
         to, shape, dtype = self._to, self._to.shapes[node.output], node.output.dtype
         to.path = f"{self._layers[node]}/" if self._layers[node] else ""
-        if node.output in to.merged:
-            return to.values[to.merged[node.output]]
         if node.operation not in RULES:
             raise UnwritableError("ONNX has no operator for it")
         if node.attributes != twin.attributes and node.operation not in SHAPED:
             raise UnwritableError("its settings depend on the batch size")
         inputs = [self._input(*pair) for pair in zip(node.inputs, twin.inputs, strict=True)]
+        if node.output in to.merged:
+            return to.values[to.merged[node.output]]
         if None not in shape and all(value.array is not None for value in inputs):
             array = node.operation(*(value.array for value in inputs), **node.attributes)
             return Value(inputs[0].name, shape, dtype, natural(len(shape)), array)
@@ -163,12 +163,15 @@ class _Export:
         return Value(name, shape, dtype, order)
 
     def _input(self, tensor: Tensor, twin: Tensor) -> Value:
-        if tensor.value is None:
-            return self._to.values[tensor]
-        if twin.value is None or not np.array_equal(tensor.value, twin.value, equal_nan=True):
+        """What stands for an input of a node.
+
+        Raises:
+            UnwritableError: it is a constant, but another one for another batch size.
+        """
+        value, other = tensor.value, twin.value
+        if value is not None and (other is None or not np.array_equal(value, other, equal_nan=True)):
             raise UnwritableError("a constant depends on the batch size")
-        array = tensor.value
-        return Value(f"{self._to.path}constant", array.shape, array.dtype, natural(array.ndim), array)
+        return self._to.known(tensor) or self._to.values[tensor]
 
     def _unknown(self, node: Node) -> Value:
         """What stands for the result of a node that cannot be written, so that those behind it can be looked at."""
@@ -177,13 +180,13 @@ class _Export:
 
     def _outputs(self) -> list[ValueInfoProto]:
         """The network's ends, under their names."""
-        to, given, described = self._to, {}, []
-        made = {name for node in to.nodes for name in node.output}
+        to, given, described = self._to, dict[str, str](), []
+        to.path = ""
         for tensor, name in zip(self._graph.outputs, self._output_names, strict=True):
             value = to.values[tensor]
-            value = replace(value, name=to.in_order(value, order := self._order(len(value.shape))), order=order)
-            made |= {name for node in to.nodes[-1:] for name in node.output}  # it may be turned
-            if value.name not in made or value.name in given:
+            order = self._order(len(value.shape))
+            value = replace(value, name=to.in_order(value, order), order=order)
+            if value.name in (*self._input_names, *to.arrays, *given):  # has a name already
                 value = replace(value, name=to.add("Identity", value.name))
             given[value.name] = name
             described.append(_described(replace(value, name=name), tensor))

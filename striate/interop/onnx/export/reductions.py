@@ -37,9 +37,8 @@ def sum_to(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
     front = len(x.shape) - rank
     stretched = [axis for axis in range(rank) if node.output.shape[axis] != node.inputs[0].shape[front + axis]]
     y = to.in_order(x, natural(len(x.shape)))
-    if front:
-        y = reduced(to, "ReduceSum", y, range(front), keepdims=False)
-    return reduced(to, "ReduceSum", y, stretched) if stretched else y, natural(rank)
+    y = reduced(to, "ReduceSum", y, range(front), keepdims=False)
+    return reduced(to, "ReduceSum", y, stretched), natural(rank)
 
 
 @writes(ONE_HOT)
@@ -51,6 +50,8 @@ def one_hot(to: Writer, node: Node, labels: Value) -> tuple[str, Order]:
 
 def reduced(to: Writer, operator: str, x: str, places: Sequence[int], keepdims: bool = True) -> str:
     """One number for all along some axes of the file; ReduceSum takes them as an input, the others as a setting."""
+    if not places:  # to ONNX that means all
+        return x
     if operator == "ReduceSum":
         return to.add(operator, x, to.whole_numbers("axes", list(places)), keepdims=int(keepdims))
     return to.add(operator, x, axes=places, keepdims=int(keepdims))
@@ -58,8 +59,6 @@ def reduced(to: Writer, operator: str, x: str, places: Sequence[int], keepdims: 
 
 def _reduce(to: Writer, node: Node, operator: str, x: Value) -> tuple[str, Order]:
     axes, keepdims = node.attributes["axes"], node.attributes["keepdims"]
-    if not axes:
-        return x.name, x.order
     y = reduced(to, operator, x.name, [x.order.index(axis) for axis in axes], keepdims)
     return y, x.order if keepdims else _without(x.order, axes)
 

@@ -143,6 +143,14 @@ class Writer:
 
     # Values
 
+    def known(self, tensor: Tensor) -> Value | None:
+        """What stands for a tensor whose numbers are known: constants, and what follows from weights; else None."""
+        if tensor.value is not None:
+            array = tensor.value
+            return Value(f"{self.path}constant", array.shape, array.dtype, natural(array.ndim), array)
+        value = self.values.get(tensor)
+        return value if value is not None and value.array is not None else None
+
     def in_order(self, value: Value, order: Order) -> str:
         """A value with its axes in this order."""
         if value.array is not None:
@@ -204,11 +212,11 @@ class Writer:
         """The bias that is all that happens to a node's result, as one more input of its operator; else nothing."""
         match self._readers[node.output]:
             case [Node(operation=operation) as reader] if operation is ADD:
-                others = [tensor for tensor in reader.inputs if tensor is not node.output]
-                bias = self.values.get(others[0]) if others else None
-                if bias is not None and bias.array is not None and bias.shape == node.output.shape[-1:]:
-                    self.merged[reader.output] = node.output
-                    return [self.in_order(self.cast(bias, node.output.dtype), (0,))]
+                others = [self.known(tensor) for tensor in reader.inputs if tensor is not node.output]
+                for bias in others:
+                    if bias is not None and bias.shape == node.output.shape[-1:]:
+                        self.merged[reader.output] = node.output
+                        return [self.in_order(self.cast(bias, node.output.dtype), (0,))]
         return []
 
     def only_multiplied(self, tensor: Tensor, by: Operation) -> bool:
@@ -217,8 +225,7 @@ class Writer:
             reader is not None
             and reader.operation is by
             and reader.inputs[0] is tensor
-            and (weights := self.values.get(reader.inputs[1])) is not None
-            and weights.array is not None
+            and self.known(reader.inputs[1]) is not None
             for reader in self._readers[tensor]
         )
 
