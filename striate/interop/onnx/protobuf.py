@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 #: Messages within messages; ONNX itself needs some ten, and four more for each graph inside a graph.
 MAX_DEPTH = 64
 #: Fields of one file; the largest networks have some hundred thousand.
-MAX_FIELDS = 1_000_000
+MAX_FIELDS = 400_000
 VARINT, EIGHT, BYTES, FOUR = 0, 1, 2, 5
 
 

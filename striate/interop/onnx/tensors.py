@@ -3,7 +3,6 @@
 import math
 import os
 import stat
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ FLOAT, STRING, INT64, BFLOAT16, UINT4, INT4 = 1, 8, 7, 16, 21, 22
 EXTERNAL = 1
 
 #: NumPy's type for each number of ONNX's. bfloat16 becomes float32, whole numbers of 4 bits become those of 8.
-DTYPES = {
+DTYPES: dict[int | None, np.dtype[Any]] = {
     FLOAT: np.dtype("f4"),
     2: np.dtype("u1"),
     3: np.dtype("i1"),
@@ -104,16 +103,16 @@ def _bfloat16(bits: Array) -> Array:
 def _halves(pairs: Array, signed: bool) -> Array:
     """Whole numbers of 4 bits, two in a byte, the lower first."""
     numbers = np.stack([pairs & 0xF, pairs >> 4], axis=1).reshape(-1)
-    return ((numbers ^ 8).astype(np.int8) - 8) if signed else numbers
+    return (numbers ^ 8).astype(np.int8) - np.int8(8) if signed else numbers
 
 
-#: The field in which a type's numbers stand where they are not raw bytes.
-FIELDS: dict[str, Callable[[TensorProto], Any]] = {
-    "f4": lambda tensor: tensor.float_data,
-    "f8": lambda tensor: tensor.double_data,
-    "i8": lambda tensor: tensor.int64_data,
-    "u4": lambda tensor: tensor.uint64_data,
-    "u8": lambda tensor: tensor.uint64_data,
+#: The field in which a type's numbers stand where they are not raw bytes; the others' is ``int32_data``.
+FIELDS = {
+    "f4": "float_data",
+    "f8": "double_data",
+    "i8": "int64_data",
+    "u4": "uint64_data",
+    "u8": "uint64_data",
 }
 
 
@@ -127,8 +126,7 @@ def _typed(tensor: TensorProto, dtype: np.dtype[Any], count: int) -> Array:
     elif dtype.kind == "f" and dtype.itemsize == 2:
         array = np.asarray(tensor.int32_data, np.int64).astype(np.uint16).view(np.float16)
     else:
-        field = FIELDS.get(dtype.str[1:], lambda tensor: tensor.int32_data)
-        array = np.asarray(field(tensor)).astype(dtype)
+        array = np.asarray(getattr(tensor, FIELDS.get(dtype.str[1:], "int32_data"))).astype(dtype)
     if array.size != count:
         raise DamagedError(f"expected {count:,} numbers for a shape of {tuple(tensor.dims)}, got {array.size:,}")
     return array
