@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+import numpy as np
+
 from striate.graph import Node
 from striate.interop.onnx.export.writer import Order, Value, Writer, writes
 from striate.interop.onnx.tensors import NUMBERS
@@ -11,6 +13,7 @@ from striate.ops import elementwise as ew
 
 #: Operations that are one operator, with the settings it always has.
 OPERATORS: dict[Any, tuple[str, dict[str, float]]] = {
+    act.ERF: ("Erf", {}),
     act.HARD_SIGMOID: ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}),
     act.HARD_SILU: ("HardSwish", {}),
     act.PRELU: ("PRelu", {}),
@@ -22,14 +25,17 @@ OPERATORS: dict[Any, tuple[str, dict[str, float]]] = {
     act.TANH: ("Tanh", {}),
     ew.ABSOLUTE: ("Abs", {}),
     ew.ADD: ("Add", {}),
+    ew.CEIL: ("Ceil", {}),
     ew.DIVIDE: ("Div", {}),
     ew.EXP: ("Exp", {}),
+    ew.FLOOR: ("Floor", {}),
     ew.LOG: ("Log", {}),
     ew.MAXIMUM: ("Max", {}),
     ew.MINIMUM: ("Min", {}),
     ew.MULTIPLY: ("Mul", {}),
     ew.NEGATIVE: ("Neg", {}),
     ew.POWER: ("Pow", {}),
+    ew.ROUND: ("Round", {}),
     ew.SIGN: ("Sign", {}),
     ew.SQRT: ("Sqrt", {}),
     ew.SUBTRACT: ("Sub", {}),
@@ -54,6 +60,13 @@ def comparison(to: Writer, node: Node, a: Value, b: Value) -> tuple[str, Order]:
     names, order = to.together(node, a, b)
     truth = to.add("GreaterOrEqual" if node.operation is ew.GREATER_EQUAL else "LessOrEqual", *names)
     return to.add("Cast", truth, to=NUMBERS[node.output.dtype]), order
+
+
+@writes(ew.WHERE)
+def where(to: Writer, node: Node, condition: Value, a: Value, b: Value) -> tuple[str, Order]:
+    """ONNX asks for truth values, we for numbers, of which 0 is false."""
+    names, order = to.together(node, condition, a, b)
+    return to.add("Where", to.add("Cast", names[0], to=NUMBERS[np.dtype(bool)]), *names[1:]), order
 
 
 @writes(act.RELU6)

@@ -10,6 +10,7 @@ from striate.interop.onnx.export.writer import Order, UnwritableError, Value, Wr
 from striate.ops.dense import DENSE
 from striate.ops.elementwise import BROADCAST_TO
 from striate.ops.operation import known_shape
+from striate.ops.selection import TAKE
 from striate.ops.shape import CONCATENATE, CROP, PAD, RESHAPE, TRANSPOSE
 
 #: Along an axis, what stands for its end.
@@ -97,6 +98,12 @@ def crop(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
     starts = to.whole_numbers("starts", [before for _, (before, _) in cut])
     ends = to.whole_numbers("ends", [-after if after else END for _, (_, after) in cut])
     return to.add("Slice", x.name, starts, ends, to.whole_numbers("axes", [place for place, _ in cut])), x.order
+
+
+@writes(TAKE)
+def take(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
+    indices = to.whole_numbers("indices", node.attributes["indices"])
+    return to.add("Gather", x.name, indices, axis=x.order.index(node.attributes["axis"])), x.order
 
 
 @writes(CONCATENATE)
