@@ -1,5 +1,6 @@
 """Writing ONNX: every file passes ONNX's checker, and gives in ONNX Runtime what the model gives here."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -122,9 +123,9 @@ class Applied(Model):
 
 
 def applied(case: Case) -> Iterator[tuple[Applied, list[Array]]]:
-    """The case with its first input given, its second, and both; without those that fit one batch size only."""
-    both = isinstance(case.operation, ElementWise) and len(case.inputs) == 2
-    for given in [(0,), (1,), (0, 1)] if both else [(0,)]:
+    """The case with its first input given, or each one and all; without those that fit one batch size only."""
+    several = [*itertools.combinations(range(len(case.inputs)), 1), tuple(range(len(case.inputs)))]
+    for given in dict.fromkeys(several) if isinstance(case.operation, ElementWise) else [(0,)]:
         model = Applied(case, given)
         inputs = [model.arrays[i] for i in given]
         if all(array.size and array.shape for array in inputs) and len({len(array) for array in inputs}) == 1:
