@@ -1,8 +1,10 @@
 """Writing ONNX: every file passes ONNX's checker, and gives in ONNX Runtime what the model gives here."""
 
+import inspect
 import itertools
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -13,10 +15,11 @@ from striate import layers, ops
 from striate.architectures import ARCHITECTURES
 from striate.data import PhotoPreprocessing, Preprocessing
 from striate.errors import ArgumentError, FormatError, ModelError, StriateError
-from striate.graph import Array, Variable
+from striate.graph import Array, Graph, Variable
 from striate.interop.onnx import write_onnx
 from striate.interop.onnx.export import network
 from striate.interop.onnx.export.writer import RULES
+from striate.layers.layer import WEIGHT_SOURCE
 from striate.models import Input, Model, Sequential
 from striate.ops.elementwise import BROADCAST_TO, ElementWise
 from striate.ops.operation import OPERATIONS
@@ -103,8 +106,46 @@ def test_A7_every_layer(case, channels_last, path):
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_A7_every_architecture(name, path):
-    model = ARCHITECTURES[name].build()
-    agrees(model, path)
+    file = agrees(calibrated(small(name)), path)
+    assert "Transpose" not in operators(file)
+
+
+def small(name: str) -> Model:
+    """An architecture for ten classes, for as small an input as it takes, with weights that are quickly drawn."""
+    generator = np.random.default_rng(5)
+
+    def drawn(shape: tuple[int, ...]) -> Array:
+        if len(shape) < 2:
+            return generator.uniform(0.5, 1.5, shape).astype(np.float32)
+        return generator.standard_normal(shape, np.float32) * np.float32((2 / np.prod(shape[:-1])) ** 0.5)
+
+    build = ARCHITECTURES[name].build
+    channels = inspect.signature(build).parameters["input_shape"].default[-1]
+    token = WEIGHT_SOURCE.set(drawn)
+    try:
+        for side in (32, 64, 96):
+            with suppress(StriateError):
+                return build(classes=10, input_shape=(side, side, channels))
+        return build(classes=10)
+    finally:
+        WEIGHT_SOURCE.reset(token)
+
+
+def calibrated(model: Model) -> Model:
+    """The model with the moving statistics of one batch: whatever its depth, numbers neither vanish nor overflow."""
+    normalizations = [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
+    for layer in normalizations:
+        layer.moving_mean.assign(np.zeros(layer.moving_mean.shape))
+        layer.moving_variance.assign(np.zeros(layer.moving_mean.shape))
+    graph = model.traced(8, training=True)
+    updates = [tensor for _, tensor in graph.updates]
+    after = ReferenceExecutor(Graph(graph.inputs, updates, graph.variables, random=graph.random)).run(
+        inputs_of(model, 8)
+    )
+    for (variable, _), value in zip(graph.updates, after, strict=True):
+        (layer,) = (one for one in normalizations if variable in one.weights)
+        variable.assign(value / (1 - layer.momentum))
+    return model
 
 
 class Applied(Model):
