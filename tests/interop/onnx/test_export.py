@@ -116,7 +116,7 @@ def small(name: str) -> Model:
 
     def drawn(shape: tuple[int, ...]) -> Array:
         if len(shape) < 2:
-            return generator.uniform(0.2, 0.6, shape).astype(np.float32)
+            return generator.uniform(0.1, 0.3, shape).astype(np.float32)
         return generator.standard_normal(shape, np.float32) * np.float32((2 / np.prod(shape[:-1])) ** 0.5)
 
     build = ARCHITECTURES[name].build
