@@ -352,7 +352,7 @@ def ceil(x: Any) -> Any:
     return CEIL(x)
 
 
-def round(x: Any) -> Any:  # noqa: A001
+def round(x: Any) -> Any:
     """The whole number nearest to x, of two the even one; its gradient is 0."""
     return ROUND(x)
 

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from striate.configurable import free_name
 from striate.graph import Array, Tensor
 from striate.graph.tensor import tensors_in
-from striate.interop.onnx.messages import AttributeProto, NodeProto
+from striate.interop.onnx.messages import AttributeProto, NodeProto, TensorProto
 from striate.interop.onnx.protobuf import DamagedError
 from striate.interop.onnx.tensors import as_array
 from striate.interop.onnx.values import Known, Order, Symbol, UnsupportedError, Value, sources_of
@@ -39,7 +40,7 @@ class Node:
         network: to whose layers this node's may be added.
     """
 
-    def __init__(self, proto: NodeProto, opset: int, folder: Any, batch: int | None, network: Network):
+    def __init__(self, proto: NodeProto, opset: int, folder: Path, batch: int | None, network: Network):
         self.op, self.opset, self.batch = proto.op_type or "", opset, batch
         self.inputs, self.outputs = proto.input, proto.output
         self.name = proto.name or next((name for name in proto.output if name), "")
@@ -125,42 +126,42 @@ class Node:
         return (self.name.strip("/").removesuffix(f"/{self.op}") or self.op).replace(":", "_")
 
 
-def _attribute(attribute: AttributeProto, folder: Any) -> Any:
+def _attribute(attribute: AttributeProto, folder: Path) -> Any:
     """The value of a setting as Python has it.
 
     Raises:
         DamagedError: it has none.
     """
-    kind = attribute.type
     if attribute.ref_attr_name:
         raise DamagedError(f"its setting {attribute.name} belongs to a function")
-    values: dict[int, Any] = {
-        AttributeProto.FLOAT: attribute.f,
-        AttributeProto.INT: attribute.i,
-        AttributeProto.STRING: attribute.s,
-        AttributeProto.TENSOR: attribute.t,
-        AttributeProto.GRAPH: attribute.g,
-        AttributeProto.FLOATS: attribute.floats,
-        AttributeProto.INTS: attribute.ints,
-        AttributeProto.STRINGS: attribute.strings,
-    }
-    if not kind:  # files older than 2018 do not say
-        kind = next((k for k, v in values.items() if v is not None and (k < AttributeProto.FLOATS or len(v))), 0)
-    if kind not in values:
-        raise DamagedError(f"its setting {attribute.name} is of an unknown type {kind}")
-    value = values[kind]
-    if kind == AttributeProto.FLOAT:
-        return float(value or 0)
-    if kind == AttributeProto.INT:
-        return int(value or 0)
-    if kind == AttributeProto.STRING:
-        return bytes(value or b"").decode("utf-8", "replace")
+    kind = attribute.type
+    if not kind:  # files older than 2018 do not say; lists are never None
+        kind = next((number for number, (field, _) in VALUES.items() if _is_there(getattr(attribute, field))), 0)
+    if kind not in VALUES:
+        raise DamagedError(f"its setting {attribute.name} is of the type {kind}, which is not read")
+    field, convert = VALUES[kind]
+    value = getattr(attribute, field)
     if kind == AttributeProto.TENSOR:
-        return as_array(value, folder)
-    if kind == AttributeProto.FLOATS:
-        return tuple(float(v) for v in value)
-    if kind == AttributeProto.INTS:
-        return tuple(int(v) for v in value)
-    if kind == AttributeProto.STRINGS:
-        return tuple(bytes(v).decode("utf-8", "replace") for v in value)
-    return value
+        return as_array(value or TensorProto(), folder)
+    return convert(value)
+
+
+def _is_there(value: Any) -> bool:
+    return len(value) > 0 if isinstance(value, list | np.ndarray) else value is not None
+
+
+def _text(value: Any) -> str:
+    return bytes(value or b"").decode("utf-8", "replace")
+
+
+#: For each type of a setting the field that holds it, and its value as Python has it.
+VALUES: dict[int, tuple[str, Callable[[Any], Any]]] = {
+    AttributeProto.FLOAT: ("f", lambda value: float(value or 0)),
+    AttributeProto.INT: ("i", lambda value: int(value or 0)),
+    AttributeProto.STRING: ("s", _text),
+    AttributeProto.TENSOR: ("t", lambda value: value),
+    AttributeProto.GRAPH: ("g", lambda value: value),
+    AttributeProto.FLOATS: ("floats", lambda values: tuple(map(float, values))),
+    AttributeProto.INTS: ("ints", lambda values: tuple(map(int, values))),
+    AttributeProto.STRINGS: ("strings", lambda values: tuple(map(_text, values))),
+}

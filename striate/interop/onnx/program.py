@@ -9,7 +9,7 @@ import numpy as np
 
 from striate import layers
 from striate.errors import ModelError, ShapeError, StriateError
-from striate.graph import Array, Tensor, trace
+from striate.graph import Array, Tensor, topological_order, trace
 from striate.interop.onnx.messages import GraphProto, ModelProto, NodeProto, ValueInfoProto
 from striate.interop.onnx.node import Network, Node
 from striate.interop.onnx.operators import OPERATORS, SPATIAL, TRANSPARENT
@@ -19,7 +19,6 @@ from striate.interop.onnx.values import (
     Known,
     Order,
     Symbol,
-    UnsupportedError,
     Value,
     ValueNeededError,
     channels_last,
@@ -167,14 +166,8 @@ class Program:
                 begin[given.name] = _symbol(given, shapes[given.name], self._orders[given.name])
                 values[given.name] = begin[given.name]
         self._compute(values)
-        outputs = []
-        for given in self.outputs:
-            value = values[given.name]
-            if isinstance(value, Symbol) and value in begin.values():
-                value = Symbol(layers.Identity()(value.tensor), value.order, value.dtype, value.sources)
-            outputs.append(value)
-        assert None not in outputs  # noqa: S101 (a node that failed was refused)
-        return self._finished(begin, [value for value in outputs if value is not None])
+        outputs = [values[given.name] for given in self.outputs]
+        return self._finished(begin, [_end(value, begin) for value in outputs if value is not None])
 
     def _compute(self, values: dict[str, Value | None]) -> None:
         """Apply all nodes, in the file's order; a value is None where a node before could not be done."""
@@ -198,12 +191,12 @@ class Program:
             raise UnreadableError(*reasons)
 
     def _finished(self, begin: dict[str, Symbol], outputs: list[Value]) -> Built:
-        used = frozenset().union(*(value.sources for value in outputs if isinstance(value, Symbol)))
-        inputs = {name: symbol for name, symbol in begin.items() if name in used}
         ends = [_arranged(value) if isinstance(value, Symbol) else value for value in outputs]
         tensors = list(dict.fromkeys(end.tensor for end in ends if isinstance(end, Symbol)))
         if not tensors:
             return Built({}, ends, None)
+        used = {tensor for node in topological_order(tensors) for tensor in node.inputs}
+        inputs = {name: symbol for name, symbol in begin.items() if symbol.tensor in used}
         starts = [symbol.tensor for symbol in inputs.values()]
         model = Model(
             starts[0] if len(starts) == 1 else starts, tensors[0] if len(tensors) == 1 else tensors, name=self.name
@@ -372,6 +365,13 @@ def _symbol(given: Given, shape: Sizes, order: Order) -> Symbol:
     first, *sizes = (shape[axis] for axis in order)
     tensor = Input(tuple(sizes), batch_size=first, name=given.name)
     return Symbol(tensor, order, given.dtype, frozenset([given.name]))
+
+
+def _end(value: Value, begin: Mapping[str, Symbol]) -> Value:
+    """An output; one that is an input under another name gets a layer of its own."""
+    if isinstance(value, Symbol) and any(value.tensor is symbol.tensor for symbol in begin.values()):
+        return Symbol(layers.Identity()(value.tensor), value.order, value.dtype, value.sources)
+    return value
 
 
 def _arranged(value: Symbol) -> Symbol:

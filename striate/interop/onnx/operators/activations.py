@@ -28,51 +28,56 @@ def _layer(node: Node, x: Value, make: Callable[[str], Layer]) -> Value:
     return node.result(node.layer(make, tensor_of(x, order)), order)
 
 
-def _named(function: str) -> Callable[[Node, Value], Value]:
+def _named(function: str, sentence: str) -> Callable[[Node, Value], Value]:
     def operator(node: Node, x: Value) -> Value:
         return _layer(node, x, lambda name: layers.Activation(function, name=name))
 
+    operator.__doc__ = sentence
     return operator
 
 
-Sigmoid, Tanh, Softplus, Softsign, Mish = map(_named, ("sigmoid", "tanh", "softplus", "softsign", "mish"))
+Sigmoid = _named("sigmoid", "1 / (1 + exp(−x)).")
+Tanh = _named("tanh", "tanh(x).")
+Softplus = _named("softplus", "ln(1 + exp(x)).")
+Softsign = _named("softsign", "x / (1 + |x|).")
+Mish = _named("mish", "x · tanh(ln(1 + exp(x))).")
 
 
-def Relu(node: Node, x: Value) -> Value:  # noqa: N802
+def Relu(node: Node, x: Value) -> Value:
     """max(x, 0)."""
     return _layer(node, x, lambda name: layers.ReLU(name=name))
 
 
-def LeakyRelu(node: Node, x: Value) -> Value:  # noqa: N802
+def LeakyRelu(node: Node, x: Value) -> Value:
     """x, and α·x below 0."""
     alpha = node.get("alpha", 0.01)
     return _layer(node, x, lambda name: layers.LeakyReLU(alpha, name=name))
 
 
-def Elu(node: Node, x: Value) -> Value:  # noqa: N802
+def Elu(node: Node, x: Value) -> Value:
     """x, and α·(exp(x) − 1) below 0."""
     alpha = node.get("alpha", 1.0)
     return _layer(node, x, lambda name: layers.ELU(alpha, name=name))
 
 
-def PRelu(node: Node, x: Value, slope: Value) -> Value:  # noqa: N802
+def PRelu(node: Node, x: Value, slope: Value) -> Value:
     """x, and slope·x below 0."""
     return elementwise(node, ops.prelu, x, slope)
 
 
-def Selu(node: Node, x: Value) -> Value:  # noqa: N802
+def Selu(node: Node, x: Value) -> Value:
     """γ·(x, and α·(exp(x) − 1) below 0)."""
     alpha, gamma = node.get("alpha", 1.67326319217681884765625), node.get("gamma", 1.05070102214813232421875)
     return elementwise(node, lambda t: ops.multiply(ops.elu(t, alpha), gamma), x)
 
 
-def Celu(node: Node, x: Value) -> Value:  # noqa: N802
+def Celu(node: Node, x: Value) -> Value:
     """max(0, x) + min(0, α·(exp(x/α) − 1))."""
     alpha = node.get("alpha", 1.0)
     return elementwise(node, lambda t: ops.multiply(ops.elu(ops.divide(t, alpha)), alpha), x)
 
 
-def Gelu(node: Node, x: Value) -> Value:  # noqa: N802
+def Gelu(node: Node, x: Value) -> Value:
     """x · Φ(x), Φ the normal distribution."""
     form = node.get("approximate", "none")
     if form not in ("none", "tanh"):
@@ -80,30 +85,30 @@ def Gelu(node: Node, x: Value) -> Value:  # noqa: N802
     return elementwise(node, lambda t: ops.gelu(t, approximate=form == "tanh"), x)
 
 
-def Swish(node: Node, x: Value) -> Value:  # noqa: N802
+def Swish(node: Node, x: Value) -> Value:
     """x · σ(α·x)."""
     alpha = node.get("alpha", 1.0)
     return elementwise(node, lambda t: ops.multiply(t, ops.sigmoid(ops.multiply(t, alpha))), x)
 
 
-def HardSigmoid(node: Node, x: Value) -> Value:  # noqa: N802
+def HardSigmoid(node: Node, x: Value) -> Value:
     """max(0, min(1, α·x + β))."""
     alpha, beta = node.get("alpha", 0.2), node.get("beta", 0.5)
     return elementwise(node, lambda t: ops.clip(ops.add(ops.multiply(t, alpha), beta), 0.0, 1.0), x)
 
 
-def HardSwish(node: Node, x: Value) -> Value:  # noqa: N802
+def HardSwish(node: Node, x: Value) -> Value:
     """x · max(0, min(1, x/6 + 1/2))."""
     return _layer(node, x, lambda name: layers.Activation("hard_silu", name=name))
 
 
-def ThresholdedRelu(node: Node, x: Value) -> Value:  # noqa: N802
+def ThresholdedRelu(node: Node, x: Value) -> Value:
     """x where it is above α, else 0."""
     alpha = node.get("alpha", 1.0)
     return elementwise(node, lambda t: ops.where(ops.less_equal(t, alpha), 0.0, t), x)
 
 
-def Shrink(node: Node, x: Value) -> Value:  # noqa: N802
+def Shrink(node: Node, x: Value) -> Value:
     """x brought nearer to 0 by ``bias``, and 0 within ``lambd`` of it."""
     edge, bias = node.get("lambd", 0.5), node.get("bias", 0.0)
 
@@ -114,7 +119,7 @@ def Shrink(node: Node, x: Value) -> Value:  # noqa: N802
     return elementwise(node, shrunk, x)
 
 
-def Clip(node: Node, x: Value, low: Value | None = None, high: Value | None = None) -> Value:  # noqa: N802
+def Clip(node: Node, x: Value, low: Value | None = None, high: Value | None = None) -> Value:
     """max(low, min(high, x)); a ReLU where low is 0."""
     if node.opset < 11:
         least, most = node.get("min", -math.inf), node.get("max", math.inf)
@@ -131,12 +136,12 @@ def Clip(node: Node, x: Value, low: Value | None = None, high: Value | None = No
     return elementwise(node, clipped, x, known=lambda a: np.minimum(np.maximum(a, least), most))
 
 
-def Softmax(node: Node, x: Value) -> Value:  # noqa: N802
+def Softmax(node: Node, x: Value) -> Value:
     """exp(x) / Σ exp(x) along an axis; before version 13, along all from it on."""
     return _along(node, x, lambda t, axis: node.layer(lambda name: layers.Softmax(axis, name=name), t))
 
 
-def LogSoftmax(node: Node, x: Value) -> Value:  # noqa: N802
+def LogSoftmax(node: Node, x: Value) -> Value:
     """log(Softmax(x))."""
     return _along(node, x, ops.log_softmax)
 
@@ -154,7 +159,7 @@ def _along(node: Node, x: Value, function: Callable[[Any, int], Any]) -> Value:
     return node.result(function(tensor, order.index(axis)), order)
 
 
-def Dropout(node: Node, x: Value, ratio: Value | None = None, training: Value | None = None) -> Any:  # noqa: N802
+def Dropout(node: Node, x: Value, ratio: Value | None = None, training: Value | None = None) -> Any:
     """Nothing, once a network is trained; in training mode numbers are left out, as NumPy's old generator says."""
     seed = node.get("seed")
     rate = node.get("ratio", 0.5) if node.opset < 12 else 0.5 if ratio is None else float(array_of(ratio))
@@ -164,7 +169,7 @@ def Dropout(node: Node, x: Value, ratio: Value | None = None, training: Value | 
         mask = np.ones(size_of(x.shape), bool) if node.wants(1) else None
     else:
         order = plain(rank(x))
-        draw = np.random.RandomState(None if seed is None else seed).uniform(0, 1, size_of(x.shape))  # noqa: NPY002
+        draw = np.random.RandomState(None if seed is None else seed).uniform(0, 1, size_of(x.shape))
         mask = draw >= rate
         kept = ops.multiply(tensor_of(x, order), (mask / (1 - rate)).astype(np.float32))
     if mask is None:

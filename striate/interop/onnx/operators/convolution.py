@@ -60,7 +60,7 @@ def padding(node: Node, axes: int) -> Any:
     return "valid" if not any(sum(pads, ())) else pads
 
 
-def Conv(node: Node, x: Value, w: Value, b: Value | None = None) -> Value:  # noqa: N802
+def Conv(node: Node, x: Value, w: Value, b: Value | None = None) -> Value:
     """Convolution; depthwise where each channel is a group of its own."""
     weight, axes = array_of(w), spatial_axes(node, x)
     kernel = check_kernel(node, weight, axes)
@@ -104,7 +104,7 @@ def _layer(node: Node, x: Value, make: Any, weights: dict[str, Array]) -> Value:
     return node.result(node.layer(make, tensor_of(x, order), weights=weights), order)
 
 
-def ConvTranspose(node: Node, x: Value, w: Value, b: Value | None = None) -> Value:  # noqa: N802
+def ConvTranspose(node: Node, x: Value, w: Value, b: Value | None = None) -> Value:
     """Transposed convolution; where the output's shape is given, padding follows from it."""
     weight, axes = array_of(w), spatial_axes(node, x)
     kernel = check_kernel(node, weight, axes)
@@ -146,7 +146,7 @@ def ConvTranspose(node: Node, x: Value, w: Value, b: Value | None = None) -> Val
     )
 
 
-def Gemm(node: Node, a: Value, b: Value, c: Value | None = None) -> Value:  # noqa: N802
+def Gemm(node: Node, a: Value, b: Value, c: Value | None = None) -> Value:
     """α·A·B + β·C, with A and B perhaps transposed; a dense layer where B and C are known."""
     alpha, beta = node.get("alpha", 1.0), node.get("beta", 1.0)
     order = (1, 0) if node.get("transA", 0) else (0, 1)
@@ -171,7 +171,7 @@ def _rows(columns: int) -> list[Shape]:
     return [(columns,), (1, columns), (1,), (1, 1), ()]
 
 
-def MatMul(node: Node, a: Value, b: Value) -> Value:  # noqa: N802
+def MatMul(node: Node, a: Value, b: Value) -> Value:
     """The product of matrices, or of stacks of them; a dense layer where the right one is one known matrix."""
     left = tensor_of(a, plain(rank(a)))
     if isinstance(a, Symbol) and not isinstance(b, Symbol) and rank(b) == 2 and rank(a) >= 2:

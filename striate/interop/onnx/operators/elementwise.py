@@ -84,47 +84,47 @@ def _merged(node: Node, layer: Any, function: Any, known: Any, values: Sequence[
     )
 
 
-def Add(node: Node, a: Value, b: Value) -> Value:  # noqa: N802
+def Add(node: Node, a: Value, b: Value) -> Value:
     """a + b."""
     _no_axis(node)
     return _merged(node, layers.Add, ops.add, np.add, (a, b))
 
 
-def Sum(node: Node, *xs: Value) -> Value:  # noqa: N802
+def Sum(node: Node, *xs: Value) -> Value:
     """The sum of all inputs."""
     return _merged(node, layers.Add, ops.add, np.add, xs)
 
 
-def Mul(node: Node, a: Value, b: Value) -> Value:  # noqa: N802
+def Mul(node: Node, a: Value, b: Value) -> Value:
     """a · b."""
     _no_axis(node)
     return _merged(node, layers.Multiply, ops.multiply, np.multiply, (a, b))
 
 
-def Max(node: Node, *xs: Value) -> Value:  # noqa: N802
+def Max(node: Node, *xs: Value) -> Value:
     """The largest of all inputs."""
     return _merged(node, layers.Maximum, ops.maximum, np.maximum, xs)
 
 
-def Min(node: Node, *xs: Value) -> Value:  # noqa: N802
+def Min(node: Node, *xs: Value) -> Value:
     """The least of all inputs."""
     return _merged(node, layers.Minimum, ops.minimum, np.minimum, xs)
 
 
-def Mean(node: Node, *xs: Value) -> Value:  # noqa: N802
+def Mean(node: Node, *xs: Value) -> Value:
     """The mean of all inputs."""
     total = Sum(node, *xs)
     node.given = [total]
     return elementwise(node, lambda t: ops.divide(t, float(len(xs))), total)
 
 
-def Sub(node: Node, a: Value, b: Value) -> Value:  # noqa: N802
+def Sub(node: Node, a: Value, b: Value) -> Value:
     """a − b."""
     _no_axis(node)
     return elementwise(node, ops.subtract, a, b, known=np.subtract)
 
 
-def Div(node: Node, a: Value, b: Value) -> Value:  # noqa: N802
+def Div(node: Node, a: Value, b: Value) -> Value:
     """a / b; of whole numbers, towards 0."""
     _no_axis(node)
     if a.dtype.kind in "iu":
@@ -147,7 +147,7 @@ def _no_axis(node: Node) -> None:
         raise UnsupportedError("broadcasting as it was before version 7")
 
 
-def Mod(node: Node, a: Value, b: Value) -> Value:  # noqa: N802
+def Mod(node: Node, a: Value, b: Value) -> Value:
     """The rest of a division, with b's sign; with ``fmod`` a's."""
     if node.get("fmod", 0):
         return elementwise(
@@ -158,37 +158,42 @@ def Mod(node: Node, a: Value, b: Value) -> Value:  # noqa: N802
     )
 
 
-def Pow(node: Node, a: Value, b: Value) -> Value:  # noqa: N802
+def Pow(node: Node, a: Value, b: Value) -> Value:
     """a to the power b."""
     return elementwise(node, ops.power, a, b, known=np.power)
 
 
-def Where(node: Node, condition: Value, a: Value, b: Value) -> Value:  # noqa: N802
+def Where(node: Node, condition: Value, a: Value, b: Value) -> Value:
     """a where the condition holds, b elsewhere."""
     return elementwise(node, ops.where, condition, a, b, known=np.where, dtype=a.dtype)
 
 
-def _of_one(function: Any, known: Any = None) -> Any:
+def _of_one(sentence: str, function: Any, known: Any = None) -> Any:
     def operator(node: Node, x: Value) -> Value:
         return elementwise(node, function, x, known=known)
 
+    operator.__doc__ = sentence
     return operator
 
 
-def _reciprocal(x: Any) -> Any:
-    return ops.divide(1.0, x)
+Neg = _of_one("−x.", ops.negative, np.negative)
+Abs = _of_one("|x|.", ops.absolute, np.abs)
+Sign = _of_one("−1, 0 or 1.", ops.sign, np.sign)
+Sqrt = _of_one("√x.", ops.sqrt, np.sqrt)
+Exp = _of_one("exp(x).", ops.exp, np.exp)
+Log = _of_one("ln x.", ops.log, np.log)
+Floor = _of_one("⌊x⌋.", ops.floor, np.floor)
+Ceil = _of_one("⌈x⌉.", ops.ceil, np.ceil)
+Round = _of_one("The nearest whole number, of two the even one.", ops.round, np.rint)
+Erf = _of_one("The error function.", ops.erf)
+Reciprocal = _of_one("1 / x.", lambda x: ops.divide(1.0, x), np.reciprocal)
 
 
-Neg, Abs, Sign = _of_one(ops.negative, np.negative), _of_one(ops.absolute, np.abs), _of_one(ops.sign, np.sign)
-Sqrt, Exp, Log = _of_one(ops.sqrt, np.sqrt), _of_one(ops.exp, np.exp), _of_one(ops.log, np.log)
-Floor, Ceil, Round = _of_one(ops.floor, np.floor), _of_one(ops.ceil, np.ceil), _of_one(ops.round, np.rint)
-Erf, Reciprocal = _of_one(ops.erf), _of_one(_reciprocal, np.reciprocal)
-
-
-def _compared(function: Any, known: Any) -> Any:
+def _compared(sentence: str, function: Any, known: Any) -> Any:
     def operator(node: Node, a: Value, b: Value) -> Value:
         return elementwise(node, function, a, b, known=known, dtype=bool)
 
+    operator.__doc__ = sentence
     return operator
 
 
@@ -200,13 +205,15 @@ def _not(a: Any) -> Any:
     return ops.subtract(1.0, a)
 
 
-Equal = _compared(_equal, np.equal)
-GreaterOrEqual, LessOrEqual = _compared(ops.greater_equal, np.greater_equal), _compared(ops.less_equal, np.less_equal)
-Greater = _compared(lambda a, b: ops.multiply(ops.greater_equal(a, b), _not(_equal(a, b))), np.greater)
-Less = _compared(lambda a, b: ops.multiply(ops.less_equal(a, b), _not(_equal(a, b))), np.less)
-And, Or = _compared(ops.multiply, np.logical_and), _compared(ops.maximum, np.logical_or)
+Equal = _compared("a = b.", _equal, np.equal)
+GreaterOrEqual = _compared("a ≥ b.", ops.greater_equal, np.greater_equal)
+LessOrEqual = _compared("a ≤ b.", ops.less_equal, np.less_equal)
+Greater = _compared("a > b.", lambda a, b: ops.multiply(ops.greater_equal(a, b), _not(_equal(a, b))), np.greater)
+Less = _compared("a < b.", lambda a, b: ops.multiply(ops.less_equal(a, b), _not(_equal(a, b))), np.less)
+And = _compared("Whether both hold.", ops.multiply, np.logical_and)
+Or = _compared("Whether one holds.", ops.maximum, np.logical_or)
 
 
-def Not(node: Node, x: Value) -> Value:  # noqa: N802
+def Not(node: Node, x: Value) -> Value:
     """Whether x does not hold."""
     return elementwise(node, _not, x, known=np.logical_not)

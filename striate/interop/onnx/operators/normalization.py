@@ -18,9 +18,7 @@ from striate.interop.onnx.values import (
 )
 
 
-def BatchNormalization(  # noqa: N802
-    node: Node, x: Value, scale: Value, bias: Value, mean: Value, variance: Value
-) -> Any:
+def BatchNormalization(node: Node, x: Value, scale: Value, bias: Value, mean: Value, variance: Value) -> Any:
     """γ·(x − mean)/√(variance + ε) + β, with given statistics, or with those of the batch in training mode."""
     if node.get("spatial", 1) != 1:
         raise UnsupportedError("statistics for each place (spatial=0)")
@@ -48,12 +46,12 @@ def BatchNormalization(  # noqa: N802
     return node.result(y, order), *(node.result(value) for value in statistics)
 
 
-def InstanceNormalization(node: Node, x: Value, scale: Value, bias: Value) -> Value:  # noqa: N802
+def InstanceNormalization(node: Node, x: Value, scale: Value, bias: Value) -> Value:
     """Each map of each sample to mean 0 and variance 1, then γ and β."""
     return _groups(node, x, size_of(x.shape[1:2])[0], array_of(scale), array_of(bias))
 
 
-def GroupNormalization(node: Node, x: Value, scale: Value, bias: Value) -> Value:  # noqa: N802
+def GroupNormalization(node: Node, x: Value, scale: Value, bias: Value) -> Value:
     """Each group of channels of each sample to mean 0 and variance 1, then γ and β."""
     node.get("stash_type", 1)
     groups, (channels,) = node.get("num_groups", 0), size_of(x.shape[1:2])
@@ -75,7 +73,7 @@ def _groups(node: Node, x: Value, groups: int, gamma: Any, beta: Any) -> Value:
     return node.result(normalized, order)
 
 
-def LayerNormalization(node: Node, x: Value, scale: Value, bias: Value | None = None) -> Any:  # noqa: N802
+def LayerNormalization(node: Node, x: Value, scale: Value, bias: Value | None = None) -> Any:
     """All numbers from an axis on to mean 0 and variance 1, then γ and β."""
     node.get("stash_type", 1)
     first, epsilon = node.get("axis", -1) % rank(x), node.get("epsilon", 1e-5)
@@ -89,7 +87,7 @@ def LayerNormalization(node: Node, x: Value, scale: Value, bias: Value | None = 
     return y, node.result(ops.mean(tensor, axes, keepdims=True)), node.result(ops.divide(1.0, deviation))
 
 
-def LRN(node: Node, x: Value) -> Value:  # noqa: N802
+def LRN(node: Node, x: Value) -> Value:
     """x / (bias + α/size · Σ x²)^β, the sum over ``size`` neighbouring channels."""
     size, order = node.get("size", 1), channels_last(rank(x))
     if size % 2 == 0:
@@ -104,7 +102,7 @@ def LRN(node: Node, x: Value) -> Value:  # noqa: N802
     return node.result(normalized, order)
 
 
-def LpNormalization(node: Node, x: Value) -> Value:  # noqa: N802
+def LpNormalization(node: Node, x: Value) -> Value:
     """x divided by its norm along an axis."""
     axis, p = node.get("axis", -1), node.get("p", 2)
     tensor = tensor_of(x, plain(rank(x)))
@@ -114,7 +112,7 @@ def LpNormalization(node: Node, x: Value) -> Value:  # noqa: N802
     return node.result(ops.divide(tensor, total if p == 1 else ops.sqrt(total)))
 
 
-def MeanVarianceNormalization(node: Node, x: Value) -> Value:  # noqa: N802
+def MeanVarianceNormalization(node: Node, x: Value) -> Value:
     """(x − mean) / deviation over some axes."""
     axes = node.get("axes", (0, 2, 3))
     tensor = tensor_of(x, plain(rank(x)))

@@ -77,7 +77,7 @@ class Windows:
         }
 
 
-def MaxPool(node: Node, x: Value) -> Any:  # noqa: N802
+def MaxPool(node: Node, x: Value) -> Any:
     """The largest number of each window, and where it is."""
     windows, order = Windows(node, x), channels_last(rank(x))
     settings, axes = windows.settings(windows.reached), rank(x) - 2
@@ -113,7 +113,7 @@ def _places(x: Any, largest: Any, windows: Windows, size: Shape, by_columns: boo
     return found
 
 
-def MaxUnpool(node: Node, x: Value, places: Value, output_shape: Value | None = None) -> Value:  # noqa: N802
+def MaxUnpool(node: Node, x: Value, places: Value, output_shape: Value | None = None) -> Value:
     """Each number where the largest of its window was; 0 elsewhere."""
     windows, order = Windows(node, x), channels_last(rank(x))
     size = tuple(
@@ -133,7 +133,7 @@ def MaxUnpool(node: Node, x: Value, places: Value, output_shape: Value | None = 
     return node.result(y, order)
 
 
-def AveragePool(node: Node, x: Value) -> Value:  # noqa: N802
+def AveragePool(node: Node, x: Value) -> Value:
     """The mean of each window; padding counts, as zeros, only if the file says so."""
     windows, order, axes = Windows(node, x), channels_last(rank(x)), rank(x) - 2
     tensor = tensor_of(x, order)
@@ -146,19 +146,19 @@ def AveragePool(node: Node, x: Value) -> Value:  # noqa: N802
     return node.result(node.layer(lambda name: AVERAGE[axes](name=name, **settings), tensor), order)
 
 
-def LpPool(node: Node, x: Value) -> Value:  # noqa: N802
+def LpPool(node: Node, x: Value) -> Value:
     """(Σ |x|ᵖ)^(1/p) over each window."""
     windows, order = Windows(node, x), channels_last(rank(x))
     pooled = ops.lp_pool(tensor_of(x, order), p=float(node.get("p", 2)), **windows.settings(windows.reached))
     return node.result(pooled, order)
 
 
-def GlobalAveragePool(node: Node, x: Value) -> Value:  # noqa: N802
+def GlobalAveragePool(node: Node, x: Value) -> Value:
     """The mean of each map."""
     return _whole_maps(node, x, GLOBAL_AVERAGE)
 
 
-def GlobalMaxPool(node: Node, x: Value) -> Value:  # noqa: N802
+def GlobalMaxPool(node: Node, x: Value) -> Value:
     """The largest number of each map."""
     return _whole_maps(node, x, GLOBAL_MAX)
 
@@ -169,7 +169,7 @@ def _whole_maps(node: Node, x: Value, kinds: dict[int, Any]) -> Value:
     return node.result(pooled, order)
 
 
-def GlobalLpPool(node: Node, x: Value) -> Value:  # noqa: N802
+def GlobalLpPool(node: Node, x: Value) -> Value:
     """(Σ |x|ᵖ)^(1/p) over each map."""
     order, _ = channels_last(rank(x)), spatial_axes(node, x)
     return node.result(ops.lp_pool(tensor_of(x, order), size_of(x.shape[2:]), p=float(node.get("p", 2))), order)

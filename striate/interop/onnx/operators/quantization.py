@@ -15,7 +15,7 @@ from striate.interop.onnx.tensors import dtype_of
 from striate.interop.onnx.values import Known, UnsupportedError, Value, array_of, rank, size_of
 
 
-def QuantizeLinear(node: Node, x: Value, scale: Value, zero: Value | None = None) -> Value:  # noqa: N802
+def QuantizeLinear(node: Node, x: Value, scale: Value, zero: Value | None = None) -> Value:
     """round(x / scale) + zero point, within the type's range; halves go to the even number."""
     node.get("saturate", 1)
     kind = zero.dtype if zero is not None else dtype_of(node.get("output_dtype") or 2)
@@ -34,7 +34,7 @@ def _quantized(node: Node, x: Value, steps: Known, origin: Known, kind: Any) -> 
     return elementwise(node, quantized, x, steps, origin, dtype=kind)
 
 
-def DequantizeLinear(node: Node, x: Value, scale: Value, zero: Value | None = None) -> Value:  # noqa: N802
+def DequantizeLinear(node: Node, x: Value, scale: Value, zero: Value | None = None) -> Value:
     """(x − zero point) · scale."""
     steps, origin = _for_axis(node, x, scale, zero)
     wanted = node.get("output_dtype")
@@ -77,17 +77,13 @@ def _centred(node: Node, x: Value, zero: Value | None, axis: int | None = None) 
     return elementwise(node, ops.subtract, x, Known(origin), dtype=np.float32)
 
 
-def ConvInteger(  # noqa: N802
-    node: Node, x: Value, w: Value, x_zero: Value | None = None, w_zero: Value | None = None
-) -> Value:
+def ConvInteger(node: Node, x: Value, w: Value, x_zero: Value | None = None, w_zero: Value | None = None) -> Value:
     """Convolution of whole numbers."""
     y = Conv(node, _centred(node, x, x_zero), _centred(node, w, w_zero, axis=0))
     return _as(node, y, np.int32)
 
 
-def MatMulInteger(  # noqa: N802
-    node: Node, a: Value, b: Value, a_zero: Value | None = None, b_zero: Value | None = None
-) -> Value:
+def MatMulInteger(node: Node, a: Value, b: Value, a_zero: Value | None = None, b_zero: Value | None = None) -> Value:
     """A product of matrices of whole numbers."""
     y = MatMul(node, _centred(node, a, a_zero, rank(a) - 2), _centred(node, b, b_zero, rank(b) - 1))
     return _as(node, y, np.int32)
@@ -97,7 +93,7 @@ def _as(node: Node, y: Value, dtype: Any) -> Value:
     return elementwise(node, lambda t: t, y, dtype=np.dtype(dtype))
 
 
-def QLinearConv(  # noqa: N802
+def QLinearConv(
     node: Node,
     x: Value,
     x_scale: Value,
@@ -117,7 +113,7 @@ def QLinearConv(  # noqa: N802
     return _requantized(node, sums, column, y_zero)
 
 
-def QLinearMatMul(  # noqa: N802
+def QLinearMatMul(
     node: Node,
     a: Value,
     a_scale: Value,

@@ -10,8 +10,8 @@ from striate.interop.onnx.operators.shapes import checked_axes, without
 from striate.interop.onnx.values import Known, Symbol, Value, fold, numbers_of, plain, rank, size_of, tensor_of
 
 
-def _reduced(function: Any, known: Any) -> Any:
-    """An operator from its function on symbols, and that on arrays: (x, axes, keepdims) → less."""
+def _reduced(sentence: str, function: Any, known: Any) -> Any:
+    """An operator from what it computes, its function on symbols, and that on arrays: (x, axes, keepdims) → less."""
 
     def operator(node: Node, x: Value, axes: Value | None = None) -> Value:
         keep, numbers = bool(node.get("keepdims", 1)), node.get("axes") if axes is None else numbers_of(axes)
@@ -26,6 +26,7 @@ def _reduced(function: Any, known: Any) -> Any:
         tensor = function(x.tensor, places, True)
         return node.result(tensor, x.order) if keep else without(node, x, along, tensor)
 
+    operator.__doc__ = sentence
     return operator
 
 
@@ -42,26 +43,31 @@ def _log_sum_exp(x: Any, axes: Any, keepdims: bool) -> Any:
     return ops.add(ops.log(ops.sum(ops.exp(ops.subtract(x, most)), axes, keepdims)), most)
 
 
-ReduceSum, ReduceMean = _reduced(ops.sum, np.sum), _reduced(ops.mean, np.mean)
-ReduceMax, ReduceMin = _reduced(ops.max, np.max), _reduced(_least, np.min)
-ReduceL1 = _reduced(_sum_of(ops.absolute), lambda a, **where: np.abs(a).sum(**where))
-ReduceSumSquare = _reduced(_sum_of(ops.square), lambda a, **where: np.square(a).sum(**where))
+ReduceSum = _reduced("Σ x.", ops.sum, np.sum)
+ReduceMean = _reduced("The mean of x.", ops.mean, np.mean)
+ReduceMax = _reduced("The largest x.", ops.max, np.max)
+ReduceMin = _reduced("The least x.", _least, np.min)
+ReduceL1 = _reduced("Σ |x|.", _sum_of(ops.absolute), lambda a, **where: np.abs(a).sum(**where))
+ReduceSumSquare = _reduced("Σ x².", _sum_of(ops.square), lambda a, **where: np.square(a).sum(**where))
 ReduceL2 = _reduced(
+    "√Σ x².",
     lambda x, axes, keepdims: ops.sqrt(ops.sum(ops.square(x), axes, keepdims)),
     lambda a, **where: np.sqrt(np.square(a).sum(**where)),
 )
 ReduceLogSum = _reduced(
-    lambda x, axes, keepdims: ops.log(ops.sum(x, axes, keepdims)), lambda a, **where: np.log(a.sum(**where))
+    "ln Σ x.",
+    lambda x, axes, keepdims: ops.log(ops.sum(x, axes, keepdims)),
+    lambda a, **where: np.log(a.sum(**where)),
 )
-ReduceLogSumExp = _reduced(_log_sum_exp, lambda a, **where: np.log(np.exp(a).sum(**where)))
+ReduceLogSumExp = _reduced("ln Σ exp(x).", _log_sum_exp, lambda a, **where: np.log(np.exp(a).sum(**where)))
 
 
-def ArgMax(node: Node, x: Value) -> Value:  # noqa: N802
+def ArgMax(node: Node, x: Value) -> Value:
     """Where the largest number is along an axis; the first of equal ones, or the last."""
     return _place(node, x, lambda tensor: tensor)
 
 
-def ArgMin(node: Node, x: Value) -> Value:  # noqa: N802
+def ArgMin(node: Node, x: Value) -> Value:
     """Where the least number is along an axis; the first of equal ones, or the last."""
     return _place(node, x, ops.negative)
 

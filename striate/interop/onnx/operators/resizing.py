@@ -54,7 +54,7 @@ class Settings(NamedTuple):
     extrapolation: float = 0.0
 
 
-def Resize(  # noqa: N802
+def Resize(
     node: Node, x: Value, roi: Value | None = None, scales: Value | None = None, sizes: Value | None = None
 ) -> Value:
     """Maps of another size: by the nearest numbers, or mixed from two or four along each axis."""
@@ -75,7 +75,7 @@ def Resize(  # noqa: N802
     return _resized(node, x, _axes_from(node, x, roi, scales, sizes), settings)
 
 
-def Upsample(node: Node, x: Value, scales: Value | None = None) -> Value:  # noqa: N802
+def Upsample(node: Node, x: Value, scales: Value | None = None) -> Value:
     """Maps made larger; the older form of Resize."""
     settings = Settings(node.get("mode", "nearest"), "asymmetric", "floor")
     return _resized(node, x, _axes_from(node, x, None, scales, None), settings)
@@ -103,7 +103,7 @@ def _axes_from(node: Node, x: Value, roi: Value | None, scales: Value | None, si
         ratios = [t / n for t, n in zip(targets, size_of([x.shape[a] for a in where]), strict=True)]
         same = min(ratios) if policy == "not_larger" else max(ratios)
         factors = (same,) * len(where)
-        targets = tuple(int(math.floor(same * n + 0.5)) for n in size_of([x.shape[a] for a in where]))
+        targets = tuple(math.floor(same * n + 0.5) for n in size_of([x.shape[a] for a in where]))
     axes = {}
     for i, axis in enumerate(where):
         size = x.shape[axis]
@@ -116,7 +116,7 @@ def _axes_from(node: Node, x: Value, roi: Value | None, scales: Value | None, si
             out = targets[i]
         else:
             scale = factors[i]
-            out = int(math.floor(size * (rois[i][1] - rois[i][0]) * scale))
+            out = math.floor(size * (rois[i][1] - rois[i][0]) * scale)
         if (size, scale) != (out, 1.0) or rois[i] != (0.0, 1.0):
             axes[axis] = Axis(size, out, scale, rois[i])
     limited([axes[a].out if a in axes else n or 1 for a, n in enumerate(x.shape)])
@@ -134,7 +134,7 @@ def _resized(node: Node, x: Value, axes: dict[int, Axis], settings: Settings) ->
         if (np.count_nonzero(matrix, axis=1) == 1).all() and (matrix.max(axis=1) == 1).all() and not outside.any():
             tensor = ops.take(tensor, tuple(int(n) for n in matrix.argmax(axis=1)), place)
             continue
-        last = tuple(i for i in range(rank(x)) if i != place) + (place,)
+        last = (*(i for i in range(rank(x)) if i != place), place)
         moved = ops.dense(ops.transpose(tensor, last), matrix.T.astype(np.float32))
         if outside.any():
             moved = ops.add(moved, (outside * settings.extrapolation).astype(np.float32))
@@ -195,23 +195,25 @@ def _coordinate(i: int, axis: Axis, settings: Settings) -> float:
     """Where in the input output number i lies."""
     size, out, scale = axis.size, axis.out, axis.scale
     exact = size * scale  # the output's size before rounding
+    start, end = axis.roi
     match settings.coordinates:
         case "half_pixel":
-            return (i + 0.5) / scale - 0.5
+            place = (i + 0.5) / scale - 0.5
         case "half_pixel_symmetric":
-            return size / 2 * (1 - out / exact) + (i + 0.5) / scale - 0.5
+            place = size / 2 * (1 - out / exact) + (i + 0.5) / scale - 0.5
         case "pytorch_half_pixel":
-            return (i + 0.5) / scale - 0.5 if exact > 1 else -0.5
+            place = (i + 0.5) / scale - 0.5 if exact > 1 else -0.5
         case "align_corners":
-            return i * (size - 1) / (exact - 1) if exact != 1 else 0.0
+            place = i * (size - 1) / (exact - 1) if exact != 1 else 0.0
         case "asymmetric":
-            return i / scale
+            place = i / scale
+        case "tf_crop_and_resize" if out > 1:
+            place = i * (end - start) * (size - 1) / (out - 1) + start * (size - 1)
         case "tf_crop_and_resize":
-            start, end = axis.roi
-            if out == 1:
-                return (end + start) * (size - 1) / 2
-            return i * (end - start) * (size - 1) / (out - 1) + start * (size - 1)
-    raise UnsupportedError(f"the coordinates {settings.coordinates!r}")
+            place = (end + start) * (size - 1) / 2
+        case other:
+            raise UnsupportedError(f"the coordinates {other!r}")
+    return place
 
 
 def _neighbours(ratio: float, scale: float, settings: Settings) -> tuple[Any, Any]:

@@ -36,18 +36,18 @@ def _each_batch(shape: Sequence[int | None]) -> list[tuple[int, ...]]:
     return [tuple(batch if n is None else n for n in shape) for batch in BATCHES]
 
 
-def Shape(node: Node, x: Value) -> Value:  # noqa: N802
+def Shape(node: Node, x: Value) -> Value:
     """The sizes of x."""
     part = slice(node.get("start", 0), node.get("end"))
     return Known(*(np.array(shape[part], np.int64) for shape in _each_batch(x.shape)))
 
 
-def Size(node: Node, x: Value) -> Value:  # noqa: N802
+def Size(node: Node, x: Value) -> Value:
     """How many numbers x has."""
     return Known(*(np.array(math.prod(shape), np.int64) for shape in _each_batch(x.shape)))
 
 
-def Constant(node: Node) -> Value:  # noqa: N802
+def Constant(node: Node) -> Value:
     """Numbers that stand in the file."""
     types = {"value": None, "value_float": "f4", "value_int": "i8", "value_floats": "f4", "value_ints": "i8"}
     for name, dtype in types.items():
@@ -56,7 +56,7 @@ def Constant(node: Node) -> Value:  # noqa: N802
     raise UnsupportedError(f"a constant of {', '.join(node.attributes) or 'nothing'}")
 
 
-def ConstantOfShape(node: Node, shape: Value) -> Value:  # noqa: N802
+def ConstantOfShape(node: Node, shape: Value) -> Value:
     """One number everywhere."""
     value = np.asarray(node.get("value", np.zeros(1, np.float32))).reshape(-1)
     if value.size != 1:
@@ -86,18 +86,18 @@ def limited(sizes: Any) -> None:
         )
 
 
-def Identity(node: Node, x: Value) -> Value:  # noqa: N802
+def Identity(node: Node, x: Value) -> Value:
     """x."""
     return x
 
 
-def Cast(node: Node, x: Value) -> Value:  # noqa: N802
+def Cast(node: Node, x: Value) -> Value:
     """x in another type: whole numbers lose what is behind the point, and anything but 0 is true."""
     node.get("saturate", 1), node.get("round_mode", "up")
     return cast(node, x, dtype_of(node.get("to", 1)))
 
 
-def CastLike(node: Node, x: Value, like: Value) -> Value:  # noqa: N802
+def CastLike(node: Node, x: Value, like: Value) -> Value:
     """x in the type of another array."""
     node.get("saturate", 1)
     return cast(node, x, like.dtype)
@@ -115,7 +115,7 @@ def cast(node: Node, x: Value, dtype: Any) -> Value:
     return node.result(tensor, x.order, dtype)
 
 
-def Reshape(node: Node, x: Value, shape: Value) -> Value:  # noqa: N802
+def Reshape(node: Node, x: Value, shape: Value) -> Value:
     """The same numbers under another shape: 0 keeps a size, −1 is worked out."""
     keep = not node.get("allowzero", 0)
     wanted = known_of(shape).arrays
@@ -157,13 +157,26 @@ def _reshaped(node: Node, x: Symbol, targets: Sequence[tuple[int, ...]]) -> Valu
     merged = tuple(each[0] if len(set(each)) == 1 else -1 for each in zip(*targets, strict=True))
     if merged.count(-1) > 1:
         raise UnsupportedError("a shape of which two sizes depend on the batch size")
+    if (order := _renamed(x, targets)) is not None:
+        return Symbol(x.tensor, order, x.dtype, x.sources)
     tensor = tensor_of(x, plain(rank(x)))
     if rank(x) > 2 and all(len(t) == 2 and t[0] == b[0] for t, b in zip(targets, _each_batch(x.shape), strict=False)):
         return node.result(node.layer(lambda name: layers.Flatten(name=name), tensor))
     return node.result(ops.reshape(tensor, merged))
 
 
-def Flatten(node: Node, x: Value) -> Value:  # noqa: N802
+def _renamed(x: Symbol, targets: Sequence[tuple[int, ...]]) -> tuple[int, ...] | None:
+    """The order of x's axes under a shape in which only axes of size 1 have other places; None for other shapes."""
+    befores = _each_batch(x.shape)
+    for before, after in zip(befores, targets, strict=False):
+        if len(before) != len(after) or [n for n in before if n != 1] != [n for n in after if n != 1]:
+            return None
+    old = sorted(range(rank(x)), key=lambda axis: (befores[0][axis] == 1, axis))
+    new = sorted(range(rank(x)), key=lambda axis: (targets[0][axis] == 1, axis))
+    return tuple(new[old.index(axis)] for axis in x.order)
+
+
+def Flatten(node: Node, x: Value) -> Value:
     """All axes before one become one, and all from it on."""
     axis = node.get("axis", 1)
     axis += rank(x) if axis < 0 else 0
@@ -191,7 +204,7 @@ def checked_axes(numbers: Sequence[int], most: int) -> tuple[int, ...]:
     return axes
 
 
-def Squeeze(node: Node, x: Value, axes: Value | None = None) -> Value:  # noqa: N802
+def Squeeze(node: Node, x: Value, axes: Value | None = None) -> Value:
     """x without some axes of size 1."""
     given = _axes(node, axes, rank(x))
     gone = tuple(i for i, n in enumerate(x.shape) if n == 1) if given is None else given
@@ -211,7 +224,7 @@ def without(node: Node, x: Symbol, gone: tuple[int, ...], tensor: Any = None) ->
     return node.result(ops.reshape(tensor, sizes), tuple(left.index(x.order[j]) for j in kept))
 
 
-def Unsqueeze(node: Node, x: Value, axes: Value | None = None) -> Value:  # noqa: N802
+def Unsqueeze(node: Node, x: Value, axes: Value | None = None) -> Value:
     """x with further axes of size 1."""
     numbers = node.get("axes") if axes is None else numbers_of(axes)
     total = rank(x) + len(numbers or ())
@@ -224,7 +237,7 @@ def Unsqueeze(node: Node, x: Value, axes: Value | None = None) -> Value:  # noqa
     return node.result(ops.reshape(x.tensor, sizes + (1,) * len(new)), order)
 
 
-def Transpose(node: Node, x: Value) -> Value:  # noqa: N802
+def Transpose(node: Node, x: Value) -> Value:
     """The axes in another order: nothing moves, they are only called differently."""
     axes = checked_axes(node.get("perm", tuple(range(rank(x)))[::-1]), rank(x))
     if len(axes) != rank(x):
@@ -234,7 +247,7 @@ def Transpose(node: Node, x: Value) -> Value:  # noqa: N802
     return Symbol(x.tensor, tuple(axes.index(axis) for axis in x.order), x.dtype, x.sources)
 
 
-def Concat(node: Node, *xs: Value) -> Value:  # noqa: N802
+def Concat(node: Node, *xs: Value) -> Value:
     """One after the other along an axis."""
     (axis,) = checked_axes((node.get("axis", 1),), rank(xs[0]))
     if all_known(xs):
@@ -246,7 +259,7 @@ def Concat(node: Node, *xs: Value) -> Value:  # noqa: N802
     return node.result(ops.concatenate(tensors, place), order)
 
 
-def Split(node: Node, x: Value, sizes: Value | None = None) -> Any:  # noqa: N802
+def Split(node: Node, x: Value, sizes: Value | None = None) -> Any:
     """x cut into parts along an axis."""
     (axis,) = checked_axes((node.get("axis", 0),), rank(x))
     (size,) = size_of(x.shape[axis : axis + 1])
@@ -261,7 +274,7 @@ def Split(node: Node, x: Value, sizes: Value | None = None) -> Any:  # noqa: N80
     return tuple(sliced(node, x, {axis: range(int(end) - n, int(end))}) for n, end in zip(parts, ends, strict=True))
 
 
-def Slice(  # noqa: N802
+def Slice(
     node: Node,
     x: Value,
     starts: Value | None = None,
@@ -306,7 +319,7 @@ def sliced(node: Node, x: Value, taken: dict[int, range]) -> Value:
     return node.result(tensor, x.order)
 
 
-def Pad(  # noqa: N802
+def Pad(
     node: Node, x: Value, pads: Value | None = None, value: Value | None = None, axes: Value | None = None
 ) -> Value:
     """Entries before and after those of some axes: a constant, or repeated ones; negative counts cut off."""
@@ -335,7 +348,7 @@ def Pad(  # noqa: N802
     return node.result(tensor, order)
 
 
-def Gather(node: Node, x: Value, indices: Value) -> Value:  # noqa: N802
+def Gather(node: Node, x: Value, indices: Value) -> Value:
     """Entries of an axis by their numbers."""
     (axis,) = checked_axes((node.get("axis", 0),), rank(x))
     if isinstance(x, Known):
@@ -354,7 +367,7 @@ def Gather(node: Node, x: Value, indices: Value) -> Value:  # noqa: N802
     return _reshaped(node, taken, _each_batch(shape)) if isinstance(taken, Symbol) else taken
 
 
-def Expand(node: Node, x: Value, shape: Value) -> Value:  # noqa: N802
+def Expand(node: Node, x: Value, shape: Value) -> Value:
     """x repeated along sizes of 1 until it has a shape."""
     for sizes in known_of(shape).arrays:
         limited(sizes)
@@ -364,7 +377,7 @@ def Expand(node: Node, x: Value, shape: Value) -> Value:  # noqa: N802
     return node.result(ops.broadcast_to(tensor_of(x, plain(rank(x))), target))
 
 
-def Tile(node: Node, x: Value, repeats: Value) -> Value:  # noqa: N802
+def Tile(node: Node, x: Value, repeats: Value) -> Value:
     """x repeated along each axis."""
     counts = numbers_of(repeats)
     limited([(n or 1) * count for n, count in zip(x.shape, counts, strict=True)])
@@ -378,7 +391,7 @@ def Tile(node: Node, x: Value, repeats: Value) -> Value:  # noqa: N802
     return node.result(tensor, x.order)
 
 
-def Range(node: Node, start: Value, limit: Value, delta: Value) -> Value:  # noqa: N802
+def Range(node: Node, start: Value, limit: Value, delta: Value) -> Value:
     """start, start + delta, … up to the limit."""
     first, last, step = (array_of(v).item() for v in (start, limit, delta))
     if step == 0 or not math.isfinite((last - first) / step) or (last - first) / step > MOST:
@@ -386,7 +399,7 @@ def Range(node: Node, start: Value, limit: Value, delta: Value) -> Value:  # noq
     return Known(np.arange(first, last, step).astype(start.dtype))
 
 
-def DepthToSpace(node: Node, x: Value) -> Value:  # noqa: N802
+def DepthToSpace(node: Node, x: Value) -> Value:
     """Channels become pixels: (N, b·b·C, H, W) → (N, C, b·H, b·W)."""
     b, mode, order = node.get("blocksize", 1), node.get("mode", "DCR"), channels_last(4)
     height, width = size_of(x.shape[2:])
@@ -399,7 +412,7 @@ def DepthToSpace(node: Node, x: Value) -> Value:  # noqa: N802
     return node.result(ops.reshape(blocks, (-1, height * b, width * b, channels // b**2)), order)
 
 
-def SpaceToDepth(node: Node, x: Value) -> Value:  # noqa: N802
+def SpaceToDepth(node: Node, x: Value) -> Value:
     """Pixels become channels: (N, C, b·H, b·W) → (N, b·b·C, H, W)."""
     b, mode, order = node.get("blocksize", 1), node.get("mode", "DCR"), channels_last(4)
     channels, height, width = size_of(x.shape[1:])
