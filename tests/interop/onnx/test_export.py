@@ -19,6 +19,7 @@ from striate.graph import Array, Graph, Variable
 from striate.interop.onnx import write_onnx
 from striate.interop.onnx.export import network
 from striate.interop.onnx.export.writer import RULES
+from striate.interop.onnx.reader import read_onnx
 from striate.layers.layer import WEIGHT_SOURCE
 from striate.models import Input, Model, Sequential
 from striate.ops.elementwise import BROADCAST_TO, ElementWise
@@ -102,6 +103,16 @@ def contract_model(case: Contract) -> Model:
 @pytest.mark.parametrize("case", [pytest.param(case, id=f"{name}-{i}") for i, (name, case) in enumerate(CONTRACTS)])
 def test_A7_every_layer(case, channels_last, path):
     agrees(contract_model(case), path, channels_last)
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=f"{name}-{i}") for i, (name, case) in enumerate(CONTRACTS)])
+def test_A7_what_is_written_can_be_read_back(case, path):
+    model = contract_model(case)
+    write_onnx(model, path)
+    arrays = inputs_of(model, 2)
+    (got,) = read_onnx(path).run([first(array) for array in arrays])
+    (expected,) = ReferenceExecutor(model.traced(2)).run(arrays)
+    np.testing.assert_allclose(got, first(expected), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

@@ -1,5 +1,7 @@
 """Operations that give maps another size: larger ones, and as many windows as are asked for."""
 
+import math
+
 import numpy as np
 
 from striate.graph import Node
@@ -56,7 +58,7 @@ def _even_windows(to: Writer, node: Node, x: Value, operator: str) -> tuple[str,
     return to.add(operator, to.in_order(x, order), kernel_shape=window, strides=window), order
 
 
-def _resize(to: Writer, x: Value, factors: "list[int]", mode: str, coordinates: str) -> tuple[str, Order]:
+def _resize(to: Writer, x: Value, factors: list[int], mode: str, coordinates: str) -> tuple[str, Order]:
     order = channels_first(len(x.shape))
     scales = to.numbers("scales", [1, 1, *factors])
     settings = {"mode": mode, "coordinate_transformation_mode": coordinates, "nearest_mode": "floor"}
@@ -64,12 +66,12 @@ def _resize(to: Writer, x: Value, factors: "list[int]", mode: str, coordinates: 
 
 
 def _resample(to: Writer, node: Node, x: Value, operation: Resample) -> tuple[str, Order]:
-    """A matrix of weights along each spatial axis: Einsum, whatever the order of the axes."""
-    letters = "abcde"[: len(x.shape)]
-    out = letters[0] + letters[1:-1].upper() + letters[-1]
-    size = known_shape(node.inputs[0])[1:-1]
-    matrices = [operation.weights(n, m) for n, m in zip(size, node.attributes["output_size"], strict=True)]
-    names = [to.numbers("weights", matrix, x.dtype) for matrix in matrices]
-    terms = ["".join(letters[axis] for axis in x.order), *(letter.upper() + letter for letter in letters[1:-1])]
-    equation = f"{','.join(terms)}->{''.join(out[axis] for axis in x.order)}"
-    return to.add("Einsum", x.name, *names, equation=equation), x.order
+    """A matrix of weights from the left, axis by axis: (N, C·…, size, rest) → (N, C·…, out, rest)."""
+    _, *size, channels = known_shape(node.inputs[0])
+    out, order = node.attributes["output_size"], channels_first(len(x.shape))
+    y = to.in_order(x, order)
+    for axis, (n, m) in enumerate(zip(size, out, strict=True)):
+        before, after = math.prod((channels, *out[:axis])), math.prod(size[axis + 1 :])
+        y = to.add("Reshape", y, to.sizes([0, before, n, after]))
+        y = to.add("MatMul", to.numbers("weights", operation.weights(n, m), x.dtype), y)
+    return to.add("Reshape", y, to.sizes([0, channels, *out])), order
