@@ -44,6 +44,7 @@ OPERATORS: dict[Any, tuple[str, dict[str, float]]] = {
 
 @writes(*OPERATORS)
 def one_operator(to: Writer, node: Node, *inputs: Value) -> tuple[str, Order]:
+    """The operator that `OPERATORS` names, with the inputs in one order of axes."""
     operator, settings = OPERATORS[node.operation]
     names, order = to.together(node, *inputs)
     return to.add(operator, *names, **settings), order
@@ -51,6 +52,7 @@ def one_operator(to: Writer, node: Node, *inputs: Value) -> tuple[str, Order]:
 
 @writes(ew.SQUARE)
 def square(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
+    """x·x."""
     return to.add("Mul", x.name, x.name), x.order
 
 
@@ -71,26 +73,31 @@ def where(to: Writer, node: Node, condition: Value, a: Value, b: Value) -> tuple
 
 @writes(act.RELU6)
 def relu6(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
+    """Clip from 0 to 6."""
     return to.add("Clip", x.name, to.numbers("min", 0, x.dtype), to.numbers("max", 6, x.dtype)), x.order
 
 
 @writes(act.LEAKY_RELU)
 def leaky_relu(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
+    """LeakyRelu, which calls the slope alpha."""
     return to.add("LeakyRelu", x.name, alpha=node.attributes["negative_slope"]), x.order
 
 
 @writes(act.ELU)
 def elu(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
+    """Elu."""
     return to.add("Elu", x.name, alpha=node.attributes["alpha"]), x.order
 
 
 @writes(act.SILU)
 def silu(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
+    """x·Sigmoid(x)."""
     return to.add("Mul", x.name, to.add("Sigmoid", x.name)), x.order
 
 
 @writes(act.MISH)
 def mish(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
+    """x·Tanh(Softplus(x)): Mish is of operator set 18."""
     return to.add("Mul", x.name, to.add("Tanh", to.add("Softplus", x.name))), x.order
 
 
@@ -113,5 +120,6 @@ def gelu(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
 
 @writes(act.SOFTMAX, act.LOG_SOFTMAX)
 def softmax(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
+    """Softmax or LogSoftmax along the axis where the file has it."""
     operator = "Softmax" if node.operation is act.SOFTMAX else "LogSoftmax"
     return to.add(operator, x.name, axis=x.order.index(node.attributes["axis"])), x.order

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from striate.configurable import free_name
-from striate.errors import ModelError
+from striate.errors import ArgumentError, DataError, ModelError, ShapeError
 from striate.graph import Graph, Node, Tensor, topological_order
 from striate.interop.onnx.export import elementwise, normalization, reductions, resampling, shapes, windows
 from striate.interop.onnx.export.writer import (
@@ -56,8 +56,6 @@ SHAPED = {BROADCAST_TO, RESHAPE, SUM_TO}
 
 def as_message(model: Model, channels_last: bool) -> ModelProto:
     """A model as the message that an ONNX file is; arguments and errors as `write_onnx`."""
-    from striate import __version__
-
     metadata = {
         "striate.preprocessing": model.preprocessing and model.preprocessing.to_json(),
         "striate.classes": list(model.classes),
@@ -66,7 +64,6 @@ def as_message(model: Model, channels_last: bool) -> ModelProto:
     return ModelProto(
         ir_version=IR_VERSION,
         producer_name="striate",
-        producer_version=__version__,
         graph=_Export(model, channels_last).graph(),
         opset_import=[OperatorSetIdProto(domain="", version=OPERATOR_SET)],
         metadata_props=[
@@ -87,7 +84,7 @@ class _Export:
 
     def __init__(self, model: Model, channels_last: bool):
         self._model, self._order = model, natural if channels_last else channels_first
-        self._graph, other = (model.traced(batch_size) for batch_size in BATCH_SIZES)
+        self._graph, other = (_traced(model, batch_size) for batch_size in BATCH_SIZES)
         if [node.name for node in self._graph.nodes] != [node.name for node in other.nodes]:
             raise ModelError(f"export: which operations {model.name} consists of depends on the batch size.")
         self._twins = dict(zip(self._graph.nodes, other.nodes, strict=True))
@@ -194,6 +191,13 @@ class _Export:
             node.input = [given.get(name, name) for name in node.input]
             node.output = [given.get(name, name) for name in node.output]
         return described
+
+
+def _traced(model: Model, batch_size: int) -> Graph:
+    try:
+        return model.traced(batch_size)
+    except (ArgumentError, DataError, ShapeError) as error:
+        raise ModelError(f"export: expected a model that takes any batch size, {batch_size} too: {error}") from error
 
 
 def _described(value: Value, tensor: Tensor) -> ValueInfoProto:

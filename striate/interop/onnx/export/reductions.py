@@ -13,11 +13,13 @@ OPERATORS = {MAX: "ReduceMax", MEAN: "ReduceMean", SUM: "ReduceSum"}
 
 @writes(*OPERATORS)
 def reduction(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
+    """The operator that `OPERATORS` names, along the axes where the file has them."""
     return _reduce(to, node, OPERATORS[node.operation], x)
 
 
 @writes(VARIANCE)
 def variance(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
+    """The mean of (x − mean)², in two passes."""
     places = [x.order.index(axis) for axis in node.attributes["axes"]]
     centred = to.add("Sub", x.name, reduced(to, "ReduceMean", x.name, places))
     squares = Value(to.add("Mul", centred, centred), x.shape, x.dtype, x.order)
@@ -26,6 +28,7 @@ def variance(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
 
 @writes(ARGMAX)
 def argmax(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
+    """ArgMax; of equal numbers the first, as here."""
     axis = node.attributes["axis"]
     return to.add("ArgMax", x.name, axis=x.order.index(axis), keepdims=0), _without(x.order, (axis,))
 
@@ -43,6 +46,7 @@ def sum_to(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
 
 @writes(ONE_HOT)
 def one_hot(to: Writer, node: Node, labels: Value) -> tuple[str, Order]:
+    """OneHot of whole numbers of 64 bits; the classes become the last axis, in the file too."""
     whole = to.cast(labels, ARGMAX.dtype(labels, axis=0))
     depth, values = to.whole_numbers("depth", node.attributes["classes"]), to.numbers("values", [0, 1])
     return to.add("OneHot", whole.name, depth, values, axis=-1), (*labels.order, len(labels.order))

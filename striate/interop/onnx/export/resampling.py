@@ -14,6 +14,7 @@ from striate.ops.resize import UPSAMPLE_BILINEAR, UPSAMPLE_NEAREST, Resample
 
 @writes(UPSAMPLE_NEAREST)
 def upsample_nearest(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
+    """Resize; output i is input ⌊i / factor⌋."""
     return _resize(to, x, node.attributes["size"], "nearest", "asymmetric")
 
 
@@ -28,6 +29,7 @@ def upsample_bilinear(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
 
 @writes(ADAPTIVE_AVERAGE_POOL)
 def adaptive_average_pool(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
+    """AveragePool where the windows are alike, else a product with the matrix of their weights."""
     return _even_windows(to, node, x, "AveragePool") or _resample(to, node, x, ADAPTIVE_AVERAGE_POOL)
 
 

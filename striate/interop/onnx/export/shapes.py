@@ -84,6 +84,7 @@ def _order_after(order: Order, before: Sequence[int], blocks: list[Block]) -> Or
 
 @writes(PAD)
 def pad(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
+    """Pad, in whatever order the axes are."""
     sides = [node.attributes["padding"][axis] for axis in x.order]
     pads = to.whole_numbers("pads", [*(before for before, _ in sides), *(after for _, after in sides)])
     return to.add("Pad", x.name, pads, to.numbers("value", node.attributes["value"], x.dtype)), x.order
@@ -91,6 +92,7 @@ def pad(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
 
 @writes(CROP)
 def crop(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
+    """Slice of the axes that something is cut off."""
     cut = [(place, node.attributes["cropping"][axis]) for place, axis in enumerate(x.order)]
     cut = [(place, sides) for place, sides in cut if any(sides)]
     if not cut:
@@ -102,18 +104,21 @@ def crop(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
 
 @writes(TAKE)
 def take(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
+    """Gather."""
     indices = to.whole_numbers("indices", node.attributes["indices"])
     return to.add("Gather", x.name, indices, axis=x.order.index(node.attributes["axis"])), x.order
 
 
 @writes(CONCATENATE)
 def concatenate(to: Writer, node: Node, *xs: Value) -> tuple[str, Order]:
+    """Concat, in the order of the first input that is computed."""
     order = next(x.order for x in xs if x.array is None)
     return to.add("Concat", *(to.in_order(x, order) for x in xs), axis=order.index(node.attributes["axis"])), order
 
 
 @writes(BROADCAST_TO)
 def broadcast_to(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
+    """Expand; the batch size it leaves as it is."""
     shape = to.shapes[node.output]
     given = (1,) * (len(shape) - len(x.shape)) + x.shape
     if any(n is None and m is not None for n, m in zip(shape, given, strict=True)):

@@ -57,6 +57,7 @@ def dense(to: Writer, node: Node, x: Value, w: Value) -> tuple[str, Order]:
 
 @writes(MAX_POOL)
 def max_pool(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
+    """MaxPool."""
     inputs = to.in_order(x, channels_first(len(x.shape)))
     if not _pads_fit(node):
         inputs = _padded(to, node, inputs, -np.inf)
