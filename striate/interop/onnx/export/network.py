@@ -145,7 +145,7 @@ class _Export:
         to, shape, dtype = self._to, self._to.shapes[node.output], node.output.dtype
         to.path = f"{self._layers[node]}/" if self._layers[node] else ""
         if node.operation not in RULES:
-            raise UnwritableError("ONNX has no operator for it")
+            raise UnwritableError("there are no ONNX operators for it here")
         if node.attributes != twin.attributes and node.operation not in SHAPED:
             raise UnwritableError("its settings depend on the batch size")
         inputs = [self._input(*pair) for pair in zip(node.inputs, twin.inputs, strict=True)]

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from striate.graph import Node
-from striate.interop.onnx.export.writer import Order, UnwritableError, Value, Writer, natural, writes
+from striate.interop.onnx.export.writer import Order, UnwritableError, Value, Writer, channels_first, natural, writes
+from striate.interop.onnx.tensors import NUMBERS
 from striate.ops.dense import DENSE
 from striate.ops.elementwise import BROADCAST_TO
 from striate.ops.operation import known_shape
-from striate.ops.selection import TAKE
+from striate.ops.selection import MAX_UNPOOL, TAKE
 from striate.ops.shape import CONCATENATE, CROP, PAD, RESHAPE, TRANSPOSE
 
 #: Along an axis, what stands for its end.
@@ -107,6 +108,27 @@ def take(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
     """Gather."""
     indices = to.whole_numbers("indices", node.attributes["indices"])
     return to.add("Gather", x.name, indices, axis=x.order.index(node.attributes["axis"])), x.order
+
+
+@writes(MAX_UNPOOL)
+def max_unpool(to: Writer, node: Node, x: Value, places: Value) -> tuple[str, Order]:
+    """ScatterElements into a row of zeros for each map, which has one more place for numbers that belong nowhere.
+
+    ONNX's own MaxUnpool counts places over the whole batch.
+    """
+    order, size = channels_first(len(x.shape)), node.attributes["size"]
+    rows = to.sizes([0, x.shape[-1], math.prod(known_shape(node.inputs[0])[1:-1])])
+    numbers, indices = (to.add("Reshape", to.in_order(value, order), rows) for value in (x, places))
+    indices = to.add("Cast", indices, to=NUMBERS[np.dtype(np.int64)])
+    zero, count, axes = (
+        to.whole_numbers(*pair) for pair in (("zero", [0]), ("count", [math.prod(size)]), ("axes", [2]))
+    )
+    indices = to.add("Min", to.add("Where", to.add("Less", indices, zero), count, indices), count)
+    nothing = to.add("Slice", numbers, zero, zero, axes)
+    zeros = to.add("Pad", nothing, to.whole_numbers("pads", [0, 0, 0, 0, 0, math.prod(size) + 1]))
+    filled = to.add("ScatterElements", zeros, indices, numbers, axis=2)
+    maps = to.add("Slice", filled, zero, count, axes)
+    return to.add("Reshape", maps, to.sizes([0, x.shape[-1], *size])), order
 
 
 @writes(CONCATENATE)

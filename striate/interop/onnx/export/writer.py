@@ -108,16 +108,14 @@ class Writer:
 
     def add_several(self, operator: str, inputs: Sequence[str], results: int, **attributes: Any) -> list[str]:
         """Write a node with several results, and return their names."""
-        names = [self._new_name(f"{self.path}{operator}") for _ in range(results)]
+        names: list[str] = []
+        for _ in range(results):
+            names.append(free_name(f"{self.path}{operator}", self._names))
+            self._names.add(names[-1])
         settings = [_attribute(name, value) for name, value in attributes.items()]
         node = NodeProto(input=list(inputs), output=names, name=names[0], op_type=operator, attribute=settings)
         self.nodes.append(node)
-        return list(names)
-
-    def _new_name(self, wanted: str) -> str:
-        name = free_name(wanted, self._names)
-        self._names.add(name)
-        return name
+        return names
 
     # Arrays
 
@@ -154,13 +152,12 @@ class Writer:
     def in_order(self, value: Value, order: Order) -> str:
         """A value with its axes in this order."""
         if value.array is not None:
-            return self.keep(np.ascontiguousarray(value.array.transpose(order)), value.name)
+            return self.keep(value.array.transpose(order), value.name)
         turn = tuple(map(value.order.index, order))
         if turn == natural(len(order)):
             return value.name
         if (value.name, turn) not in self._turned:
-            self._turned[value.name, turn] = turned = self._turn(value, order, turn)
-            self._turned[turned, tuple(map(turn.index, natural(len(turn))))] = value.name
+            self._turned[value.name, turn] = self._turn(value, order, turn)
         return self._turned[value.name, turn]
 
     def _turn(self, value: Value, order: Order, turn: Order) -> str:
@@ -196,7 +193,7 @@ class Writer:
         sizes = turned.shape
         while sizes and sizes[0] == 1:
             sizes = sizes[1:]
-        return self.keep(np.ascontiguousarray(turned).reshape(sizes), value.name)
+        return self.keep(turned.reshape(sizes), value.name)
 
     def cast(self, value: Value, dtype: np.dtype[Any]) -> Value:
         """A value as numbers of this type."""
@@ -210,13 +207,12 @@ class Writer:
 
     def bias_after(self, node: Node) -> list[str]:
         """The bias that is all that happens to a node's result, as one more input of its operator; else nothing."""
-        match self._readers[node.output]:
-            case [Node(operation=operation) as reader] if operation is ADD:
-                others = [self.known(tensor) for tensor in reader.inputs if tensor is not node.output]
-                for bias in others:
-                    if bias is not None and bias.shape == node.output.shape[-1:]:
-                        self.merged[reader.output] = node.output
-                        return [self.in_order(self.cast(bias, node.output.dtype), (0,))]
+        reader, *others = self._readers[node.output]
+        if reader is not None and reader.operation is ADD and not others:
+            for bias in map(self.known, reader.inputs):
+                if bias is not None and bias.shape == node.output.shape[-1:]:
+                    self.merged[reader.output] = node.output
+                    return [self.in_order(self.cast(bias, node.output.dtype), (0,))]
         return []
 
     def only_multiplied(self, tensor: Tensor, by: Operation) -> bool:
