@@ -34,6 +34,9 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is the ora
 
 BATCHES = (1, 3)
 
+#: Cases of one operation that are written; grids begin with their corners.
+MOST_CASES = 150
+
 
 @pytest.fixture
 def path(tmp_path):
@@ -194,9 +197,8 @@ def applied(case: Case) -> Iterator[tuple[Applied, list[Array]]]:
 @pytest.mark.parametrize("operation", [one for one in OPERATIONS.values() if one in RULES], ids=lambda one: one.name)
 def test_A7_every_operation_on_its_grid(operation, channels_last, path):
     count = 0
-    for case in every_case():
-        if case.operation is not operation:
-            continue
+    cases = (case for case in every_case() if case.operation is operation)
+    for case in itertools.islice(cases, MOST_CASES):
         for model, inputs in applied(case):
             try:
                 agrees(model, path, channels_last, inputs)
@@ -253,7 +255,7 @@ def test_A7_a_usual_network_has_no_transposes(path):
     assert kinds[0] == "Conv"
     assert "Transpose" not in kinds
     assert kinds[-5:] == ["Flatten", "Gemm", "Relu", "Gemm", "Softmax"]
-    assert kinds.count("BatchNormalization") == 1
+    assert {"BatchNormalization", "LRN", "InstanceNormalization"} <= set(kinds)
     (given,), (end,) = file.graph.input, file.graph.output
     assert [d.dim_param or d.dim_value for d in given.type.tensor_type.shape.dim] == ["N", 3, 12, 10]
     assert [d.dim_param or d.dim_value for d in end.type.tensor_type.shape.dim] == ["N", 5]
