@@ -45,12 +45,11 @@ def conv_grad_input(to: Writer, node: Node, g: Value, w: Value) -> tuple[str, Or
 @writes(DENSE)
 def dense(to: Writer, node: Node, x: Value, w: Value) -> tuple[str, Order]:
     """Gemm for rows of features, which has a bias; MatMul for more axes."""
-    rank = len(x.shape)
-    order = x.order if x.order[-1] == rank - 1 else natural(rank)
+    order = natural(len(x.shape))
     if (columns := to.columns.get(node.inputs[0])) is not None and w.array is not None:
         w = replace(w, array=w.array[columns])
     inputs = [to.in_order(x, order), to.in_order(w, (0, 1))]
-    if rank == 2:
+    if len(order) == 2:
         return to.add("Gemm", *inputs, *to.bias_after(node)), order
     return to.add("MatMul", *inputs), order
 
