@@ -1,6 +1,8 @@
 """One node of an ONNX graph, as the functions in `operators` see it."""
 
+import functools
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,9 @@ from striate.interop.onnx.protobuf import DamagedError
 from striate.interop.onnx.tensors import as_array
 from striate.interop.onnx.values import Known, Order, Symbol, UnsupportedError, Value, sources_of
 from striate.layers.layer import WEIGHT_SOURCE, Layer
+
+#: Numbers of one array while a network runs.
+MOST_COMPUTED = 1 << 31
 
 
 class Network:
@@ -57,10 +62,18 @@ class Node:
                 the function says.
         """
         self.given = inputs
+        signature = _signature(function)
         try:
-            inspect.signature(function).bind(self, *inputs)
+            given = signature.bind(self, *inputs).arguments
         except TypeError:
             raise UnsupportedError(f"{len(inputs)} inputs, which the operator does not take") from None
+        for name, parameter in list(signature.parameters.items())[1:]:
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                is_missing = None in given.get(name, (None,))
+            else:
+                is_missing = parameter.default is parameter.empty and given[name] is None
+            if is_missing:
+                raise UnsupportedError("an input that the operator needs is left out")
         outputs = function(self, *inputs)
         if others := sorted(self.attributes.keys() - self._asked):
             raise UnsupportedError(f"its setting {', '.join(others)} is not known")
@@ -89,6 +102,10 @@ class Node:
         first = next((value for value in self.given if value is not None), None)
         kind = np.dtype(dtype) if dtype is not None else first.dtype if first is not None else np.dtype(np.float32)
         if isinstance(tensor, Tensor):
+            if math.prod(n or 1 for n in tensor.shape) > MOST_COMPUTED:
+                raise UnsupportedError(
+                    f"an array of shape {tensor.shape}; at most {MOST_COMPUTED:,} numbers are granted"
+                )
             return Symbol(tensor, order, kind, sources_of(self.given if of is None else of))
         array = np.asarray(tensor)
         axes = tuple(int(a) for a in np.argsort(order)) if order is not None else None
@@ -144,6 +161,11 @@ def _attribute(attribute: AttributeProto, folder: Path) -> Any:
     if kind == AttributeProto.TENSOR:
         return as_array(value or TensorProto(), folder)
     return convert(value)
+
+
+@functools.cache
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(function)
 
 
 def _is_there(value: Any) -> bool:

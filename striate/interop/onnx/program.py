@@ -30,7 +30,9 @@ from striate.runtime import Executor, executor
 #: Versions of ONNX's operators that are read; earlier ones broadcast in another way.
 OLDEST_OPSET = 7
 #: Nodes of one graph; the largest networks have some thousand.
-MAX_NODES = 20_000
+MAX_NODES = 4_000
+#: Bytes of arrays that are worked out while a network is put together, for each of the file; 8 bits may become 32.
+GRANTED = 8
 #: Networks that are kept for inputs of other shapes.
 KEPT = 8
 
@@ -65,13 +67,15 @@ class Program:
     Arguments:
         proto: the file's content.
         path: of the file, for messages and for arrays that lie beside it.
+        size: of the content, in bytes: what is worked out of it may be some times larger.
 
     Raises:
         UnreadableError: it is damaged, or uses what this library does not have; all reasons at once.
     """
 
-    def __init__(self, proto: ModelProto, path: Path):
+    def __init__(self, proto: ModelProto, path: Path, size: int):
         self.path, self.folder = path, path.parent
+        self._most_bytes = GRANTED * size + (24 << 20)
         self.opset = _opset(proto)
         graph = proto.graph
         if graph is None:
@@ -171,7 +175,7 @@ class Program:
 
     def _compute(self, values: dict[str, Value | None]) -> None:
         """Apply all nodes, in the file's order; a value is None where a node before could not be done."""
-        reasons = []
+        reasons, spent = [], 0
         batch = next((given.shape[0] for given in self.inputs if given.shape), None)
         for number, proto in enumerate(self.nodes):
             inputs = [values[name] if name else None for name in proto.input]
@@ -183,10 +187,13 @@ class Program:
                     results = node.apply(OPERATORS[proto.op_type or ""], inputs)
                 except ValueNeededError:
                     raise
-                except (StriateError, DamagedError, ValueError, IndexError, TypeError, OverflowError) as error:
+                except (StriateError, DamagedError, ValueError, IndexError, TypeError, ArithmeticError) as error:
                     reasons.append(f"{_where(proto, number)}: {error}".rstrip("."))
             for place, name in enumerate(proto.output):
-                values[name] = results[place] if results is not None and place < len(results) else None
+                values[name] = value = results[place] if results is not None and place < len(results) else None
+                spent += sum(a.nbytes for a in value.arrays if a.base is None) if isinstance(value, Known) else 0
+            if spent > self._most_bytes:
+                raise UnreadableError(*reasons, f"{_where(proto, number)}: arrays of {spent:,} bytes are worked out")
         if reasons:
             raise UnreadableError(*reasons)
 

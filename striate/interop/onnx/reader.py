@@ -31,7 +31,7 @@ def read_onnx(path: str | os.PathLike[str], input_shape: Sequence[int] | None = 
     with open_regular(place, "open_model") as file:
         content = file.read()
     try:
-        program = Program(ModelProto.parse(content), place)
+        program = Program(ModelProto.parse(content), place, len(content))
         try:
             model = program.opened(input_shape).model or Model(name=program.name)
         except ValueNeededError:

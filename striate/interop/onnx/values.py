@@ -20,6 +20,9 @@ from striate.graph import Array, Shape, Tensor
 #: The batch sizes for which arrays that depend on it are computed.
 BATCHES = (2, 3)
 
+#: Numbers of one array that is worked out while a network is put together.
+MOST_KNOWN = 1 << 24
+
 Order = tuple[int, ...]
 
 

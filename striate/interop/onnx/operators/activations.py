@@ -9,6 +9,7 @@ import numpy as np
 from striate import layers, ops
 from striate.interop.onnx.node import Node
 from striate.interop.onnx.operators.elementwise import elementwise
+from striate.interop.onnx.operators.shapes import checked_axes
 from striate.interop.onnx.values import (
     Symbol,
     UnsupportedError,
@@ -148,7 +149,7 @@ def LogSoftmax(node: Node, x: Value) -> Value:
 
 def _along(node: Node, x: Value, function: Callable[[Any, int], Any]) -> Value:
     old = node.opset < 13
-    axis = node.get("axis", 1 if old else -1) % max(1, rank(x))
+    (axis,) = checked_axes((node.get("axis", 1 if old else -1),), rank(x))
     order = x.order if isinstance(x, Symbol) and not old else plain(rank(x))
     tensor = tensor_of(x, order)
     if old and axis < rank(x) - 1:

@@ -6,6 +6,7 @@ import numpy as np
 
 from striate import layers, ops
 from striate.interop.onnx.node import Node
+from striate.interop.onnx.operators.shapes import checked_axes
 from striate.interop.onnx.values import (
     UnsupportedError,
     Value,
@@ -76,7 +77,7 @@ def _groups(node: Node, x: Value, groups: int, gamma: Any, beta: Any) -> Value:
 def LayerNormalization(node: Node, x: Value, scale: Value, bias: Value | None = None) -> Any:
     """All numbers from an axis on to mean 0 and variance 1, then γ and β."""
     node.get("stash_type", 1)
-    first, epsilon = node.get("axis", -1) % rank(x), node.get("epsilon", 1e-5)
+    (first,), epsilon = checked_axes((node.get("axis", -1),), rank(x)), node.get("epsilon", 1e-5)
     axes = tuple(range(first, rank(x)))
     tensor = tensor_of(x, plain(rank(x)))
     beta = None if bias is None else tensor_of(bias, plain(rank(bias)))

@@ -12,6 +12,7 @@ from striate.interop.onnx.node import Node
 from striate.interop.onnx.tensors import dtype_of
 from striate.interop.onnx.values import (
     BATCHES,
+    MOST_KNOWN,
     Known,
     Symbol,
     UnsupportedError,
@@ -69,10 +70,6 @@ def ConstantOfShape(node: Node, shape: Value) -> Value:
     return fold(filled, shape, dtype=value.dtype)
 
 
-#: Numbers of an array that a few bytes in a file may ask for.
-MOST = 1 << 26
-
-
 def limited(sizes: Any) -> None:
     """Refuse arrays that are larger than any network's.
 
@@ -80,9 +77,9 @@ def limited(sizes: Any) -> None:
         UnsupportedError: it is.
     """
     count = math.prod(int(n) for n in sizes)
-    if count > MOST or min((int(n) for n in sizes), default=0) < 0:
+    if count > MOST_KNOWN or min((int(n) for n in sizes), default=0) < 0:
         raise UnsupportedError(
-            f"an array of shape {tuple(int(n) for n in sizes)}; at most {MOST:,} numbers are granted"
+            f"an array of shape {tuple(int(n) for n in sizes)}; at most {MOST_KNOWN:,} numbers are granted"
         )
 
 
@@ -155,8 +152,10 @@ def _target(before: tuple[int, ...], wanted: Any, keep: bool, batch: int | None)
 def _reshaped(node: Node, x: Symbol, targets: Sequence[tuple[int, ...]]) -> Value:
     """x under a shape, given for each batch size."""
     merged = tuple(each[0] if len(set(each)) == 1 else -1 for each in zip(*targets, strict=True))
-    if merged.count(-1) > 1:
-        raise UnsupportedError("a shape of which two sizes depend on the batch size")
+    if merged.count(-1) > 1 or any(
+        -1 in merged and t[merged.index(-1)] != b for t, b in zip(targets, BATCHES, strict=False)
+    ):
+        raise UnsupportedError("a shape in which the batch is joined with other sizes")
     if (order := _renamed(x, targets)) is not None:
         return Symbol(x.tensor, order, x.dtype, x.sources)
     tensor = tensor_of(x, plain(rank(x)))
@@ -180,6 +179,8 @@ def Flatten(node: Node, x: Value) -> Value:
     """All axes before one become one, and all from it on."""
     axis = node.get("axis", 1)
     axis += rank(x) if axis < 0 else 0
+    if not 0 <= axis <= rank(x):
+        raise UnsupportedError(f"the axis {node.get('axis')} of {rank(x)}")
     targets = [(math.prod(shape[:axis]), math.prod(shape[axis:])) for shape in _each_batch(x.shape)]
     if isinstance(x, Known):
         return Known(*(a.reshape(t) for a, t in zip(x.arrays, targets * len(x.arrays), strict=False)))
@@ -251,7 +252,11 @@ def Concat(node: Node, *xs: Value) -> Value:
     """One after the other along an axis."""
     (axis,) = checked_axes((node.get("axis", 1),), rank(xs[0]))
     if all_known(xs):
+        if len({id(x) for x in xs}) < len(xs):  # the same again and again: a few bytes may become many
+            limited([sum(math.prod(n or 3 for n in x.shape) for x in xs)])
         return fold(lambda *arrays: np.concatenate(arrays, axis), *xs)
+    if any(x.shape[axis] is None for x in xs):
+        raise UnsupportedError("joining batches")
     order = next(x for x in xs if isinstance(x, Symbol)).order
     tensors, place = [tensor_of(x, order) for x in xs], order.index(axis)
     if len(xs) > 1 and not any(isinstance(x, Known) for x in xs):
@@ -265,7 +270,8 @@ def Split(node: Node, x: Value, sizes: Value | None = None) -> Any:
     (size,) = size_of(x.shape[axis : axis + 1])
     parts = node.get("split") if sizes is None else numbers_of(sizes)
     if parts is None:
-        count = node.get("num_outputs", len(node.outputs))
+        if (count := node.get("num_outputs", len(node.outputs))) != len(node.outputs):
+            raise UnsupportedError(f"{count} parts for {len(node.outputs)} outputs")
         each = -(-size // count)
         parts = tuple(max(0, min(each, size - i * each)) for i in range(count))
     ends = np.cumsum(parts)
@@ -330,6 +336,8 @@ def Pad(
     if mode not in ("constant", "reflect", "edge", "wrap") or len(numbers) != 2 * len(where):
         raise UnsupportedError(f"pads {numbers} in the mode {mode!r}")
     ends = {axis: (numbers[i], numbers[i + len(where)]) for i, axis in enumerate(where)}
+    if any(x.shape[axis] is None and any(counts) for axis, counts in ends.items()):
+        raise UnsupportedError("more samples")
     limited([(n or 1) + max(0, sum(ends.get(axis, (0, 0)))) for axis, n in enumerate(x.shape)])
     order = x.order if isinstance(x, Symbol) else plain(rank(x))
     tensor = x.tensor if isinstance(x, Symbol) else array_of(x)
@@ -394,7 +402,7 @@ def Tile(node: Node, x: Value, repeats: Value) -> Value:
 def Range(node: Node, start: Value, limit: Value, delta: Value) -> Value:
     """start, start + delta, … up to the limit."""
     first, last, step = (array_of(v).item() for v in (start, limit, delta))
-    if step == 0 or not math.isfinite((last - first) / step) or (last - first) / step > MOST:
+    if step == 0 or not math.isfinite((last - first) / step) or (last - first) / step > MOST_KNOWN:
         raise UnsupportedError(f"a range from {first} to {last} by {step}")
     return Known(np.arange(first, last, step).astype(start.dtype))
 
@@ -404,7 +412,7 @@ def DepthToSpace(node: Node, x: Value) -> Value:
     b, mode, order = node.get("blocksize", 1), node.get("mode", "DCR"), channels_last(4)
     height, width = size_of(x.shape[2:])
     (channels,) = size_of(x.shape[1:2])
-    if mode not in ("DCR", "CRD") or channels % (b * b):
+    if mode not in ("DCR", "CRD") or b < 1 or channels % (b * b):
         raise UnsupportedError(f"the mode {mode!r} with blocks of {b} for {channels} channels")
     inner = (b, b, channels // b**2) if mode == "DCR" else (channels // b**2, b, b)
     axes = (0, 1, 3, 2, 4, 5) if mode == "DCR" else (0, 1, 4, 2, 5, 3)
@@ -416,7 +424,7 @@ def SpaceToDepth(node: Node, x: Value) -> Value:
     """Pixels become channels: (N, C, b·H, b·W) → (N, b·b·C, H, W)."""
     b, mode, order = node.get("blocksize", 1), node.get("mode", "DCR"), channels_last(4)
     channels, height, width = size_of(x.shape[1:])
-    if mode not in ("DCR", "CRD") or height % b or width % b:
+    if mode not in ("DCR", "CRD") or b < 1 or height % b or width % b:
         raise UnsupportedError(f"the mode {mode!r} with blocks of {b} for maps of {height} × {width}")
     axes = (0, 1, 3, 2, 4, 5) if mode == "DCR" else (0, 1, 3, 5, 2, 4)
     blocks = ops.reshape(tensor_of(x, order), (-1, height // b, b, width // b, b, channels))
