@@ -399,6 +399,7 @@ def test_A7_outputs_by_name_given_back_and_twice(path):
     y = layers.Conv2D(2, 2, name="conv")(x)
     file = agrees(settled(Model([x, z], {"maps": y, "same": y, "row": z, "twice": z})), path)
     assert [one.name for one in file.graph.output] == ["maps", "same", "row_1", "twice"]
+    assert [node.name for node in file.graph.node] == ["conv/Conv", "Identity", "Identity_1", "Identity_2"]
 
 
 def test_A7_whole_numbers_as_input(path):
