@@ -15,7 +15,7 @@ def summary(
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """Show a network layer by layer: shapes, parameters, work, receptive fields."""
-    network = ARCHITECTURES[model].build() if model in ARCHITECTURES else load_model(model)
+    network = ARCHITECTURES[model].outline() if model in ARCHITECTURES else load_model(model)
     if not as_json:
         network.summary(console().width, say)
         return

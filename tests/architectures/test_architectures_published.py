@@ -116,16 +116,14 @@ def test_A5_torchvision_says_the_same(name):
     assert model.preprocessing.size == tuple(transform.crop_size * 2)
     assert model.preprocessing.shorter_side == transform.resize_size[0]
     assert model.preprocessing.interpolation == transform.interpolation.value
-    # googlenet and inception_v3 turn what is normalized so into pixels from −1 to 1 themselves, when they are pretrained
+    # when they are pretrained, these two turn what is normalized so into pixels from −1 to 1 themselves
     if name not in ("googlenet", "inception_v3"):
         assert model.preprocessing.mean == pytest.approx([255 * mean for mean in transform.mean])
         assert model.preprocessing.std == pytest.approx([255 * std for std in transform.std])
     else:
         assert (model.preprocessing.mean, model.preprocessing.std) == ((127.5,), (127.5,))
-    words = [
-        theirs.lower().split()[0] in ours.lower() for theirs, ours in zip(published.meta["categories"], model.classes)
-    ]
-    assert sum(words) > 990  # torchvision spells some names in its own way
+    pairs = zip(published.meta["categories"], model.classes, strict=True)
+    assert sum(theirs.lower().split()[0] in ours.lower() for theirs, ours in pairs) > 990  # some it spells differently
 
 
 def test_imagenet_classes_are_those_of_the_photographs():
