@@ -11,6 +11,7 @@ Layers, models and training have Keras's names. `striate.ops` has the operations
 import sys
 
 from striate import architectures, data, datasets, errors, graph, layers, models, ops, runtime, training, utils
+from striate.interop.onnx import write_onnx
 from striate.layers import initializers, regularizers
 from striate.layers.layer import Layer
 from striate.models import Input, Model, Sequential, load_model
@@ -36,6 +37,7 @@ for _name, _module in {
 }.items():
     sys.modules[f"striate.{_name}"] = _module
 saving = models.saving
+models.EXPORTERS[".onnx"] = write_onnx
 
 __all__ = [
     "Input",

@@ -15,6 +15,7 @@ import typer
 import striate
 from striate.cli.architectures import architectures
 from striate.cli.evaluate import evaluate
+from striate.cli.export import export
 from striate.cli.kernels import kernels
 from striate.cli.output import complain, say
 from striate.cli.predict import predict
@@ -58,7 +59,7 @@ def root(
         studio()
 
 
-for command in (studio, train, evaluate, predict, summary, architectures, kernels):
+for command in (studio, train, evaluate, predict, export, summary, architectures, kernels):
     app.command()(command)
 
 
