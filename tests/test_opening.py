@@ -61,7 +61,7 @@ def test_weights_of_unknown_networks_are_refused(tmp_path):
     with pytest.raises(FormatError, match=r"conv1\.weight is missing; .* and 84 more"):
         striate.open_model(tmp_path / "w.npz", arch="resnet18")
     np.savez(tmp_path / "none.npz")
-    with pytest.raises(FormatError, match="without PyTorch.s data.pkl or NumPy.s arrays"):
+    with pytest.raises(FormatError, match=r"without PyTorch.s data\.pkl or NumPy.s arrays"):
         striate.open_model(tmp_path / "none.npz")
 
 
