@@ -121,6 +121,7 @@ REFUSED = {
         graph((relu, [on("x")]), outputs=[["last", 0, 7]]),
         r"its configuration is damaged: IndexError: list index",
     ),
+    "no ends": (graph((relu, [on("x")]), outputs="last"), r"expected the ends of a network, got 'last'"),
     "no layers": ({"class_name": "Functional", "config": {}}, r"its configuration is damaged: KeyError: 'layers'"),
     "no list": ({"class_name": "Sequential", "config": {"layers": 3}}, r"its configuration is damaged: TypeError"),
     "no description": (row("text"), r"expected a layer, got 'text'"),

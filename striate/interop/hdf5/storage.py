@@ -111,11 +111,11 @@ class Dataset:
         return content
 
     def _place_chunks(self, layout: Cursor) -> None:
-        rank = layout.number() - 1
-        address = layout.number(8)
-        *self_shape, item = (layout.number(4) for _ in range(rank + 1))
-        self._chunk_shape = tuple(self_shape)
-        if rank != len(self.shape) or item != self.dtype.itemsize or min(self_shape, default=0) < 1:
+        rank, address = layout.number() - 1, layout.number(8)
+        sizes = [layout.number(4) for _ in range(rank + 1)]
+        item = sizes.pop() if sizes else 0
+        self._chunk_shape = tuple(sizes)
+        if rank != len(self.shape) or item != self.dtype.itemsize or min(sizes, default=0) < 1:
             self.source.refuse(f"the array {self.name} has chunks of another rank or type than its own")
         # The last chunk along an axis may stand out; all are unpacked whole.
         grid = [-(-n // step) * step for n, step in zip(self.shape, self._chunk_shape, strict=True)]

@@ -87,6 +87,8 @@ class Calls:
         """The tensors that a network begins or ends with: one, or a list or dictionary of them."""
         if isinstance(places, dict):
             return {key: self.ends(place, legacy) for key, place in places.items()}
+        if not isinstance(places, list):
+            raise RefusedError(f"expected the ends of a network, got {shown(places)}")
         if len(places) == 3 and isinstance(places[0], str):
             first = int(legacy or type(self.layers.get(places[0])) is Model)
             return self._tensors(Place(*places), first)
