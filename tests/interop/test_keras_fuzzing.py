@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,16 @@ def named(file: Any) -> None:
     file["flag"] = True
 
 
+def opened_or_refused(read: Callable[[], Any], where: Any) -> None:
+    """Any other error than ours goes through."""
+    message = ""
+    try:
+        read()
+    except FormatError as error:
+        message = str(error)
+    assert not message or message.startswith(f"open_model: cannot open {where}")
+
+
 HDF5 = [SMALL, NEW_SMALL, file_with(named), file_with(named, ("v108", "v108"))]
 
 
@@ -55,11 +66,12 @@ def test_R3_hdf5_with_random_damage(data: st.DataObject) -> None:
             content[place : place + 24] = content[source : source + 24]
         else:
             del content[max(place, 8) :]
-    try:
+
+    def read() -> None:
         for array in parse_hdf5(bytes(content), "memory", granted_to(len(content))).walk():
             assert array.read().shape == array.shape
-    except FormatError as error:
-        assert str(error).startswith("open_model: cannot open memory: HDF5: ")
+
+    opened_or_refused(read, "memory: HDF5")
 
 
 # Descriptions
@@ -122,10 +134,7 @@ def test_R3_keras_configurations_with_random_damage(data: st.DataObject) -> None
     config = damaged(data, data.draw(st.sampled_from(NETWORKS)))
     with tempfile.TemporaryDirectory() as folder:
         path = archive(Path(folder, "m.keras"), config, weights_of(dense=DENSE))
-        try:
-            assert read_keras(path).is_graph
-        except FormatError as error:
-            assert str(error).startswith(f"open_model: cannot open {path}: ")
+        opened_or_refused(lambda: read_keras(path), path)
 
 
 @fuzzing
@@ -134,7 +143,4 @@ def test_R3_tensorflowjs_with_random_damage(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = write(Path(folder))
         path.write_text(json.dumps(damaged(data, json.loads(path.read_text()))))
-        try:
-            assert read_tensorflowjs(path).is_graph
-        except FormatError as error:
-            assert str(error).startswith(f"open_model: cannot open {path}: ")
+        opened_or_refused(lambda: read_tensorflowjs(path), path)
