@@ -110,7 +110,7 @@ REFUSED = {
     "unknown call": (graph((relu, [on("x", 2)])), r"there is no call 2 of a layer 'x'"),
     "twice": (graph((relu, [on("x")]), (relu, [on("x")])), r"two of its layers have the same name"),
     "training": (
-        graph((layer("Dropout", name="last", rate=0.5), [on("x", training=True)])),
+        graph((layer("Dropout", name="last", rate=0.5), [[["x", 0, 0, {"training": True}]]])),
         r"a layer is called with 'training' = True, which is not offered here",
     ),
     "no tensor": (

@@ -41,7 +41,8 @@ def parse_call(node: Any) -> Call:
         RefusedError: it has settings such as a mask, or is a call on something other than tensors.
     """
     if isinstance(node, dict):
-        _check_settings(node.get("kwargs") or {})
+        # What Keras 3 writes of "training" are defaults: whoever calls the network decides.
+        _check_settings({name: value for name, value in (node.get("kwargs") or {}).items() if name != "training"})
         return Call([_revived(argument) for argument in node["args"]], 0)
     inputs = [node] if isinstance(node[0], str) else node
     for entry in inputs:
