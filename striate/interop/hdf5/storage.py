@@ -45,6 +45,7 @@ class Dataset:
 
     Arguments:
         header: the object header.
+        name: its path in the file, for messages.
 
     Attributes:
         shape, dtype: of the array.
@@ -94,7 +95,9 @@ class Dataset:
         if storage == VIRTUAL:
             self.source.refuse(f"the array {self.name} is a virtual dataset, put together from other files")
         if storage == COMPACT:
-            self._content = self._whole(layout.take(layout.number(2)))
+            self._content = layout.take(layout.number(2))
+            if len(self._content) != self.size:
+                self.source.refuse(f"expected {self.size:,} bytes in the array {self.name}, got {len(self._content):,}")
         elif storage == CONTIGUOUS:
             address = layout.number(8)
             if address != UNDEFINED:
@@ -104,11 +107,6 @@ class Dataset:
             self._place_chunks(layout)
         else:
             self.source.refuse(f"the array {self.name} has chunks in an index (libver='latest') that is not read here")
-
-    def _whole(self, content: memoryview) -> memoryview:
-        if len(content) != self.size:
-            self.source.refuse(f"expected {self.size:,} bytes in the array {self.name}, got {len(content):,}")
-        return content
 
     def _place_chunks(self, layout: Cursor) -> None:
         rank, address = layout.number() - 1, layout.number(8)
