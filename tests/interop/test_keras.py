@@ -310,7 +310,16 @@ def many_of_a_class() -> Any:
     return keras.Model(inputs, x)
 
 
+def branches() -> Any:
+    """Layers of one class and shape in branches of different lengths: which comes first is Keras's choice."""
+    inputs = keras.Input((6, 6, 4))
+    conv = [keras.layers.Conv2D(4, 3, padding="same", activation="tanh") for _ in range(5)]
+    long = conv[2](conv[1](conv[0](inputs)))
+    return keras.Model(inputs, keras.layers.Add()([long, conv[4](conv[3](inputs)), inputs]))
+
+
 NETWORKS = [
+    branches,
     residual, sequential, shared_twice, two_outputs, nested, nested_shared, nested_sequential_shared, frozen_inside,
     inner_with_two_inputs, many_of_a_class,
 ]  # fmt: skip
