@@ -10,15 +10,17 @@ it: a black picture for brightness, a grey one for saturation.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageEnhance, ImageOps
 
 from striate import random
 from striate.data.photo import PhotoPreprocessing
 from striate.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 __all__ = [
     "AUGMENTATIONS",
@@ -85,6 +87,8 @@ def random_resized_crop(
 
     Source: Szegedy et al., "Going deeper with convolutions" (2015), section 6.
     """
+    from PIL import Image
+
     height, width = image.shape[:2]
     numbers = draw.uniform("random resized crop", 40)
     left, top, w, h = _middle(width, height, ratio)
@@ -141,19 +145,34 @@ def color_jitter(
     strengths = (brightness, contrast, saturation)
     factors = [max(0.0, 1 + strength * (2 * u - 1)) for strength, u in zip(strengths, numbers[:3], strict=True)]
     turn = hue * (2 * numbers[3] - 1)
-    steps: list[Callable[[Image.Image], Image.Image]] = [
-        lambda picture: ImageEnhance.Brightness(picture).enhance(factors[0]),
-        lambda picture: ImageEnhance.Contrast(picture).enhance(factors[1]),
-        lambda picture: ImageEnhance.Color(picture).enhance(factors[2]),
+    steps: list[Callable[[Image], Image]] = [
+        lambda picture: _enhanced(picture, "Brightness", factors[0]),
+        lambda picture: _enhanced(picture, "Contrast", factors[1]),
+        lambda picture: _enhanced(picture, "Color", factors[2]),
         lambda picture: _turn_hue(picture, turn),
     ]
-    picture = Image.fromarray(image)
+    picture = _as_image(image)
     for step in np.argsort(numbers[4:]):
         picture = steps[step](picture)
     return np.asarray(picture)
 
 
-def _turn_hue(picture: Image.Image, turn: float) -> Image.Image:
+def _as_image(image: Picture) -> "Image":
+    from PIL import Image
+
+    return Image.fromarray(image)
+
+
+def _enhanced(picture: "Image", what: str, factor: float) -> "Image":
+    from PIL import ImageEnhance
+
+    changed: Image = getattr(ImageEnhance, what)(picture).enhance(factor)
+    return changed
+
+
+def _turn_hue(picture: "Image", turn: float) -> "Image":
+    from PIL import Image
+
     hue, saturation, value = picture.convert("HSV").split()
     shift = round(turn * 256)  # a whole circle is 256 steps
     turned = hue.point([(h + shift) % 256 for h in range(256)])
@@ -163,34 +182,41 @@ def _turn_hue(picture: Image.Image, turn: float) -> Image.Image:
 GREY = (128, 128, 128)  # what comes in from outside of the picture
 
 
-def _sheared(picture: Image.Image, x: float, y: float) -> Image.Image:
-    return _affine(picture, (1, x, 0, y, 1, 0))
+def _moved(
+    picture: "Image", *, angle: float = 0.0, shear: tuple[float, float] = (0, 0), by: tuple[float, float] = (0, 0)
+) -> "Image":
+    """Turned by an angle in degrees, sheared, or shifted by a share of its sides."""
+    from PIL.Image import Resampling, Transform
+
+    if angle:
+        return picture.rotate(angle, Resampling.BILINEAR, fillcolor=GREY)
+    matrix = (1, shear[0], by[0] * picture.width, shear[1], 1, by[1] * picture.height)
+    return picture.transform(picture.size, Transform.AFFINE, matrix, Resampling.BILINEAR, fillcolor=GREY)
 
 
-def _shifted(picture: Image.Image, x: float, y: float) -> Image.Image:
-    return _affine(picture, (1, 0, x * picture.width, 0, 1, y * picture.height))
+def _tones(picture: "Image", what: str, *number: int) -> "Image":
+    from PIL import ImageOps
 
-
-def _affine(picture: Image.Image, matrix: tuple[float, ...]) -> Image.Image:
-    return picture.transform(picture.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=GREY)
+    changed: Image = getattr(ImageOps, what)(picture, *number)
+    return changed
 
 
 #: RandAugment's operations: of a picture and a strength from −1 to 1 (those of no direction take its size).
-RAND_AUGMENT: dict[str, Callable[[Image.Image, float], Image.Image]] = {
+RAND_AUGMENT: dict[str, Callable[["Image", float], "Image"]] = {
     "identity": lambda picture, s: picture,
-    "autocontrast": lambda picture, s: ImageOps.autocontrast(picture),
-    "equalize": lambda picture, s: ImageOps.equalize(picture),
-    "rotate": lambda picture, s: picture.rotate(30 * s, Image.Resampling.BILINEAR, fillcolor=GREY),
-    "solarize": lambda picture, s: ImageOps.solarize(picture, round(256 * (1 - abs(s)))),
-    "color": lambda picture, s: ImageEnhance.Color(picture).enhance(1 + 0.9 * s),
-    "posterize": lambda picture, s: ImageOps.posterize(picture, 8 - round(4 * abs(s))),
-    "contrast": lambda picture, s: ImageEnhance.Contrast(picture).enhance(1 + 0.9 * s),
-    "brightness": lambda picture, s: ImageEnhance.Brightness(picture).enhance(1 + 0.9 * s),
-    "sharpness": lambda picture, s: ImageEnhance.Sharpness(picture).enhance(1 + 0.9 * s),
-    "shear_x": lambda picture, s: _sheared(picture, 0.3 * s, 0),
-    "shear_y": lambda picture, s: _sheared(picture, 0, 0.3 * s),
-    "translate_x": lambda picture, s: _shifted(picture, 0.33 * s, 0),
-    "translate_y": lambda picture, s: _shifted(picture, 0, 0.33 * s),
+    "autocontrast": lambda picture, s: _tones(picture, "autocontrast"),
+    "equalize": lambda picture, s: _tones(picture, "equalize"),
+    "rotate": lambda picture, s: _moved(picture, angle=30 * s),
+    "solarize": lambda picture, s: _tones(picture, "solarize", round(256 * (1 - abs(s)))),
+    "color": lambda picture, s: _enhanced(picture, "Color", 1 + 0.9 * s),
+    "posterize": lambda picture, s: _tones(picture, "posterize", 8 - round(4 * abs(s))),
+    "contrast": lambda picture, s: _enhanced(picture, "Contrast", 1 + 0.9 * s),
+    "brightness": lambda picture, s: _enhanced(picture, "Brightness", 1 + 0.9 * s),
+    "sharpness": lambda picture, s: _enhanced(picture, "Sharpness", 1 + 0.9 * s),
+    "shear_x": lambda picture, s: _moved(picture, shear=(0.3 * s, 0)),
+    "shear_y": lambda picture, s: _moved(picture, shear=(0, 0.3 * s)),
+    "translate_x": lambda picture, s: _moved(picture, by=(0.33 * s, 0)),
+    "translate_y": lambda picture, s: _moved(picture, by=(0, 0.33 * s)),
 }
 STRONGEST = 30
 
@@ -207,7 +233,7 @@ def rand_augment(image: Picture, draw: Draw, *, operations: int = 2, magnitude: 
     Source: Cubuk et al., "RandAugment: practical automated data augmentation with a reduced search space" (2020).
     """
     numbers = draw.uniform("rand augment", 2 * operations)
-    picture = Image.fromarray(image)
+    picture = _as_image(image)
     for which, direction in zip(numbers[::2], numbers[1::2], strict=True):
         operation = list(RAND_AUGMENT.values())[int(which * len(RAND_AUGMENT))]
         strength = magnitude / STRONGEST

@@ -1,10 +1,10 @@
 """A run folder: everything about one training, to look at, to resume, and to predict with.
 
-    config.json          all settings, versions, seed, hash of the data, what the checks found
-    log.jsonl            one line for each epoch: losses, metrics, learning rate, seconds
-    model.safetensors    the best model so far, with its preprocessing and class names
-    checkpoint.safetensors   the last epoch, with the optimizer's state
-    report.html          one page that needs nothing else
+config.json          all settings, versions, seed, hash of the data, what the checks found
+log.jsonl            one line for each epoch: losses, metrics, learning rate, seconds
+model.safetensors    the best model so far, with its preprocessing and class names
+checkpoint.safetensors   the last epoch, with the optimizer's state
+report.html          one page that needs nothing else
 """
 
 import json

@@ -61,7 +61,8 @@ class Scores:
     @property
     def answers(self) -> NDArray[np.intp]:
         """The class with the highest probability, (N,)."""
-        return self.probabilities.argmax(axis=1)
+        answers: NDArray[np.intp] = self.probabilities.argmax(axis=1)
+        return answers
 
 
 def score(labels: NDArray[np.intp], probabilities: Array) -> Scores:

@@ -131,10 +131,8 @@ class PhotoTraining:
         self.photos: PhotoFolder = find_photos(settings.folder)
         if "validation" not in self.photos.splits:
             self.photos.hold_out(settings.validation_share, settings.seed)
-        self.model = _network(settings, len(self.photos.classes))
-        self.model.classes = self.photos.classes
-        self.preprocessing = self.model.preprocessing
-        assert isinstance(self.preprocessing, PhotoPreprocessing)  # noqa: S101 (_network has seen to it)
+        self.model, self.preprocessing = _network(settings, len(self.photos.classes))
+        self.model.preprocessing, self.model.classes = self.preprocessing, self.photos.classes
         self.findings: list[Finding]
         self.findings, seen = check_photos(
             self.photos, size=self.preprocessing.size, workers=workers, progress=progress
@@ -240,10 +238,13 @@ class Recorder(Callback):
             self.epochs, self.best = int(progress["epochs"]), list(progress["best"])
         self.lines = run.log()[: self.epochs]
         self._trained = model
-        self._started = 0.0
+        self._started = self._rate = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._started = time.perf_counter()
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        self._rate = self._trained.optimizer.learning_rate
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = {name: float(value) for name, value in (logs or {}).items()}
@@ -252,7 +253,7 @@ class Recorder(Callback):
             {"epoch": self.epochs}
             | {name: value if math.isfinite(value) else None for name, value in logs.items()}
             | {
-                "learning_rate": self._trained.optimizer.learning_rate,
+                "learning_rate": self._rate,
                 "seconds": round(time.perf_counter() - self._started, 3),
             }
         )
@@ -264,8 +265,8 @@ class Recorder(Callback):
         save_checkpoint(self._trained, self.run.path / CHECKPOINT, {"epochs": self.epochs, "best": self.best})
 
 
-def _network(settings: PhotoSettings, classes: int) -> Model:
-    """The network before its first step, with its preprocessing."""
+def _network(settings: PhotoSettings, classes: int) -> tuple[Model, PhotoPreprocessing]:
+    """The network before its first step, and how photographs are prepared for it."""
     if settings.arch not in ARCHITECTURES:
         raise ArgumentError(f"train: expected one of {', '.join(ARCHITECTURES)}; got {settings.arch!r}.")
     architecture = ARCHITECTURES[settings.arch]
@@ -279,8 +280,7 @@ def _network(settings: PhotoSettings, classes: int) -> Model:
             given = source.preprocessing
     freeze_layers(model, settings.freeze)
     set_depth_rates(model, settings.depth_rate)
-    model.preprocessing = _for_side(given, side) if given else PhotoPreprocessing((side, side), side, (127.5,), (64.0,))
-    return model
+    return model, _for_side(given, side) if given else PhotoPreprocessing((side, side), side, (127.5,), (64.0,))
 
 
 def _for_side(preprocessing: PhotoPreprocessing, side: int) -> PhotoPreprocessing:
