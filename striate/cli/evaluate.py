@@ -36,6 +36,8 @@ def evaluate(
     if photos:
         names, y, probabilities = on_photos(network, Path(data), workers)
     else:
+        if isinstance(network.preprocessing, PhotoPreprocessing):
+            raise ModelError(f"evaluate: expected a folder of photographs, which {network.name} takes; got {data}.")
         x, y = load_digits("test")
         names, probabilities = classify("evaluate", network, x)
         if names != CLASSES:

@@ -20,6 +20,9 @@ CHUNK = 16  # photographs that a worker looks at in one go
 EXAMPLES = 3
 #: Counts of the largest class in "train" above this many times the smallest are worth a word.
 IMBALANCE = 3
+#: What may be special about a picture that can be used all the same.
+ANIMATED, CMYK = "animated pictures", "CMYK pictures"
+DEEP, TURNED = "pictures of 16 bits per channel", "pictures that their EXIF orientation turns"
 SUFFIX_OF = {
     "JPEG": {".jpg", ".jpeg"},
     "PNG": {".png"},
@@ -38,7 +41,7 @@ class Seen:
         digest: SHA-256 of height, width and the decoded pixels.
         height, width: in pixels, upright.
         format: what the content is, whatever the name says.
-        notes: what was done to it, such as "turned as its EXIF orientation says".
+        notes: what is special about it, such as `ANIMATED`.
     """
 
     error: str = ""
@@ -105,12 +108,7 @@ def inspect(path: str) -> Seen:
     height, width = pixels.shape[:2]
     hashed = hashlib.sha256(f"{height} × {width} ".encode())
     hashed.update(pixels.data)
-    notes = {
-        "animated": frames > 1,
-        "CMYK": mode == "CMYK",
-        "16 bits per channel": mode.startswith("I"),
-        "lying on their side by EXIF": orientation != 1,
-    }
+    notes = {ANIMATED: frames > 1, CMYK: mode == "CMYK", DEEP: mode.startswith("I"), TURNED: orientation != 1}
     known = tuple(name for name, holds in notes.items() if holds)
     return Seen("", hashed.hexdigest(), height, width, kind, known)
 
@@ -125,10 +123,11 @@ def check_photos(
     """Decode every photograph, take out of ``folder`` what training must not see, and say what was found.
 
     Taken out are unreadable files, and copies in "train" of photographs in "validation" or "test" (and in "validation"
-    of those in "test"), because a network is not tested by what it has learnt from. All else is only listed.
+    of those in "test"), because a network is not tested by what it has learnt from. A class of which nothing is left in
+    "train" is taken out too. All else is only listed.
 
     Arguments:
-        folder: its ``splits`` are changed.
+        folder: its ``splits`` and ``classes`` are changed.
         size: (height, width) of the network's input.
         workers: processes that decode.
         progress: told the number of photographs after each few.
@@ -137,7 +136,7 @@ def check_photos(
         The findings, and what each photograph is by name.
 
     Raises:
-        DataError: fewer than two classes, or a class without any usable photograph to learn from.
+        DataError: fewer than two classes with a usable photograph to learn from, or none to validate with.
     """
     photos = [photo for split in folder.splits.values() for photo in split]
     seen: dict[str, Seen] = {}
@@ -153,6 +152,7 @@ def check_photos(
         *_unexpected(seen),
         *_copies(folder, seen),
         *_smaller(seen, size),
+        *_without_pictures(folder),
         *_imbalance(folder),
     ]
     _check_enough(folder, findings)
@@ -181,7 +181,6 @@ def _finding(what: str, names: Sequence[str], consequence: str) -> Iterator[Find
 def _left_out(folder: PhotoFolder) -> Iterator[Finding]:
     yield from _finding("hidden files and folders", folder.hidden, "left out")
     yield from _finding("files that are not called like a picture", folder.others, "left out")
-    yield from _finding("class folders without a picture", folder.empty, "nothing to learn or test there")
 
 
 def _unusable(folder: PhotoFolder, seen: dict[str, Seen]) -> Iterator[Finding]:
@@ -200,12 +199,12 @@ def _unexpected(seen: dict[str, Seen]) -> Iterator[Finding]:
     ]
     yield from _finding("pictures of another format than their name says", mislabelled, "read as what they are")
     for note, consequence in (
-        ("animated", "the first picture is used"),
-        ("CMYK", "converted to RGB"),
-        ("16 bits per channel", "the high 8 bits are used"),
-        ("lying on their side by EXIF", "turned upright"),
+        (ANIMATED, "the first frame is used"),
+        (CMYK, "converted to RGB"),
+        (DEEP, "the high 8 bits are used"),
+        (TURNED, "turned upright"),
     ):
-        yield from _finding(f"{note} pictures", [n for n, one in usable.items() if note in one.notes], consequence)
+        yield from _finding(note, [n for n, one in usable.items() if note in one.notes], consequence)
 
 
 def _copies(folder: PhotoFolder, seen: dict[str, Seen]) -> Iterator[Finding]:
@@ -243,8 +242,22 @@ def _smaller(seen: dict[str, Seen], size: tuple[int, int]) -> Iterator[Finding]:
     yield from _finding(f"pictures smaller than the network's {size[0]} × {size[1]}", small, "scaled up")
 
 
+def _without_pictures(folder: PhotoFolder) -> Iterator[Finding]:
+    def empty(split: str) -> list[str]:
+        return [name for name, count in zip(folder.classes, folder.counts(split), strict=True) if not count]
+
+    without = empty("train")
+    folder.leave_out(without)
+    yield from _finding("classes without a usable picture to learn from", without, "left out")
+    for split in folder.splits:
+        if split != "train":
+            yield from _finding(f"classes without a usable picture in {split}", empty(split), "not tested there")
+
+
 def _imbalance(folder: PhotoFolder) -> Iterator[Finding]:
     counts = dict(zip(folder.classes, folder.counts("train"), strict=True))
+    if not counts:
+        return
     most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
     if counts[most] > IMBALANCE * counts[least]:
         shown = tuple(f"{name}: {counts[name]:,}" for name in (most, least))
@@ -252,14 +265,11 @@ def _imbalance(folder: PhotoFolder) -> Iterator[Finding]:
 
 
 def _check_enough(folder: PhotoFolder, findings: Sequence[Finding]) -> None:
-    counts = dict(zip(folder.classes, folder.counts("train"), strict=True))
-    without = [name for name, count in counts.items() if not count]
     found = "; ".join(map(str, findings))
-    if len(counts) < 2 or without:
-        lacking = f"none of {', '.join(without)}" if without else f"one class, {next(iter(counts))}"
+    if len(folder.classes) < 2:
         raise DataError(
-            f"check_photos: expected at least two classes, each with a usable picture to learn from, got {lacking}. "
-            f"Found: {found or 'nothing else'}."
+            "check_photos: expected at least two classes with usable pictures to learn from, got "
+            f"{', '.join(folder.classes) or 'none'}. Found: {found or 'nothing else'}."
         )
     if not folder.splits.get("validation"):
         raise DataError(

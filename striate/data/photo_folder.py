@@ -1,6 +1,7 @@
 """Folders of photographs: one sub-folder for each class, in one folder or in one for each split."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,7 +44,6 @@ class PhotoFolder:
         splits: the photographs of "train", and of "validation" and "test" where there are such folders.
         hidden: names of hidden files and folders, which are left out.
         others: names of files that are left out because no picture has such a name.
-        empty: names of class folders without a picture.
     """
 
     root: Path
@@ -51,7 +51,6 @@ class PhotoFolder:
     splits: dict[str, list[Photo]] = field(default_factory=dict)
     hidden: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
-    empty: list[str] = field(default_factory=list)
 
     def path(self, photo: Photo) -> str:
         """Where the photograph's file is."""
@@ -67,6 +66,14 @@ class PhotoFolder:
             held.update(own[i] for i in order[: round(share * len(own))])
         self.splits["train"] = [photo for photo in train if photo not in held]
         self.splits["validation"] = [photo for photo in train if photo in held]
+
+    def leave_out(self, names: Sequence[str]) -> None:
+        """Take classes out; those that stay are numbered anew."""
+        kept = [name for name in self.classes if name not in names]
+        number = {self.classes.index(name): new for new, name in enumerate(kept)}
+        for split, photos in self.splits.items():
+            self.splits[split] = [Photo(one.name, number[one.label]) for one in photos if one.label in number]
+        self.classes = tuple(kept)
 
     def counts(self, split: str) -> list[int]:
         """How many photographs of each class a split has."""
@@ -146,6 +153,4 @@ def _pictures(folder: Path, found: PhotoFolder, *, needed: bool) -> list[str]:
             if not name.startswith("."):
                 into = pictures if Path(name).suffix.lower() in SUFFIXES else found.others
                 into.append((here / name).as_posix())
-    if not pictures:
-        found.empty.append(folder.relative_to(found.root).as_posix())
     return pictures

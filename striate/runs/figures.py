@@ -9,8 +9,8 @@ from striate.runs.scores import Bin
 
 __all__ = ["Line", "line_chart", "reliability_diagram"]
 
-WIDTH, HEIGHT = 400, 240
-LEFT, RIGHT, TOP, BOTTOM = 44, 84, 12, 28  # room for the numbers, and for the lines' names
+WIDTH, HEIGHT = 336, 208
+LEFT, RIGHT, TOP, BOTTOM = 44, 76, 12, 28  # room for the numbers, and for the lines' names
 INNER_WIDTH, INNER_HEIGHT = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
 

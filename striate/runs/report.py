@@ -152,7 +152,7 @@ def _calibration(scores: Scores) -> str:
     return f"""<h2>Can its probabilities be believed?</h2>
 <p>On average it is {confidence:.1%} sure and right for {scores.accuracy:.1%}: {verdict} sure than it should be. The
 expected calibration error is {scores.calibration_error:.1%}. A bar is the share of right answers among those that were
-so sure, darker if they are many; a calibrated network's bars end at the dashed line.</p>
+so sure, stronger if they are many; a calibrated network's bars end at the dashed line.</p>
 <div class="pair"><div>{drawing}</div></div>"""
 
 
@@ -188,7 +188,7 @@ def _findings(training: PhotoTraining) -> str:
     if not training.findings:
         return "<h2>The pictures</h2>\n<p>The checks found nothing unusual.</p>"
     items = "".join(
-        f"<li>{one.count:,} {_text(one.what)}: {_text(one.consequence)}<span>{_text(', '.join(one.examples))}"
+        f"<li>{_text(one.what)}: {one.count:,}, {_text(one.consequence)}<span>{_text(', '.join(one.examples))}"
         f"{', …' if one.count > len(one.examples) else ''}</span></li>"
         for one in training.findings
     )

@@ -24,9 +24,9 @@ h2 { font-size: 18px; line-height: 24px; font-weight: 600; margin: 56px 0 4px; }
 h3 { font-size: 15px; line-height: 24px; font-weight: 600; }
 p { max-width: 680px; color: var(--quiet); }
 .lead { margin: 12px 0 0; font-size: 17px; line-height: 28px; color: var(--text); }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 320px), 1fr)); gap: 24px 48px; }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 288px), 1fr)); gap: 24px 32px; }
 .pair, .scroll, .mistakes, ul, dl { margin-top: 16px; }
-svg { display: block; width: 100%; max-width: 480px; height: auto; overflow: visible; }
+svg { display: block; width: 100%; max-width: 400px; height: auto; overflow: visible; }
 svg text { font-size: 12px; fill: var(--quiet); }
 svg text.validation { fill: var(--answer); }
 .grid { stroke: var(--faint); stroke-width: 1; }
@@ -41,13 +41,14 @@ svg text.validation { fill: var(--answer); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; }
 th, td { padding: 4px 12px 4px 0; text-align: right; font-weight: 400; white-space: nowrap; }
-thead th { color: var(--quiet); vertical-align: bottom; }
+thead th { color: var(--quiet); vertical-align: bottom; white-space: normal; }
 th:first-child { text-align: left; }
 .confusion td { min-width: 52px; padding: 8px 10px; text-align: center; border: 1px solid var(--page); }
 .confusion thead th { padding: 4px 10px; text-align: center; }
 .share { display: inline-block; width: 64px; height: 6px; margin-left: 8px; background: var(--faint); }
 .share i { display: block; height: 100%; background: var(--answer); }
-.mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(136px, 1fr)); gap: 24px 16px; }
+.mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(max(96px, 14%), 1fr)); gap: 24px 12px; }
+@media (max-width: 480px) { .share { display: none; } }
 figure img { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; background: var(--faint); }
 figcaption { margin-top: 8px; font-size: 13px; line-height: 20px; color: var(--quiet); overflow-wrap: anywhere; }
 figcaption b { display: block; font-weight: 600; color: var(--text); }

@@ -131,13 +131,14 @@ class PhotoTraining:
         self.photos: PhotoFolder = find_photos(settings.folder)
         if "validation" not in self.photos.splits:
             self.photos.hold_out(settings.validation_share, settings.seed)
-        self.model, self.preprocessing = _network(settings, len(self.photos.classes))
-        self.model.preprocessing, self.model.classes = self.preprocessing, self.photos.classes
+        source, self.preprocessing = _beginning(settings)
         self.findings: list[Finding]
         self.findings, seen = check_photos(
             self.photos, size=self.preprocessing.size, workers=workers, progress=progress
         )
         self.hash = data_hash(self.photos, seen)
+        self.model = _network(settings, len(self.photos.classes), self.preprocessing.size, source)
+        self.model.preprocessing, self.model.classes = self.preprocessing, self.photos.classes
         if resumed and resumed.config().get("data", {}).get("hash") != self.hash:
             raise DataError(
                 f"train: expected the photographs that {resumed.path} began with, got others in {settings.folder}. "
@@ -265,22 +266,28 @@ class Recorder(Callback):
         save_checkpoint(self._trained, self.run.path / CHECKPOINT, {"epochs": self.epochs, "best": self.best})
 
 
-def _network(settings: PhotoSettings, classes: int) -> tuple[Model, PhotoPreprocessing]:
-    """The network before its first step, and how photographs are prepared for it."""
+def _beginning(settings: PhotoSettings) -> tuple[Model | None, PhotoPreprocessing]:
+    """The network to fine-tune, if any, and how photographs are prepared."""
     if settings.arch not in ARCHITECTURES:
         raise ArgumentError(f"train: expected one of {', '.join(ARCHITECTURES)}; got {settings.arch!r}.")
-    architecture = ARCHITECTURES[settings.arch]
-    given: PhotoPreprocessing | None = getattr(architecture, "preprocessing", None)
-    side = settings.size or (min(given.size) if given else DEFAULT_SIDE)
-    model = architecture.build(classes=classes, input_shape=(side, side, 3))
+    given: PhotoPreprocessing | None = getattr(ARCHITECTURES[settings.arch], "preprocessing", None)
+    source = None
     if settings.weights is not None:
         source = pretrained(Path(settings.weights), settings.arch)
-        transfer_weights(source, model)
         if isinstance(source.preprocessing, PhotoPreprocessing):
             given = source.preprocessing
+    side = settings.size or (min(given.size) if given else DEFAULT_SIDE)
+    return source, _for_side(given, side) if given else PhotoPreprocessing((side, side), side, (127.5,), (64.0,))
+
+
+def _network(settings: PhotoSettings, classes: int, size: tuple[int, int], source: Model | None) -> Model:
+    """The network before its first step."""
+    model = ARCHITECTURES[settings.arch].build(classes=classes, input_shape=(*size, 3))
+    if source is not None:
+        transfer_weights(source, model)
     freeze_layers(model, settings.freeze)
     set_depth_rates(model, settings.depth_rate)
-    return model, _for_side(given, side) if given else PhotoPreprocessing((side, side), side, (127.5,), (64.0,))
+    return model
 
 
 def _for_side(preprocessing: PhotoPreprocessing, side: int) -> PhotoPreprocessing:
