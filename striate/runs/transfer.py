@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from striate.architectures import ARCHITECTURES
-from striate.errors import ArgumentError, ModelError
+from striate.errors import ArgumentError, FormatError, ModelError
 from striate.layers.layer import Layer
 from striate.models import Model, load_model
 from striate.runs.folder import MODEL, is_run
@@ -19,8 +19,10 @@ def pretrained(path: Path, arch: str) -> Model:
     """The network whose weights are in ``path``: a run folder, a model file of ours, or published weights of ``arch``.
 
     Raises:
-        FormatError: the file is none of these, or damaged.
+        FormatError: there is no such file, it is none of these, or damaged.
     """
+    if not path.exists():
+        raise FormatError(f"train: expected weights to begin with, a file or a run folder; there is no {path}.")
     if is_run(path):
         return load_model(path / MODEL)
     if _is_model_file(path):
