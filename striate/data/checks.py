@@ -180,7 +180,7 @@ def _finding(what: str, names: Sequence[str], consequence: str) -> Iterator[Find
 
 def _left_out(folder: PhotoFolder) -> Iterator[Finding]:
     yield from _finding("hidden files and folders", folder.hidden, "left out")
-    yield from _finding("files that are not called like a picture", folder.others, "left out")
+    yield from _finding("other files and folders", folder.others, "left out")
 
 
 def _unusable(folder: PhotoFolder, seen: dict[str, Seen]) -> Iterator[Finding]:

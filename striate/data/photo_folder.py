@@ -43,7 +43,7 @@ class PhotoFolder:
         classes: names of the classes, sorted.
         splits: the photographs of "train", and of "validation" and "test" where there are such folders.
         hidden: names of hidden files and folders, which are left out.
-        others: names of files that are left out because no picture has such a name.
+        others: names of files that are left out because no picture has such a name, and of folders beside the splits.
     """
 
     root: Path
@@ -99,7 +99,8 @@ def find_photos(root: str | os.PathLike[str]) -> PhotoFolder:
     places = {split: top for split, top in tops.items() if top is not None} if tops["train"] else {"train": root}
     folders = {split: _visible_folders(place, found) for split, place in places.items()}
     if places["train"] != root:
-        _visible_folders(root, found)  # notes what is hidden beside the splits
+        beside = _visible_folders(root, found)
+        found.others += [name for name in beside if root / name not in places.values()]
     found.classes = tuple(folders["train"])
     for split, place in places.items():
         if unknown := [name for name in folders[split] if name not in found.classes]:

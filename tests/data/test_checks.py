@@ -148,7 +148,7 @@ def test_small_pictures_empty_classes_hidden_files_and_imbalance(folder):
     assert findings["pictures smaller than the network's 16 × 16"].examples == ("train/a/small.png (15 × 40)",)
     assert findings["classes without a usable picture to learn from"].examples == ("c", "d")
     assert findings["hidden files and folders"].examples == (".DS_Store",)
-    assert findings["files that are not called like a picture"].examples == ("train/a/notes.txt",)
+    assert findings["other files and folders"].examples == ("train/a/notes.txt",)
     assert "classes of very different size" not in findings
     assert found.classes == ("a", "b")
     for i in range(9):

@@ -62,10 +62,12 @@ def test_hidden_and_other_files_are_noted(tmp_path):
 
 
 def test_hidden_files_beside_splits_are_noted_once(tmp_path):
-    touch(tmp_path, "train/a/1.jpg", "train/b/1.jpg", ".git/x", "train/.hid/x", "readme.md")
+    touch(
+        tmp_path, "train/a/1.jpg", "train/b/1.jpg", ".git/x", "train/.hid/x", "readme.md", "old/a/1.jpg", "val/a/2.jpg"
+    )
     found = find_photos(tmp_path)
     assert sorted(found.hidden) == [".git", "train/.hid"]
-    assert found.others == ["readme.md"]
+    assert found.others == ["readme.md", "old"]
 
 
 def test_R1_what_is_held_out_depends_on_the_seed_alone(tmp_path):

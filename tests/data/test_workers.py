@@ -53,6 +53,11 @@ def test_any_epoch_can_be_replayed(paths):
         assert [images.tobytes() for images, _ in later] == epochs[2]
 
 
+def test_a_picture_is_augmented_anew_in_each_epoch(paths):
+    with batches(paths[:1], augmentation=Augmentation(("jitter",)), batch_size=1) as data:
+        assert len({images.tobytes() for _ in range(3) for images, _ in data}) == 3
+
+
 def test_pictures_as_they_are_in_order_and_normalised(paths):
     from striate.data import decode_image
 

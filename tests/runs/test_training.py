@@ -15,6 +15,7 @@ from striate.data.augmentation import AUGMENTATIONS, Augmentation
 from striate.errors import ArgumentError, DataError, FormatError
 from striate.runs import PhotoSettings, PhotoTraining, RunFolder, write_report
 from striate.runs.folder import CHECKPOINT, CONFIG, LOG, MODEL, REPORT
+from striate.runs.training import Recorder
 from tests.data.photos import stripes
 
 FILES = {CHECKPOINT, CONFIG, LOG, MODEL, REPORT}
@@ -86,6 +87,24 @@ def test_the_best_epoch_is_kept(finished):
     best = max(lines, key=lambda line: (line["val_accuracy"], -line["val_loss"]))
     assert trained.scores.accuracy == pytest.approx(best["val_accuracy"], abs=1e-6)
     assert trained.scores.loss == pytest.approx(best["val_loss"], rel=1e-4)
+
+
+def test_the_model_is_written_when_it_is_better_than_ever(tmp_path):
+    """By validation accuracy, then by loss; the checkpoint after each epoch."""
+    striate.set_seed(0)
+    model = striate.Sequential([striate.Input((2,)), striate.layers.Dense(2, activation="softmax")])
+    model.compile("adam", "categorical_crossentropy", ["accuracy"])
+    run = RunFolder.create(tmp_path / "run", {})
+    recorder, written = Recorder(run, model), []
+    for epoch, (accuracy, loss) in enumerate([(0.5, 0.7), (0.5, 0.6), (0.5, 0.6), (0.4, 0.1), (0.6, np.inf), (0.6, 9)]):
+        model.fit(np.ones((4, 2)), np.eye(2)[[0, 0, 1, 0]], verbose=0)
+        before = (run.path / MODEL).read_bytes() if epoch else b""
+        recorder.on_epoch_begin(epoch)
+        recorder.on_epoch_end(epoch, {"val_accuracy": accuracy, "val_loss": loss})
+        written.append((run.path / MODEL).read_bytes() != before)
+        assert Recorder(run, model).epochs == epoch + 1
+    assert written == [True, True, False, False, True, True]
+    assert [line["val_loss"] for line in run.log()] == [0.7, 0.6, 0.6, 0.1, None, 9]
 
 
 def content(run):

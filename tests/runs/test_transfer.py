@@ -23,7 +23,7 @@ def blocks():
 
 
 def test_all_but_the_head_is_taken_over():
-    source, target = simple(7, (16, 16, 3)), simple(2, (16, 16, 3))
+    source, target = simple(classes=7, input_shape=(16, 16, 3)), simple(classes=2, input_shape=(16, 16, 3))
     fresh = weights(target)[-1]
     transfer_weights(source, target)
     for got, expected in zip(weights(target)[:-1], weights(source)[:-1], strict=True):
@@ -33,7 +33,7 @@ def test_all_but_the_head_is_taken_over():
 
 
 def test_the_head_is_fresh_also_for_as_many_classes():
-    source, target = simple(2, (16, 16, 3)), simple(2, (16, 16, 3))
+    source, target = simple(classes=2, input_shape=(16, 16, 3)), simple(classes=2, input_shape=(16, 16, 3))
     transfer_weights(source, target)
     assert not np.array_equal(weights(target)[-1][0], weights(source)[-1][0])
 
@@ -60,14 +60,14 @@ def test_R4_other_networks_are_refused():
     with pytest.raises(
         ModelError, match=r"expected weights of the same architecture, simple with 5 layers .* with 4\."
     ):
-        transfer_weights(blocks(), simple(2))
+        transfer_weights(blocks(), simple(classes=2))
     with pytest.raises(ModelError, match=r"expected weights of shapes \[\(1024, 64\), .* got \[\(3136, 64\).*--size"):
-        transfer_weights(simple(2, (28, 28, 3)), simple(2, (16, 16, 3)))
+        transfer_weights(simple(classes=2, input_shape=(28, 28, 3)), simple(classes=2, input_shape=(16, 16, 3)))
 
 
 @pytest.mark.parametrize(("freeze", "expected"), [(0, "TTTTT"), (2, "FFTTT"), ("all-but-head", "FFFFT")])
 def test_frozen_layers_are_the_first(freeze, expected):
-    model = simple(2)
+    model = simple(classes=2)
     freeze_layers(model, freeze)
     assert "".join("FT"[layer.trainable] for layer in layers_with_weights(model)) == expected
 
@@ -83,7 +83,7 @@ def test_frozen_layers_do_not_change_nor_do_their_averages():
 
 
 def test_rates_grow_from_layer_to_layer_by_the_same_factor():
-    model = simple(2)
+    model = simple(classes=2)
     set_depth_rates(model, 0.0625)
     factors = [{variable.rate_factor for variable in layer.weights} for layer in layers_with_weights(model)]
     assert factors == [{0.0625}, {0.125}, {0.25}, {0.5}, {1.0}]
@@ -92,17 +92,17 @@ def test_rates_grow_from_layer_to_layer_by_the_same_factor():
 @pytest.mark.parametrize("freeze", [-1, 5])
 def test_R4_too_many_layers(freeze):
     with pytest.raises(ArgumentError, match=rf"expected 0 to 4 layers .*because simple has 5 .*; got {freeze}\."):
-        freeze_layers(simple(2), freeze)
+        freeze_layers(simple(classes=2), freeze)
 
 
 @pytest.mark.parametrize("first", [0, 1.5, -1])
 def test_R4_rates_out_of_range(first):
     with pytest.raises(ArgumentError, match="set_depth_rates: expected a share above 0 and at most 1, got"):
-        set_depth_rates(simple(2), first)
+        set_depth_rates(simple(classes=2), first)
 
 
 def test_weights_come_from_files_and_runs(tmp_path):
-    model = simple(3, (16, 16, 3))
+    model = simple(classes=3, input_shape=(16, 16, 3))
     model.save(tmp_path / "model.safetensors")
     np.testing.assert_array_equal(
         weights(pretrained(tmp_path / "model.safetensors", "simple"))[0][0], weights(model)[0][0]
