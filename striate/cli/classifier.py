@@ -8,7 +8,6 @@ import numpy as np
 from striate.errors import ModelError
 from striate.graph import Array
 from striate.models import Model, load_model
-from striate.runs.folder import MODEL, is_run
 
 BATCH_SIZE = 256
 
@@ -19,6 +18,8 @@ def open_network(name: str) -> Model:
     Raises:
         FormatError: there is none, or its file is damaged.
     """
+    from striate.runs.folder import MODEL, is_run
+
     run = Path(name)
     return load_model(run / MODEL if is_run(run) else name)
 

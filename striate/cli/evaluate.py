@@ -12,7 +12,6 @@ from striate.cli.classifier import BATCH_SIZE, classify, open_network
 from striate.cli.data import CLASSES, is_folder, load_digits
 from striate.cli.output import say_json, say_table
 from striate.data import PhotoPreprocessing
-from striate.data.workers import default_workers
 from striate.errors import ModelError
 from striate.graph import Array
 from striate.models import Model
@@ -27,7 +26,9 @@ def evaluate(
     data: Annotated[
         str, typer.Argument(help="What to test it on: mnist, or a folder with a sub-folder of photographs per class.")
     ] = "mnist",
-    workers: Annotated[int, typer.Option(min=0, help="Processes that decode photographs.")] = default_workers(),
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Processes that decode photographs; default: a core each, at most 2.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """Test a model: accuracy, loss, confusion matrix, worst classes."""
@@ -72,7 +73,7 @@ def evaluate(
     say_table(("Class", "Recognised", "Most often taken for"), rows, title="Worst classes")
 
 
-def on_photos(model: Model, folder: Path, workers: int) -> tuple[tuple[str, ...], Array, Array]:
+def on_photos(model: Model, folder: Path, workers: int | None) -> tuple[tuple[str, ...], Array, Array]:
     """What a model makes of a folder of photographs, of its split "test" or "validation" where it has such.
 
     Returns:
@@ -84,6 +85,7 @@ def on_photos(model: Model, folder: Path, workers: int) -> tuple[tuple[str, ...]
     """
     from striate.data.photo_batches import PhotoBatches
     from striate.data.photo_folder import SPLITS, find_photos
+    from striate.data.workers import workers_wanted
 
     if not isinstance(model.preprocessing, PhotoPreprocessing):
         raise ModelError(f"evaluate: expected a model of photographs, {model.name} says nothing of how it takes them.")
@@ -97,7 +99,7 @@ def on_photos(model: Model, folder: Path, workers: int) -> tuple[tuple[str, ...]
     labels = [model.classes.index(found.classes[photo.label]) for photo in photos]
     paths = [found.path(photo) for photo in photos]
     with PhotoBatches(
-        paths, labels, len(model.classes), model.preprocessing, batch_size=BATCH_SIZE, workers=workers
+        paths, labels, len(model.classes), model.preprocessing, batch_size=BATCH_SIZE, workers=workers_wanted(workers)
     ) as batches:
         names, probabilities = classify("evaluate", model, (images for images, _ in batches))
     return names, np.array(labels), probabilities

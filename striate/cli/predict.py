@@ -12,7 +12,6 @@ from striate.data import PhotoPreprocessing, Preprocessing, decode_image
 from striate.errors import ModelError, ShapeError, StriateError
 from striate.graph import Array
 from striate.models import Model
-from striate.runs.folder import is_run
 
 INKS = ("auto", "dark", "bright")
 
@@ -58,6 +57,8 @@ def predict(
 
 def is_model(path: Path) -> bool:
     """Whether what stands before the pictures is a model: a run folder, or a file with the suffix of models."""
+    from striate.runs.folder import is_run
+
     return is_run(path) or path.suffix == ".safetensors"
 
 

@@ -7,7 +7,6 @@ import typer
 
 from striate.architectures import ARCHITECTURES
 from striate.cli.data import is_folder
-from striate.data.workers import default_workers
 
 if TYPE_CHECKING:
     from striate.runs.transfer import Freeze
@@ -37,9 +36,7 @@ def train(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Images in one step; default 128 digits or 32 photos.")
     ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(min=0, help="Peak of the one-cycle schedule; default 0.003, 0.001 with --weights.")
-    ] = None,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Peak of the one-cycle schedule, for Adam.")] = 0.003,
     size: Annotated[
         int | None, typer.Option(min=1, help="Photos: side of the network's input; default: the architecture's own.")
     ] = None,
@@ -48,7 +45,9 @@ def train(
         typer.Option(help="Photos: some of crop, flip, jitter, randaugment, erasing, mixup, cutmix; or none."),
     ] = "crop,flip,jitter",
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Same seed, same file, byte for byte.")] = 0,
-    workers: Annotated[int, typer.Option(min=0, help="Photos: processes that decode; 0: none.")] = default_workers(),
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Photos: processes that decode; 0: none; default: a core each, at most 2.")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="File to write, default model.safetensors; of photos the run folder, default in runs."),
@@ -68,12 +67,13 @@ def train(
         raise typer.BadParameter("expected mnist or a folder of photographs.", param_hint="data")
     if arch not in ARCHITECTURES:
         raise typer.BadParameter(f"expected one of {', '.join(ARCHITECTURES)}; got {arch!r}.", param_hint="--arch")
-    rate = learning_rate if learning_rate is not None else 0.003 if weights is None else 0.001
     if not is_folder(data):
         from striate.cli.train_digits import train_digits
 
         _refuse_options(given & PHOTOS_ONLY, "with mnist: they are for photographs")
-        train_digits(arch, epochs, batch_size or 128, rate, seed, out or Path("model.safetensors"), limit, verbose)
+        train_digits(
+            arch, epochs, batch_size or 128, learning_rate, seed, out or Path("model.safetensors"), limit, verbose
+        )
         return None
     _refuse_options(given & DIGITS_ONLY, "with photographs: they are for mnist")
 
@@ -92,14 +92,14 @@ def train(
         size=size,
         epochs=epochs,
         batch_size=batch_size or 32,
-        learning_rate=rate,
+        learning_rate=learning_rate,
         augmentation=Augmentation(() if augment == "none" else tuple(augment.split(","))),
         seed=seed,
     )
     return train_photos(settings, None, out, workers, verbose)
 
 
-def _resume(path: Path, workers: int, verbose: int) -> None:
+def _resume(path: Path, workers: int | None, verbose: int) -> None:
     from striate.cli.train_photos import train_photos
     from striate.runs import PhotoSettings, RunFolder
 

@@ -8,20 +8,23 @@ import typer
 
 from striate.cli.output import complain, console, say, say_table
 from striate.cli.progress import TrainingProgress
+from striate.data.workers import workers_wanted
 from striate.errors import StriateError
 from striate.runs import PhotoSettings, PhotoTraining, RunFolder, write_report
 from striate.runs.folder import REPORT
 from striate.runs.training import TrainedPhotos
 
 
-def train_photos(settings: PhotoSettings, run: RunFolder | None, out: Path | None, workers: int, verbose: int) -> None:
+def train_photos(
+    settings: PhotoSettings, run: RunFolder | None, out: Path | None, workers: int | None, verbose: int
+) -> None:
     """Check the photographs, train, and fill a run folder.
 
     Arguments:
         settings: what decides the result.
         run: the run to go on with; None: a new one.
         out: where a new run's folder is made; None: in ``runs``, named after the time.
-        workers: processes that decode.
+        workers: processes that decode; None: as many as are worth it.
         verbose: see `TrainingProgress`.
     """
     started = time.perf_counter()
@@ -29,7 +32,7 @@ def train_photos(settings: PhotoSettings, run: RunFolder | None, out: Path | Non
         with console().status("checking pictures") as status:
             training = PhotoTraining(
                 settings,
-                workers=workers,
+                workers=workers_wanted(workers),
                 progress=lambda count: status.update(f"checking pictures: {count:,}"),
                 resumed=run,
             )

@@ -23,7 +23,7 @@ from typing import IO, Any, Protocol, Self
 from striate.data.files import read_at_most
 from striate.errors import ArgumentError, DataError, StriateError
 
-__all__ = ["Note", "Task", "WorkerPool", "default_workers"]
+__all__ = ["Note", "Task", "WorkerPool", "workers_wanted"]
 
 #: A task says by it what it is about to read, so that it can be named if that kills its process.
 Note = Callable[[str], None]
@@ -49,9 +49,9 @@ def _tasks() -> dict[str, Callable[..., Task]]:
     return {"Inspection": Inspection.from_json, "BatchMaker": BatchMaker.from_json}
 
 
-def default_workers() -> int:
-    """How many workers are worth starting on this machine."""
-    return min(2, os.cpu_count() or 1)
+def workers_wanted(workers: int | None) -> int:
+    """``workers``, or as many as are worth starting on this machine."""
+    return min(2, os.cpu_count() or 1) if workers is None else workers
 
 
 class WorkerPool:
