@@ -151,7 +151,7 @@ class _Worker:
                 return content
             if kind == ERROR:
                 raise _error(json.loads(content))
-            self._note = content.decode()
+            self._note = os.fsdecode(content)
 
     def close(self) -> None:
         for pipe in (self._stdin, self._stdout):
@@ -201,7 +201,7 @@ def serve() -> None:
         task = _tasks()[first["task"]](first["settings"])
         for line in sys.stdin.buffer:
             try:
-                content = _run(task, json.loads(line), lambda name: write(NOTE, name.encode()))
+                content = _run(task, json.loads(line), lambda name: write(NOTE, os.fsencode(name)))
             except StriateError as error:
                 described = {"kind": type(error).__name__, "message": str(error)}
                 write(ERROR, json.dumps(described).encode())

@@ -57,7 +57,8 @@ class RunFolder:
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write config.json; FormatError if it cannot be."""
         content = json.dumps(config, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        write_atomically(self.path / CONFIG, content.encode(), "train")
+        # A file's name need not be text; what is no character is written as JSON's escape for it.
+        write_atomically(self.path / CONFIG, content.encode("utf-8", "backslashreplace"), "train")
 
     def config(self) -> dict[str, Any]:
         """What config.json says.

@@ -50,7 +50,7 @@ def write_report(training: PhotoTraining, trained: TrainedPhotos, run: RunFolder
         f'<meta name="viewport" content="width=device-width">\n<title>{_text(name)}: {_text(settings.arch)}</title>\n'
         f"<style>{STYLE}</style>\n</head>\n<body>\n" + "\n".join(sections) + "\n</body>\n</html>\n"
     )
-    write_atomically(run.path / REPORT, page.encode(), "train")
+    write_atomically(run.path / REPORT, page.encode("utf-8", "backslashreplace"), "train")
 
 
 def _text(value: object) -> str:
@@ -121,7 +121,7 @@ def _confusion(scores: Scores, classes: Sequence[str], split: str) -> str:
     return f"""<h2>What it takes for what</h2>
 <p>A row for each class, a column for each answer: the confusion matrix of the {split} pictures. The diagonal is
 right.</p>
-<div class="scroll"><table class="confusion"><thead><tr><th></th>{head}</tr></thead>
+<div class="scroll" tabindex="0"><table class="confusion"><thead><tr><th></th>{head}</tr></thead>
 <tbody>{"".join(rows)}</tbody></table></div>"""
 
 
@@ -135,8 +135,8 @@ def _classes(training: PhotoTraining, scores: Scores, split: str) -> str:
     return f"""<h2>Each class</h2>
 <p>Recall: of this class's pictures, the share that is recognised. Precision: of the answers with this name, the share
 that is right.</p>
-<div class="scroll"><table><thead><tr><th></th><th scope="col">learnt from</th><th scope="col">tested on</th>
-<th scope="col">recall</th><th scope="col">precision</th></tr></thead><tbody>{rows}</tbody></table></div>"""
+<div class="scroll" tabindex="0"><table class="classes"><thead><tr><th></th><th scope="col">learnt from</th>
+<th scope="col">tested on</th><th scope="col">recall</th><th scope="col">precision</th></tr></thead><tbody>{rows}</tbody></table></div>"""
 
 
 def _share(value: float) -> str:

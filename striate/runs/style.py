@@ -23,7 +23,7 @@ h1 { font-size: 28px; line-height: 36px; letter-spacing: -0.01em; font-weight: 6
 h2 { font-size: 18px; line-height: 24px; font-weight: 600; margin: 56px 0 4px; }
 h3 { font-size: 15px; line-height: 24px; font-weight: 600; }
 p { max-width: 680px; color: var(--quiet); }
-.lead { margin: 12px 0 0; font-size: 17px; line-height: 28px; color: var(--text); }
+.lead { margin: 12px 0 8px; font-size: 17px; line-height: 28px; color: var(--text); }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 288px), 1fr)); gap: 24px 32px; }
 .pair, .scroll, .mistakes, ul, dl { margin-top: 16px; }
 svg { display: block; width: 100%; max-width: 400px; height: auto; overflow: visible; }
@@ -43,9 +43,10 @@ table { border-collapse: collapse; }
 th, td { padding: 4px 12px 4px 0; text-align: right; font-weight: 400; white-space: nowrap; }
 thead th { color: var(--quiet); vertical-align: bottom; white-space: normal; }
 th:first-child { text-align: left; }
+.classes td { padding-left: 12px; }
 .confusion td { min-width: 52px; padding: 8px 10px; text-align: center; border: 1px solid var(--page); }
 .confusion thead th { padding: 4px 10px; text-align: center; }
-.share { display: inline-block; width: 64px; height: 6px; margin-left: 8px; background: var(--faint); }
+.share { display: inline-block; width: 64px; height: 6px; margin: 0 0 0 8px; background: var(--faint); }
 .share i { display: block; height: 100%; background: var(--answer); }
 .mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(max(96px, 14%), 1fr)); gap: 24px 12px; }
 @media (max-width: 480px) { .share { display: none; } }

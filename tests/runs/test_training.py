@@ -1,6 +1,7 @@
 """From a folder to a run folder: what it learns, what it writes, and that it goes on where it was stopped."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -143,6 +144,18 @@ def test_a_validation_set_is_held_out_and_a_test_set_is_what_counts(folder, tmp_
     stripes(tmp_path / "photos" / "test", 4, first=50)
     tested = train(tmp_path / "photos", tmp_path / "tested")
     assert (tested.split, len(tested.photos)) == ("test", 8)
+
+
+def test_names_need_not_be_text(tmp_path):
+    """Files may have any bytes in their names, and on Linux some do."""
+    root = tmp_path / "photos"
+    stripes(root, 10, classes=("plain", os.fsdecode(b"caf\xe9")))
+    next((root / "plain").iterdir()).rename(root / "plain" / os.fsdecode(b"\xff.png"))
+    (root / "plain" / os.fsdecode(b"\xfe.txt")).write_text("")
+    trained = train(root, tmp_path / "run", workers=1, epochs=1)
+    assert trained.model.classes == (os.fsdecode(b"caf\xe9"), "plain")
+    assert json.loads((tmp_path / "run" / CONFIG).read_bytes())["data"]["classes"] == list(trained.model.classes)
+    assert rb"caf\udce9" in (tmp_path / "run" / REPORT).read_bytes()
 
 
 def command(*arguments):
