@@ -136,7 +136,8 @@ def _classes(training: PhotoTraining, scores: Scores, split: str) -> str:
 <p>Recall: of this class's pictures, the share that is recognised. Precision: of the answers with this name, the share
 that is right.</p>
 <div class="scroll" tabindex="0"><table class="classes"><thead><tr><th></th><th scope="col">learnt from</th>
-<th scope="col">tested on</th><th scope="col">recall</th><th scope="col">precision</th></tr></thead><tbody>{rows}</tbody></table></div>"""
+<th scope="col">tested on</th><th scope="col">recall</th><th scope="col">precision</th></tr>
+</thead><tbody>{rows}</tbody></table></div>"""
 
 
 def _share(value: float) -> str:
