@@ -125,10 +125,32 @@ def normal_density(f: Function, x: Value) -> Value:
 
 def normal_cdf(f: Function, x: Value) -> Value:
     """Φ(x), the standard normal distribution's share below x, in float64. Error: 0.68 ulp."""
-    size = f.convert(clamp(f, f.absolute(x), 0.0, 15.0), DOUBLE)
-    density = _exp2(f, size * size * (-0.5 / math.log(2)))
-    below = polynomial(f, (size - 3.0) / (size + 3.0), CDF_64) * density
+    below = _normal_tail(f, f.convert(clamp(f, f.absolute(x), 0.0, 15.0), DOUBLE))
     return f.convert(f.select(x > 0.0, 1.0 - below, below), FLOAT)
+
+
+def erf(f: Function, x: Value) -> Value:
+    """The error function, 1 − 2·Φ(−√2·|x|) with the sign of x, in float64."""
+    size = f.convert(clamp(f, f.absolute(x), 0.0, 10.0), DOUBLE) * math.sqrt(2)
+    return f.call("copysign", f.convert(1.0 - 2.0 * _normal_tail(f, size), FLOAT), x)
+
+
+def _normal_tail(f: Function, size: Value) -> Value:
+    """Φ(−size) of float64 from 0 to 15."""
+    density = _exp2(f, size * size * (-0.5 / math.log(2)))
+    return polynomial(f, (size - 3.0) / (size + 3.0), CDF_64) * density
+
+
+def round_even(f: Function, x: Value) -> Value:
+    """The nearest whole number, of two the even one: adding 2²³ leaves no room for what is behind the point."""
+    whole = f.call("copysign", f.constant(2.0**23, x.type), x)
+    return f.select(f.absolute(x) < 2.0**23, f.call("copysign", (x + whole) - whole, x), x)
+
+
+def floor(f: Function, x: Value) -> Value:
+    """The largest whole number that is not above x."""
+    near = round_even(f, x)
+    return f.select(near > x, near - 1.0, near)
 
 
 def power(f: Function, a: Value, b: Value) -> Value:

@@ -16,6 +16,7 @@ from striate.kernels import (
     pooling,
     reductions,
     resize,
+    selection,
     shape,
     softmax,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "pooling",
     "reductions",
     "resize",
+    "selection",
     "shape",
     "softmax",
 ]

@@ -412,7 +412,7 @@ class _ConvTranspose(_Windowed):
         filters: int,
         kernel_size: Any,
         strides: Any = 1,
-        padding: str = "valid",
+        padding: Any = "valid",
         output_padding: Any = None,
         data_format: str | None = None,
         dilation_rate: Any = 1,
@@ -425,6 +425,8 @@ class _ConvTranspose(_Windowed):
         activity_regularizer: None = None,
         kernel_constraint: None = None,
         bias_constraint: None = None,
+        *,
+        groups: int = 1,
         **kwargs: Any,
     ):
         super().__init__(
@@ -446,13 +448,17 @@ class _ConvTranspose(_Windowed):
             kernel_constraint=kernel_constraint,
             bias_constraint=bias_constraint,
         )
-        if self.padding not in ("valid", "same"):
-            raise ArgumentError(f"{where}: expected padding 'valid' or 'same', got {padding!r}.")
+        if isinstance(self.padding, str) and self.padding not in ("valid", "same"):
+            raise ArgumentError(f"{where}: expected padding 'valid', 'same', or how many numbers, got {padding!r}.")
         self.filters = whole(where, "filters", filters)
+        self.groups = whole(where, "groups", groups)
+        if self.filters % self.groups:
+            raise ArgumentError(f"{where}: expected groups to divide filters={self.filters}, got groups={groups}.")
         self.output_padding: Shape | None = None
         if output_padding is not None:
             self.output_padding = per_axis(where, "output_padding", output_padding, self.axes, least=0)
-            if any(extra >= stride for extra, stride in zip(self.output_padding, self.strides, strict=True)):
+            limits = map(max, self.strides, self.dilation_rate)
+            if any(extra >= limit for extra, limit in zip(self.output_padding, limits, strict=True)):
                 raise ArgumentError(
                     f"{where}: expected output_padding below strides={self.strides}, got {self.output_padding}."
                 )
@@ -460,9 +466,15 @@ class _ConvTranspose(_Windowed):
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
 
     def build(self, input_shape: Shape) -> None:
-        count = channels(type(self).__name__, input_shape, self.axes)
+        where = type(self).__name__
+        count = channels(where, input_shape, self.axes)
+        if count % self.groups:
+            raise ShapeError(
+                f"{where}: expected input channels that groups={self.groups} divides, got {count} "
+                f"(input is {input_shape})."
+            )
         self.kernel = self.add_weight(
-            (*self.kernel_size, self.filters, count),
+            (*self.kernel_size, self.filters // self.groups, count),
             self.kernel_initializer,
             "kernel",
             regularizer=self.kernel_regularizer,
@@ -478,6 +490,7 @@ class _ConvTranspose(_Windowed):
             self.strides,
             self.padding,
             self.dilation_rate,
+            self.groups,
             output_size=self._output_size(inputs.shape[1:-1]),
         )
         return self.activation(y)
@@ -491,8 +504,14 @@ class _ConvTranspose(_Windowed):
             if extra is None:
                 return tuple(n * stride for n, stride in zip(size, self.strides, strict=True))
             return tuple(n + span % 2 + e for n, span, e in zip(least, spans, extra, strict=True))
-        extra = self.output_padding or tuple(max(stride - s, 0) for stride, s in zip(self.strides, spans, strict=True))
-        return tuple(n + span + e for n, span, e in zip(least, spans, extra, strict=True))
+        if self.padding == "valid":
+            gaps = tuple(max(stride - span, 0) for stride, span in zip(self.strides, spans, strict=True))
+            return tuple(n + span + e for n, span, e in zip(least, spans, self.output_padding or gaps, strict=True))
+        pads = resolve_padding(
+            type(self).__name__, self.padding, size, self.kernel_size, self.strides, self.dilation_rate
+        )
+        extra = self.output_padding or (0,) * self.axes
+        return tuple(n + span + e - sum(pad) for n, span, e, pad in zip(least, spans, extra, pads, strict=True))
 
     def describe(self) -> str:
         maps = "map" if self.filters == 1 else "maps"
@@ -517,14 +536,18 @@ class Conv2DTranspose(_ConvTranspose):
 
     The exact adjoint of the convolution that goes the other way; it makes images larger by about ``strides``.
 
-    Shapes: (N, H, W, C) → (N, OH, OW, K); kernel (KH, KW, K, C), bias (K,). With span = dilation · (kernel − 1) + 1:
+    Shapes: (N, H, W, C) → (N, OH, OW, K); kernel (KH, KW, K/groups, C), bias (K,). With span = dilation · (kernel − 1)
+    + 1:
 
         valid   output = (size − 1) · stride + span + output_padding, which is max(stride − span, 0) unless given
         same    output = size · stride; with output_padding (size − 1) · stride + span mod 2 + output_padding
+        pads    output = (size − 1) · stride + span + output_padding − before − after
 
     Arguments:
-        padding: "valid" or "same", of the convolution that goes the other way.
+        padding: "valid", "same", a number, or a (before, after) pair for each axis: of the convolution that goes the
+            other way.
         output_padding: of the sizes that this convolution takes to the input's, which one; below ``strides``.
+        groups: the channels are split into this many groups that are convolved apart.
         Others: as `Conv2D`.
 
     Raises:

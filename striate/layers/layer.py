@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -46,7 +46,7 @@ class Layer:
     def __new__(cls, *args: Any, **kwargs: Any) -> "Layer":
         layer = super().__new__(cls)
         # What the constructor was given is the layer's configuration: no layer has to write it down again.
-        bound = inspect.signature(cls.__init__).bind(layer, *args, **kwargs)
+        bound = _signature(cls.__init__).bind(layer, *args, **kwargs)
         given = dict(list(bound.arguments.items())[1:])
         layer._given = {**{k: v for k, v in given.items() if k != "kwargs"}, **given.get("kwargs", {})}
         return layer
@@ -330,8 +330,12 @@ def serialize(value: Any) -> Any:
 
 
 @functools.cache
-def _arguments_of(function: Callable[..., Any]) -> frozenset[str]:
-    return frozenset(inspect.signature(function).parameters)
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(function)
+
+
+def _arguments_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    return _signature(function).parameters
 
 
 def _shapes(value: Any) -> Any:

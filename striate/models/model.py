@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from striate.configurable import free_name, snake_case
 from striate.data.drawing import Preprocessing
@@ -16,6 +16,13 @@ from striate.layers.layer import Layer
 from striate.models import receptive, saving, summary
 from striate.models.layer_outputs import LayerOutput, layer_outputs
 from striate.training.trainer import Trainer
+
+
+class Origin(Protocol):
+    """What a model was opened from, as far as it can be run as the file has it."""
+
+    def run(self, inputs: Sequence[Any]) -> list[Any]:
+        """The outputs for a list of inputs."""
 
 
 class Model(Layer, Trainer):
@@ -38,6 +45,7 @@ class Model(Layer, Trainer):
         self.classes: tuple[str, ...] = ()
         self.preprocessing: Preprocessing | PhotoPreprocessing | None = None
         self.threshold = 0.0
+        self.origin: Origin | None = None
         self._graph: tuple[Any, Any] | None = None
         self.nodes_in_order: list[Node] = []
         if inputs is not None or outputs is not None:
@@ -185,6 +193,22 @@ class Model(Layer, Trainer):
             raise ModelError(f"{self.name}: call it on an input, or fit it, before asking for its structure.")
         shapes = self.input_shape if isinstance(self.input_shape, list) else [self.input_shape]
         return [(shape[1:], "float32") for shape in shapes]
+
+    def run(self, inputs: Sequence[Any]) -> list[Any]:
+        """The outputs for a list of inputs, in the order, layout and types of the file that the model was opened from.
+
+        For a model that was not opened from somebody else's file, these are its own.
+
+        Arguments:
+            inputs: one array for each input.
+
+        Raises:
+            ModelError, ShapeError, DataError: the inputs do not fit.
+        """
+        if self.origin is not None:
+            return self.origin.run(inputs)
+        outputs = self.predict_on_batch(inputs[0] if len(inputs) == 1 else list(inputs))
+        return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
 
     # Looking inside
 

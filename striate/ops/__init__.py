@@ -3,6 +3,7 @@
 from striate.ops.activations import (
     ACTIVATIONS,
     elu,
+    erf,
     gelu,
     hard_sigmoid,
     hard_silu,
@@ -37,9 +38,11 @@ from striate.ops.elementwise import (
     absolute,
     add,
     broadcast_to,
+    ceil,
     clip,
     divide,
     exp,
+    floor,
     greater_equal,
     less_equal,
     log,
@@ -48,11 +51,13 @@ from striate.ops.elementwise import (
     multiply,
     negative,
     power,
+    round,
     sign,
     sqrt,
     square,
     subtract,
     sum_to,
+    where,
 )
 from striate.ops.losses import (
     absolute_error,
@@ -77,6 +82,7 @@ from striate.ops.pooling import (
 )
 from striate.ops.reductions import argmax, global_average_pool, global_max_pool, max, mean, sum, variance
 from striate.ops.resize import upsample_bilinear, upsample_nearest
+from striate.ops.selection import max_unpool, take
 from striate.ops.shape import concatenate, crop, flatten, pad, reshape, slice_axis, stack, transpose
 
 __all__ = [
@@ -92,6 +98,7 @@ __all__ = [
     "brightest_pool",
     "broadcast_to",
     "categorical_crossentropy",
+    "ceil",
     "clip",
     "concatenate",
     "conv1d",
@@ -107,8 +114,10 @@ __all__ = [
     "divide",
     "dropout",
     "elu",
+    "erf",
     "exp",
     "flatten",
+    "floor",
     "gelu",
     "global_average_pool",
     "global_max_pool",
@@ -126,6 +135,7 @@ __all__ = [
     "matmul",
     "max",
     "max_pool",
+    "max_unpool",
     "maximum",
     "mean",
     "minimum",
@@ -142,6 +152,7 @@ __all__ = [
     "relu",
     "relu6",
     "reshape",
+    "round",
     "selu",
     "sigmoid",
     "sigmoid_binary_cross_entropy",
@@ -160,9 +171,11 @@ __all__ = [
     "subtract",
     "sum",
     "sum_to",
+    "take",
     "tanh",
     "transpose",
     "upsample_bilinear",
     "upsample_nearest",
     "variance",
+    "where",
 ]

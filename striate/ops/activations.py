@@ -12,7 +12,17 @@ from typing import Any, Literal
 import numpy as np
 
 from striate.graph import Array, Node, Shape, Tensor
-from striate.ops.elementwise import ElementWise, add, broadcast_shape, exp, less_equal, multiply, subtract
+from striate.ops.elementwise import (
+    ElementWise,
+    add,
+    broadcast_shape,
+    exp,
+    less_equal,
+    multiply,
+    negative,
+    square,
+    subtract,
+)
 from striate.ops.operation import Box, Index, Operation, Term, Terms, as_number, read
 from striate.ops.reductions import count_along, normalized_axes, places_along, reach_along
 
@@ -224,6 +234,11 @@ def normal_cdf(x: Array) -> Array:
     return np.where(x > 0, 1 - series, series)
 
 
+def _erf(x: Array) -> Array:
+    """erf(x) = 2·Φ(√2·x) − 1, in float64 so that small x lose nothing."""
+    return (2 * normal_cdf(np.asarray(x, np.float64) * math.sqrt(2)) - 1).astype(x.dtype)
+
+
 @functools.cache
 def _erfc_series(dtype: Any) -> tuple[float, ...]:
     """The polynomial in u for exp(z²)·erfc(z), 0 ≤ z ≤ 26, as exact as ``dtype`` shows; highest power first."""
@@ -306,6 +321,13 @@ def _prelu_rule(g: Tensor, inputs: tuple[Tensor, ...], y: Tensor) -> tuple[Any, 
 PRELU = ElementWise(
     "prelu", ("x", "alpha"), "x where x > 0, else α·x", lambda x, alpha: np.where(x > 0, x, alpha * x), _prelu_rule
 )
+ERF = ElementWise(
+    "erf",
+    ("x",),
+    "2/√π · ∫ exp(−t²) dt from 0 to x",
+    _erf,
+    lambda g, i, y: (multiply(g, multiply(2 / math.sqrt(math.pi), exp(negative(square(i[0]))))),),
+)
 SOFTMAX = Softmax()
 SOFTMAX_GRAD = SoftmaxGrad()
 LOG_SOFTMAX = LogSoftmax()
@@ -372,6 +394,11 @@ def gelu(x: Any, approximate: bool = True) -> Any:
     Source: Hendrycks, Gimpel, "Gaussian error linear units" (2016).
     """
     return GELU(x, approximate=bool(approximate))
+
+
+def erf(x: Any) -> Any:
+    """The error function, 2/√π · ∫ exp(−t²) dt from 0 to x: 2·Φ(√2·x) − 1."""
+    return ERF(x)
 
 
 def silu(x: Any) -> Any:

@@ -239,6 +239,17 @@ SQUARE = ElementWise("square", ("x",), "x²", np.square, lambda g, i, y: (multip
 SQRT = ElementWise("sqrt", ("x",), "√x", np.sqrt, lambda g, i, y: (divide(g, multiply(2.0, y)),))
 EXP = ElementWise("exp", ("x",), "eˣ", np.exp, lambda g, i, y: (multiply(g, y),))
 LOG = ElementWise("log", ("x",), "ln x", np.log, lambda g, i, y: (divide(g, i[0]),))
+# Rounding's gradient is 0 wherever it has one.
+FLOOR = ElementWise("floor", ("x",), "⌊x⌋", np.floor, lambda g, i, y: (None,))
+CEIL = ElementWise("ceil", ("x",), "⌈x⌉", np.ceil, lambda g, i, y: (None,))
+ROUND = ElementWise("round", ("x",), "x to the nearest whole number", np.rint, lambda g, i, y: (None,))
+WHERE = ElementWise(
+    "where",
+    ("condition", "a", "b"),
+    "a where the condition is not 0, else b",
+    lambda condition, a, b: np.where(condition != 0, a, b),
+    lambda g, i, y: (None, where(i[0], g, 0.0), where(i[0], 0.0, g)),
+)
 POWER = ElementWise(
     "power",
     ("a", "b"),
@@ -329,6 +340,26 @@ def exp(x: Any) -> Any:
 def log(x: Any) -> Any:
     """The natural logarithm of x."""
     return LOG(x)
+
+
+def floor(x: Any) -> Any:
+    """The largest whole number that is not above x; its gradient is 0."""
+    return FLOOR(x)
+
+
+def ceil(x: Any) -> Any:
+    """The least whole number that is not below x; its gradient is 0."""
+    return CEIL(x)
+
+
+def round(x: Any) -> Any:
+    """The whole number nearest to x, of two the even one; its gradient is 0."""
+    return ROUND(x)
+
+
+def where(condition: Any, a: Any, b: Any) -> Any:
+    """a where the condition is not 0, else b, with broadcasting."""
+    return WHERE(condition, a, b)
 
 
 def clip(x: Any, x_min: Any, x_max: Any) -> Any:

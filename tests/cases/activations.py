@@ -7,6 +7,7 @@ import numpy as np
 from striate.graph import Array
 from striate.ops.activations import (
     ELU,
+    ERF,
     GELU,
     HARD_SIGMOID,
     HARD_SILU,
@@ -69,3 +70,4 @@ CASES += [
     for shape in [*SHAPES[1:], (2, 40), (3, 17, 21)]
     for axis in range(len(shape))
 ]
+CASES += [Case(ERF, (wide(shape),)) for shape in SHAPES]

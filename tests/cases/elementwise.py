@@ -31,6 +31,15 @@ def positive(*shape: int) -> Maker:
     return make
 
 
+def condition(*shape: int) -> Maker:
+    """Zeros and ones."""
+
+    def make(generator: np.random.Generator) -> Array:
+        return generator.integers(0, 2, shape).astype(np.float64)
+
+    return make
+
+
 CASES = [
     Case(operation, (a, b)) for operation in [e.ADD, e.SUBTRACT, e.MULTIPLY, e.MAXIMUM, e.MINIMUM] for a, b in PAIRS
 ]
@@ -38,7 +47,11 @@ CASES += [Case(operation, (a, b), differentiable=()) for operation in [e.GREATER
 CASES += [Case(e.DIVIDE, (a, positive(*b))) for a, b in PAIRS]
 CASES += [Case(e.POWER, (positive(*a), b)) for a, b in PAIRS]
 CASES += [Case(operation, (shape,)) for operation in [e.NEGATIVE, e.ABSOLUTE, e.SQUARE, e.EXP] for shape in SHAPES]
-CASES += [Case(e.SIGN, (shape,), differentiable=()) for shape in SHAPES]
+CASES += [
+    Case(operation, (shape,), differentiable=()) for operation in [e.SIGN, e.FLOOR, e.CEIL, e.ROUND] for shape in SHAPES
+]
+CASES += [Case(e.WHERE, (condition(*a), a, b), differentiable=(1, 2)) for a, b in PAIRS]
+CASES += [Case(e.WHERE, (condition(3), (2, 3), ()), differentiable=(1, 2))]
 CASES += [Case(operation, (positive(*shape),)) for operation in [e.SQRT, e.LOG] for shape in SHAPES]
 CASES += [Case(e.SUM_TO, (a,), {"shape": b}) for a, b in PAIRS if np.broadcast_shapes(a, b) == a]
 CASES += [Case(e.BROADCAST_TO, (b,), {"shape": a}) for a, b in PAIRS if np.broadcast_shapes(a, b) == a]

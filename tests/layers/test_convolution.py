@@ -151,7 +151,7 @@ REFUSED: list[tuple[type[Layer], dict[str, Any], str]] = [
     (layers.Conv2D, {"kernel_constraint": "max_norm"}, "Conv2D: expected kernel_constraint=None, got 'max_norm'"),
     (layers.Conv2D, {"bias_constraint": "max_norm"}, "Conv2D: expected bias_constraint=None, got 'max_norm'"),
     (layers.Conv2D, {"activity_regularizer": "l2"}, "Conv2D: expected activity_regularizer=None, got 'l2'"),
-    (layers.Conv2DTranspose, {"padding": "full"}, "Conv2DTranspose: expected padding 'valid' or 'same', got 'full'."),
+    (layers.Conv2DTranspose, {"padding": "full"}, "expected padding 'valid', 'same', or how many numbers, got 'full'."),
     (
         layers.Conv2DTranspose,
         {"strides": 2, "output_padding": (0, 2)},
