@@ -9,7 +9,7 @@ from striate.architectures import ARCHITECTURES
 from striate.cli.data import is_folder
 
 if TYPE_CHECKING:
-    from striate.runs.transfer import Freeze
+    from striate.runs.fine_tuning import Freeze
 
 #: Options that mean something for one kind of data only, and those that may stand beside --resume.
 DIGITS_ONLY = {"limit"}

@@ -4,7 +4,7 @@ import math
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from striate.architectures import ARCHITECTURES
+from striate.architectures.architecture import for_size
 from striate.data.augmentation import Augmentation
 from striate.data.checks import Finding, check_photos, data_hash
 from striate.data.photo import PhotoPreprocessing
@@ -21,9 +22,9 @@ from striate.errors import ArgumentError, DataError, FormatError
 from striate.models import Model, load_model
 from striate.models.checkpoint import load_checkpoint, save_checkpoint
 from striate.random import set_seed
+from striate.runs.fine_tuning import Freeze, freeze_layers, set_depth_rates, weights_file
 from striate.runs.folder import CHECKPOINT, MODEL, RunFolder
 from striate.runs.scores import Scores, score
-from striate.runs.transfer import Freeze, freeze_layers, pretrained, set_depth_rates, transfer_weights
 from striate.training.callbacks import Callback
 from striate.training.callbacks.callback import Logs
 from striate.training.optimizers import AdamW
@@ -126,19 +127,20 @@ class PhotoTraining:
         progress: Callable[[int], None] = lambda count: None,
         resumed: RunFolder | None = None,
     ):
-        set_seed(settings.seed)
         self.settings, self.workers = settings, workers
         self.photos: PhotoFolder = find_photos(settings.folder)
         if "validation" not in self.photos.splits:
             self.photos.hold_out(settings.validation_share, settings.seed)
-        source, self.preprocessing = _beginning(settings)
+        # Before the pictures are looked at, so that settings which do not fit are found at once.
+        self.model, self.preprocessing = self._network()
+        classes = self.photos.classes
         self.findings: list[Finding]
         self.findings, seen = check_photos(
             self.photos, size=self.preprocessing.size, workers=workers, progress=progress
         )
         self.hash = data_hash(self.photos, seen)
-        self.model = _network(settings, len(self.photos.classes), self.preprocessing.size, source)
-        self.model.preprocessing, self.model.classes = self.preprocessing, self.photos.classes
+        if self.photos.classes != classes:
+            self.model, self.preprocessing = self._network()
         if resumed and resumed.config().get("data", {}).get("hash") != self.hash:
             raise DataError(
                 f"train: expected the photographs that {resumed.path} began with, got others in {settings.folder}. "
@@ -196,6 +198,25 @@ class PhotoTraining:
         split = next(split for split in TESTED_ON if self.photos.splits.get(split))
         with self._batches(split, self.workers) as batches:
             return TrainedPhotos(best, split, self.photos.splits[split], photo_scores(best, batches))
+
+    def _network(self) -> tuple[Model, PhotoPreprocessing]:
+        """The network before its first step, and how photographs are prepared for it."""
+        settings = self.settings
+        if settings.arch not in ARCHITECTURES:
+            raise ArgumentError(f"train: expected one of {', '.join(ARCHITECTURES)}; got {settings.arch!r}.")
+        architecture = ARCHITECTURES[settings.arch]
+        file, saved = weights_file(Path(settings.weights)) if settings.weights else (None, None)
+        known = saved or architecture.preprocessing
+        side = settings.size or (min(known.size) if known else DEFAULT_SIDE)
+        set_seed(settings.seed)
+        model = architecture.build(weights=file, classes=len(self.photos.classes), input_shape=(side, side, 3))
+        freeze_layers(model, settings.freeze)
+        set_depth_rates(model, settings.depth_rate)
+        preprocessing = for_size(saved, (side, side)) if saved else model.preprocessing
+        if not isinstance(preprocessing, PhotoPreprocessing):
+            preprocessing = PhotoPreprocessing((side, side), side, (127.5,), (64.0,))
+        model.preprocessing, model.classes = preprocessing, self.photos.classes
+        return model, preprocessing
 
     def _batches(self, split: str, workers: int = 0) -> PhotoBatches:
         photos = self.photos.splits[split]
@@ -264,34 +285,3 @@ class Recorder(Callback):
             self.best = value
             self._trained.save(self.run.path / MODEL)
         save_checkpoint(self._trained, self.run.path / CHECKPOINT, {"epochs": self.epochs, "best": self.best})
-
-
-def _beginning(settings: PhotoSettings) -> tuple[Model | None, PhotoPreprocessing]:
-    """The network to fine-tune, if any, and how photographs are prepared."""
-    if settings.arch not in ARCHITECTURES:
-        raise ArgumentError(f"train: expected one of {', '.join(ARCHITECTURES)}; got {settings.arch!r}.")
-    given: PhotoPreprocessing | None = getattr(ARCHITECTURES[settings.arch], "preprocessing", None)
-    source = None
-    if settings.weights is not None:
-        source = pretrained(Path(settings.weights), settings.arch)
-        if isinstance(source.preprocessing, PhotoPreprocessing):
-            given = source.preprocessing
-    side = settings.size or (min(given.size) if given else DEFAULT_SIDE)
-    return source, _for_side(given, side) if given else PhotoPreprocessing((side, side), side, (127.5,), (64.0,))
-
-
-def _network(settings: PhotoSettings, classes: int, size: tuple[int, int], source: Model | None) -> Model:
-    """The network before its first step."""
-    model = ARCHITECTURES[settings.arch].build(classes=classes, input_shape=(*size, 3))
-    if source is not None:
-        transfer_weights(source, model)
-    freeze_layers(model, settings.freeze)
-    set_depth_rates(model, settings.depth_rate)
-    return model
-
-
-def _for_side(preprocessing: PhotoPreprocessing, side: int) -> PhotoPreprocessing:
-    """The same for an input of another size: of a photograph, the same part of the shorter side is seen."""
-    shorter = preprocessing.shorter_side
-    scaled = None if shorter is None else max(side, round(side * shorter / max(preprocessing.size)))
-    return replace(preprocessing, size=(side, side), shorter_side=scaled)

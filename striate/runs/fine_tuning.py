@@ -1,36 +1,35 @@
-"""Fine-tuning: beginning with what a network learnt elsewhere."""
+"""Fine-tuning: beginning with what a network learnt elsewhere, and changing earlier layers less than later ones."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from striate.architectures import ARCHITECTURES
-from striate.errors import ArgumentError, FormatError, ModelError
+from striate.data import PhotoPreprocessing
+from striate.errors import ArgumentError, FormatError
 from striate.layers.layer import Layer
 from striate.models import Model, load_model
 from striate.runs.folder import MODEL, is_run
 
-__all__ = ["Freeze", "freeze_layers", "pretrained", "set_depth_rates", "transfer_weights"]
+__all__ = ["Freeze", "freeze_layers", "set_depth_rates", "weights_file"]
 
 Freeze = int | Literal["all-but-head"]
 
 
-def pretrained(path: Path, arch: str) -> Model:
-    """The network whose weights are in ``path``: a run folder, a model file of ours, or published weights of ``arch``.
+def weights_file(path: Path) -> tuple[Path, PhotoPreprocessing | None]:
+    """The file that weights are in, of a run folder its model; and how photographs were prepared, if the file says so.
 
     Raises:
-        FormatError: there is no such file, it is none of these, or damaged.
+        FormatError: there is no such file, or it is a damaged model.
     """
     if not path.exists():
         raise FormatError(f"train: expected weights to begin with, a file or a run folder; there is no {path}.")
-    if is_run(path):
-        return load_model(path / MODEL)
-    if _is_model_file(path):
-        return load_model(path)
-    return ARCHITECTURES[arch].build(weights=path)
+    file = path / MODEL if is_run(path) else path
+    preprocessing = load_model(file).preprocessing if file != path or _is_model(file) else None
+    return file, preprocessing if isinstance(preprocessing, PhotoPreprocessing) else None
 
 
-def _is_model_file(path: Path) -> bool:
+def _is_model(path: Path) -> bool:
+    """Whether this is a model file of ours, not only of weights."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -47,36 +46,6 @@ def layers_with_weights(layer: Layer) -> Iterator[Layer]:
         yield from layers_with_weights(one)
     if not inner and layer.weights:
         yield layer
-
-
-def transfer_weights(source: Model, target: Model) -> None:
-    """Give ``target`` the weights of ``source``, but for its last layer, the head, and others made for the classes.
-
-    Arguments:
-        source: the same architecture, possibly for other classes.
-        target: keeps its fresh head.
-
-    Raises:
-        ModelError: another architecture, or one whose layers have other sizes.
-    """
-    pairs = list(zip(layers_with_weights(source), layers_with_weights(target), strict=False))
-    counts = [len(list(layers_with_weights(model))) for model in (source, target)]
-    if counts[0] != counts[1]:
-        raise ModelError(
-            f"transfer_weights: expected weights of the same architecture, {target.name} with {counts[1]} layers that "
-            f"have weights; got {source.name} with {counts[0]}. Choose its --arch."
-        )
-    classes = source.output_shape[-1], target.output_shape[-1]
-    for given, taker in pairs[:-1]:
-        shapes = [[variable.shape for variable in layer.weights] for layer in (given, taker)]
-        if shapes[0] == shapes[1]:
-            for old, new in zip(given.weights, taker.weights, strict=True):
-                new.assign(old.value)
-        elif [(*shape[:-1], classes[1]) for shape in shapes[0] if shape[-1] == classes[0]] != shapes[1]:
-            raise ModelError(
-                f"transfer_weights: expected weights of shapes {shapes[1]} for {taker.name}, got {shapes[0]}. "
-                "Choose the --arch and the --size that the weights were made for."
-            )
 
 
 def freeze_layers(model: Model, freeze: Freeze) -> None:
