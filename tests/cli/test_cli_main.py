@@ -52,7 +52,7 @@ def test_help_loads_nothing_heavy():
         (["train", "mnist", "--epochs", "0"], r"Invalid value for '--epochs'"),
         (["train", "mnist", "--epochs", "many"], r"Invalid value for '--epochs'"),
         (["train", "mnist", "--seed", "-1"], r"Invalid value for '--seed'"),
-        (["train", "mnist", "--arch", "resnet"], r"--arch: expected one of lenet5, ocr, simple; got 'resnet'"),
+        (["train", "mnist", "--arch", "resnet"], r"--arch: expected one of lenet5, ocr, simple, .*; got 'resnet'"),
         (["train", "cifar"], r"expected mnist or a folder of photographs; got 'cifar'"),
         (["evaluate", "some.safetensors", "cifar"], r"mnist or a folder of photographs; got 'cifar'"),
         (["predict"], r"Missing argument"),
