@@ -1,14 +1,14 @@
 """What is known of an architecture besides its layers, and what all of them end with."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from striate.data.photo import PhotoPreprocessing
-from striate.interop.weights import State, assign, renamed
+from striate.interop.weights import State, assign, classes_in, fits, renamed
 from striate.layers.layer import WEIGHT_SOURCE
 from striate.models import Model
 
@@ -94,6 +94,36 @@ class Architecture:
         for layer in assign(model, state, path, self.ignored):
             layer.kernel.assign(layer.kernel_initializer(layer.kernel.shape, "float32"))
         return self._described(model, preprocessing)
+
+    def fits(self, state: State) -> bool:
+        """Whether a file's arrays have the names of this network's, whatever the number of classes."""
+        outline = self.outline()
+        return any(found is not None and fits(outline, found, self.ignored) for found in self._namings(state))
+
+    def opened(self, state: State, path: str | os.PathLike[str], input_shape: Sequence[int] | None = None) -> Model:
+        """The network that a file's weights belong to, with as many classes as they have.
+
+        Arguments:
+            state: the file's arrays.
+            path: the file, for messages.
+            input_shape: of one image; default: as published.
+
+        Raises:
+            FormatError: the weights are of another network.
+        """
+        settings = {} if input_shape is None else {"input_shape": tuple(input_shape)}
+        with _zeros_for_weights():
+            model = self.build(**settings)
+            counts = [classes_in(model, found) for found in self._namings(state) if found is not None]
+            classes = next((count for count in counts if count is not None), None)
+            if classes not in (None, model.outputs[0].shape[-1]):
+                model = self.build(classes=classes, **settings)
+        return self.load(model, state, path)
+
+    def _namings(self, state: State) -> Iterator[State | None]:
+        """A file's arrays under our layers' names: as they are, and for each of the published namings."""
+        yield state
+        yield from (renamed(state, one.layers) for one in self.published)
 
     def _described(self, model: Model, preprocessing: PhotoPreprocessing | None) -> Model:
         height, width, channels = model.input_specs()[0][0]

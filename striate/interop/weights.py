@@ -93,6 +93,24 @@ def assign(
     return kept
 
 
+def fits(model: Model, state: State, ignored: Sequence[str] = ()) -> bool:
+    """Whether a file has an entry for each of a network's variables, and no others; arguments as `assign`."""
+    names = {name for name in state if name.rpartition(".")[2] != COUNTER}
+    own = any("/" in name for name in names)
+    wanted = {name for layer in model.layers for name, _ in _places(layer, own)}
+    return wanted <= names and all(name.startswith(tuple(ignored)) for name in names - wanted)
+
+
+def classes_in(model: Model, state: State) -> int | None:
+    """How many classes a file's weights of the last layer are for; None: it has none."""
+    own = any("/" in name for name in state)
+    for layer in _heads(model):
+        for name, place in _places(layer, own):
+            if name in state and place.variable.name == "kernel" and state[name].ndim == len(place.shape):
+                return int(state[name].shape[-1 if own else 0])
+    return None
+
+
 def renamed(state: State, layers: Mapping[str, str]) -> dict[str, Array] | None:
     """A state under our layers' names; None where not all of its layers are among these.
 
