@@ -1,14 +1,27 @@
 """Asking a model which class a picture is."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from striate.errors import ModelError
 from striate.graph import Array
-from striate.models import Model
+from striate.models import Model, load_model
 
 BATCH_SIZE = 256
+
+
+def open_network(name: str) -> Model:
+    """A model from its file, from the run folder that it is in, or by its name if it ships with Striate.
+
+    Raises:
+        FormatError: there is none, or its file is damaged.
+    """
+    from striate.runs.folder import MODEL, is_run
+
+    run = Path(name)
+    return load_model(run / MODEL if is_run(run) else name)
 
 
 def classify(where: str, model: Model, x: Any) -> tuple[tuple[str, ...], Array]:
