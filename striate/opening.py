@@ -6,7 +6,7 @@ from pathlib import Path
 
 from striate.architectures import ARCHITECTURES
 from striate.data.files import open_regular
-from striate.errors import ArgumentError
+from striate.errors import ArgumentError, FormatError
 from striate.interop.hdf5 import MAGIC as HDF5
 from striate.interop.keras import read_keras
 from striate.interop.onnx.reader import read_onnx
@@ -48,10 +48,9 @@ def open_model(
         input_shape: (H, W, C), for files that do not say the sizes of their input.
 
     Raises:
-        FormatError: the file is none of these, is damaged, or has what this library does not.
+        FormatError: there is no such file; it is none of these, is damaged, or has what this library does not.
         LimitError: it asks for more memory than it may.
         ArgumentError: there is no architecture of this name, or the file needs none.
-        FileNotFoundError: there is no such file.
 
     Examples:
         >>> import striate
@@ -63,6 +62,8 @@ def open_model(
     place = Path(path)
     if str(path) in shipped_models() and not place.exists():
         return load_model(place)
+    if not place.exists():
+        raise FormatError(f"open_model: no file {path}. The models that ship are called {', '.join(shipped_models())}.")
     if place.is_dir() and (place / "model.json").is_file():
         place /= "model.json"
     reader = _reader(place)

@@ -84,7 +84,7 @@ def test_what_is_no_model_is_refused(content, tmp_path):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FormatError, match=r"no file .*missing\.onnx. The models that ship are called digits"):
         striate.open_model(tmp_path / "missing.onnx")
     with pytest.raises(FormatError, match="expected a regular file, got a folder"):
         striate.open_model(tmp_path)

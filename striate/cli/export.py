@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
+from striate.cli.classifier import open_network
 from striate.cli.output import say
 from striate.errors import ArgumentError
 from striate.interop.onnx import write_onnx
-from striate.models import load_model
 from striate.models.summary import readable_bytes
 
 
@@ -22,5 +22,5 @@ def export(
     """Write a model as an ONNX file, for other programs."""
     if out.suffix.lower() != ".onnx":
         raise ArgumentError(f"export: expected a file name that ends in .onnx, got {out}.")
-    write_onnx(load_model(model), out, channels_last=channels_last)
+    write_onnx(open_network(model), out, channels_last=channels_last)
     say(f"{out} ({readable_bytes(out.stat().st_size)})")

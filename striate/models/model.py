@@ -433,7 +433,7 @@ def _source_names(tensors: Sequence[Tensor]) -> list[str]:
 
 
 def _find(known: dict[Tensor, Any], tensor: Tensor) -> Any:
-    return tensor if tensor.value is not None else known[tensor]
+    return tensor.value if tensor.value is not None else known[tensor]
 
 
 def _leaves(value: Any) -> list[Any]:
