@@ -34,7 +34,7 @@ export class Window {
   }
 
   /** What turns it, for a reader: nothing where all is shown at once. */
-  get turner() {
+  turner() {
     if (this.most === this.#channels) return "";
     const text = element("span", { role: "status" });
     const button = (label, symbol, step) =>
