@@ -244,8 +244,13 @@ def _input_sentence(preprocessing: PhotoPreprocessing) -> str:
         part = f"the whole picture, scaled to {height}×{width}"
     else:
         part = f"the shorter side scaled to {preprocessing.shorter_side}, the middle {height}×{width} cut out"
-    mean, std = (", ".join(f"{value:g}" for value in values) for values in (preprocessing.mean, preprocessing.std))
-    shifted = f"(pixel − ({mean}))" if len(preprocessing.mean) > 1 else f"(pixel − {mean})"
-    number = shifted if any(preprocessing.mean) else "pixel"
-    divisor = f"({std})" if len(preprocessing.std) > 1 else std
-    return f"What the network sees: {part}. In {preprocessing.colours}, each number is {number} / {divisor}."
+    mean, std = map(_listed, (preprocessing.mean, preprocessing.std))
+    number = f"pixel − {mean}" if any(preprocessing.mean) else "pixel"
+    if any(value != 1 for value in preprocessing.std):
+        number = f"({number}) / {std}" if any(preprocessing.mean) else f"{number} / {std}"
+    return f"What the network sees: {part}. In {preprocessing.colours}, each number is {number}."
+
+
+def _listed(values: tuple[float, ...]) -> str:
+    text = ", ".join(f"{value:g}" for value in values)
+    return text if len(values) == 1 else f"({text})"

@@ -37,7 +37,7 @@ export class Layers {
         this.#add(section, layer, index, (cell) => go({ layer: layer.name, cell }));
         const { figure, window } = this.#rows.get(layer.name);
         const before = layers[index - 1]?.name;
-        figure.caption.append(element("p", { className: "name", textContent: layer.name }));
+        if (index > 0) figure.caption.lastChild.before(element("p", { className: "name", textContent: layer.name }));
         figure.caption.append(...relations(layer, before, readers.get(layer.name), layers[index + 1]?.name));
         figure.caption.append(window.turner());
         observer.observe(figure.element);
