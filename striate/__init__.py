@@ -14,6 +14,7 @@ from striate import architectures, data, datasets, errors, graph, layers, models
 from striate.layers import initializers, regularizers
 from striate.layers.layer import Layer
 from striate.models import Input, Model, Sequential, load_model
+from striate.opening import open_model
 from striate.ops import activations
 from striate.random import get_seed, set_seed
 from striate.runtime import set_exact, set_executor, set_threads, set_tuning
@@ -56,6 +57,7 @@ __all__ = [
     "losses",
     "metrics",
     "models",
+    "open_model",
     "ops",
     "optimizers",
     "regularizers",

@@ -3,6 +3,7 @@
 One rule makes both work: a class keeps each constructor argument as an attribute of the same name.
 """
 
+import functools
 import inspect
 import itertools
 import re
@@ -17,7 +18,7 @@ class Configurable:
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data, from which `from_config` makes an equal object."""
-        return {name: _plain(getattr(self, name)) for name in inspect.signature(type(self)).parameters}
+        return {name: _plain(getattr(self, name)) for name in signature_of(type(self)).parameters}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -26,7 +27,7 @@ class Configurable:
         Raises:
             ArgumentError: ``config`` has other names than the constructor takes.
         """
-        signature = inspect.signature(cls)
+        signature = signature_of(cls)
         try:
             signature.bind(**config)
         except TypeError as error:
@@ -34,6 +35,14 @@ class Configurable:
                 f"{cls.__name__}.from_config: expected the arguments {', '.join(signature.parameters)}; {error}."
             ) from None
         return cls(**config)
+
+
+def signature_of(function: Any) -> inspect.Signature:
+    """What a function or a class takes; asked again, it costs nothing."""
+    return _signature(function)
+
+
+_signature = functools.cache(inspect.signature)
 
 
 def describe(thing: Configurable) -> dict[str, Any]:

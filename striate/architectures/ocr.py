@@ -1,21 +1,30 @@
 """The small network for printed and written signs that lectures on character recognition use."""
 
-from striate.architectures.architecture import Architecture
+from striate.architectures.architecture import Architecture, InputShape, Weights
 from striate.layers import Conv2D, Dense, Dropout, Flatten, MaxPooling2D
-from striate.models import Input, Sequential
+from striate.models import Input, Model, Sequential
 
 
-def ocr(classes: int = 40, input_shape: tuple[int, int, int] = (20, 20, 1)) -> Sequential:
+def ocr(weights: Weights = None, classes: int = 40, input_shape: InputShape = (20, 20, 1)) -> Model:
     """A network for 40 signs: (N, 20, 20, 1) → (N, 40), sides 20 → 22 → 20 → 10.
 
     A 3×3 convolution with full padding, one without, 2×2 max pooling, and two dense layers with dropout before each.
 
     Arguments:
-        classes: outputs of the softmax.
+        weights: a file with weights under the names of these layers; None: fresh ones.
+        classes: outputs of the softmax. Where the file has another number, all layers but the last are taken from it.
         input_shape: height, width and channels.
+
+    Raises:
+        FormatError: the file cannot be read, or does not hold this network's weights.
+        ShapeError: the input is too small.
 
     Source: the network of this shape in lectures on optical character recognition; no paper.
     """
+    return OCR.model(weights, lambda: _ocr(classes, input_shape))
+
+
+def _ocr(classes: int, input_shape: InputShape) -> Model:
     return Sequential(
         [
             Input(input_shape),

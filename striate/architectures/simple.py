@@ -1,19 +1,28 @@
 """The network that ``striate train mnist`` trains by default, and that the shipped digit reader is."""
 
-from striate.architectures.architecture import Architecture
+from striate.architectures.architecture import Architecture, InputShape, Weights
 from striate.layers import Conv2D, Dense, Dropout, Flatten, MaxPooling2D
-from striate.models import Input, Sequential
+from striate.models import Input, Model, Sequential
 
 
-def simple(classes: int = 10, input_shape: tuple[int, int, int] = (28, 28, 1)) -> Sequential:
+def simple(weights: Weights = None, classes: int = 10, input_shape: InputShape = (28, 28, 1)) -> Model:
     """Three 3×3 convolutions with max pooling between, and two dense layers: (N, 28, 28, 1) → (N, classes).
 
     Arguments:
-        classes: outputs of the softmax.
+        weights: a file with weights under the names of these layers; None: fresh ones.
+        classes: outputs of the softmax. Where the file has another number, all layers but the last are taken from it.
         input_shape: height, width and channels.
+
+    Raises:
+        FormatError: the file cannot be read, or does not hold this network's weights.
+        ShapeError: the input is too small.
 
     Source: the usual shape of a first convolutional network; no paper.
     """
+    return SIMPLE.model(weights, lambda: _simple(classes, input_shape))
+
+
+def _simple(classes: int, input_shape: InputShape) -> Model:
     return Sequential(
         [
             Input(input_shape),

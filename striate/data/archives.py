@@ -3,6 +3,8 @@
 Nothing is ever written to disk, so that no name in an archive can lead anywhere.
 """
 
+import re
+import stat
 import struct
 import zipfile
 import zlib
@@ -15,8 +17,13 @@ from striate.errors import FormatError, LimitError
 
 STORED_OR_DEFLATED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 ENCRYPTED = 0x1
+LOCAL_HEADER = 30  # bytes before a member's name and content
 #: Members of an archive; the largest models have some thousands.
 MAX_MEMBERS = 65536
+#: Bytes of the list of members, which Python's reader turns into objects before anybody can count them.
+MAX_DIRECTORY = 4 << 20
+#: Names that would lead out of the folder into which somebody else unpacks the archive.
+OUTSIDE = re.compile(r"([/\\]|[A-Za-z]:).*|(.*[/\\])?\.\.([/\\].*)?", re.DOTALL)
 #: What Python's reader raises on damaged archives.
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, struct.error, NotImplementedError)
 
@@ -30,7 +37,8 @@ class Archive(Mapping[str, zipfile.ZipInfo]):
         max_bytes: the most that all members together may hold, unpacked.
 
     Raises:
-        FormatError: two members of one name, or one that is encrypted or packed in a way other than deflate.
+        FormatError: two members of one name or in one place, or one that is encrypted, packed in a way other than
+            deflate, a link, or whose name leads out of the archive.
         LimitError: too many members, or they announce more than ``max_bytes``.
     """
 
@@ -48,7 +56,16 @@ class Archive(Mapping[str, zipfile.ZipInfo]):
                     f"{where}: expected members that are stored or deflated, not encrypted, got {member.filename!r} "
                     f"with method {member.compress_type}."
                 )
+            if OUTSIDE.fullmatch(member.filename) or stat.S_ISLNK(member.external_attr >> 16):
+                raise FormatError(
+                    f"{where}: expected members inside the archive, got {member.filename!r}, which leads out."
+                )
             self._members[member.filename] = member
+        ends = 0
+        for member in sorted(members, key=lambda member: member.header_offset):
+            if member.header_offset < ends:
+                raise FormatError(f"{where}: expected members one after another, {member.filename!r} lies in another.")
+            ends = member.header_offset + LOCAL_HEADER + member.compress_size
         if (announced := sum(member.file_size for member in members)) > max_bytes:
             raise LimitError(
                 f"{where}: expected at most {max_bytes:,} bytes, the archive announces {announced:,}. "
@@ -82,6 +99,20 @@ class Archive(Mapping[str, zipfile.ZipInfo]):
         return content
 
 
+class _Pieces:
+    """A file of which nobody reads much at once; only the list of members is read in one piece."""
+
+    def __init__(self, file: IO[bytes]):
+        self._file = file
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, count: int = -1) -> bytes:
+        content = self._file.read(count if 0 <= count <= MAX_DIRECTORY else MAX_DIRECTORY + 1)
+        if len(content) > MAX_DIRECTORY:
+            raise zipfile.BadZipFile(f"more than {MAX_DIRECTORY:,} bytes that list its members")
+        return content
+
+
 @contextmanager
 def open_archive(file: IO[bytes], where: str, max_bytes: int) -> Iterator[Archive]:
     """Open an archive for the body of a ``with`` statement.
@@ -92,7 +123,7 @@ def open_archive(file: IO[bytes], where: str, max_bytes: int) -> Iterator[Archiv
         FormatError, LimitError: as `Archive`; and FormatError where the archive turns out to be damaged.
     """
     try:
-        with zipfile.ZipFile(file) as archive:
+        with zipfile.ZipFile(_Pieces(file)) as archive:
             yield Archive(archive, where, max_bytes)
     except DAMAGED as error:
         if isinstance(error, FormatError):

@@ -2,8 +2,9 @@
 
 import os
 import threading
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO
 
 from striate.errors import FormatError
 
@@ -11,7 +12,7 @@ GIB = 1 << 30
 CHUNK = 1 << 20
 
 
-def open_regular(path: str | os.PathLike[str], operation: str) -> BinaryIO:
+def open_regular(path: str | os.PathLike[str], operation: str) -> BufferedReader:
     """Open a regular file for reading; a folder, pipe or device, which could block or never end, is a FormatError.
 
     Raises FileNotFoundError and PermissionError as ``open`` does.

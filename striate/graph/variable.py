@@ -13,10 +13,11 @@ class Variable(Arithmetic):
     """A named array that a layer owns.
 
     Arguments:
-        value: initial value; copied.
+        value: initial value.
         name: such as ``kernel``.
         trainable: whether an optimizer may change it.
         regularizer: a function of the variable whose result is added to the training loss, or None.
+        copy: False: an array that fits may become the variable's own, and nobody else may change it from then on.
 
     Raises:
         DataError: ``value`` is no rectangular array of numbers.
@@ -29,12 +30,19 @@ class Variable(Arithmetic):
     changes = 0
     selections = 0
 
-    def __init__(self, value: Any, name: str = "variable", trainable: bool = True, regularizer: Any = None):
+    def __init__(
+        self,
+        value: Any,
+        name: str = "variable",
+        trainable: bool = True,
+        regularizer: Any = None,
+        copy: bool = True,
+    ):
         array = _numbers(name, value)
         double = array.dtype.kind == "f" and array.dtype.itemsize >= 8
         self._array: Array
         self._shown: Array
-        self.keep_in(np.array(array, np.float64 if double else np.float32, order="C"))
+        self.keep_in(np.array(array, np.float64 if double else np.float32, order="C", copy=copy or None))
         self.name = name
         self._trainable = trainable
         self.regularizer = regularizer

@@ -1,14 +1,13 @@
 """What a layer is: operations plus the variables they need."""
 
-import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
-from striate.configurable import snake_case
+from striate.configurable import signature_of, snake_case
 from striate.errors import ArgumentError, ModelError, ShapeError, StriateError
 from striate.graph import Array, Node, Shape, Tensor, Variable, active_trace, probe
 from striate.graph.graph import Call
@@ -46,7 +45,7 @@ class Layer:
     def __new__(cls, *args: Any, **kwargs: Any) -> "Layer":
         layer = super().__new__(cls)
         # What the constructor was given is the layer's configuration: no layer has to write it down again.
-        bound = _signature(cls.__init__).bind(layer, *args, **kwargs)
+        bound = signature_of(cls.__init__).bind(layer, *args, **kwargs)
         given = dict(list(bound.arguments.items())[1:])
         layer._given = {**{k: v for k, v in given.items() if k != "kwargs"}, **given.get("kwargs", {})}
         return layer
@@ -137,7 +136,7 @@ class Layer:
         training = kwargs.pop("training", None)
         if training is None:  # then as the layer that calls this one, or as the trace
             training = _TRAINING.get() if _TRAINING.get() is not None else scope is not None and scope.training
-        if "training" in _arguments_of(type(self).call):
+        if "training" in signature_of(type(self).call).parameters:
             kwargs["training"] = training
         token = _TRAINING.set(training)
         try:
@@ -190,7 +189,7 @@ class Layer:
         source = WEIGHT_SOURCE.get()
         size = tuple(shape or ())
         value = source(size) if source else initializers.get(initializer)(size, dtype)
-        variable = Variable(value, name, trainable, regularizers.get(regularizer))
+        variable = Variable(value, name, trainable, regularizers.get(regularizer), copy=not source)
         self._weights.append(variable)
         Layer.changes += 1
         return variable
@@ -327,15 +326,6 @@ def serialize(value: Any) -> Any:
         if function is value:
             return name
     raise ModelError(f"save: {value!r} cannot be written as plain data, and a model file holds nothing else.")
-
-
-@functools.cache
-def _signature(function: Callable[..., Any]) -> inspect.Signature:
-    return inspect.signature(function)
-
-
-def _arguments_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    return _signature(function).parameters
 
 
 def _shapes(value: Any) -> Any:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from striate.configurable import free_name
+from striate.data import strict_json
 from striate.data.drawing import Preprocessing
 from striate.data.files import write_atomically
 from striate.data.photo import KIND as PHOTO
@@ -97,7 +98,7 @@ def load_model(filepath: str | Path) -> "Model":
         _refuse(path, "it holds weights only. Build the model, then call load_weights")
     budget = sum(array.size for array in tensors.values())
     try:
-        with _weights_from_file(budget):
+        with weights_from_file(budget, "load_model: the architecture"):
             model: Model = from_description(description["model"])
         if not hasattr(model, "is_graph"):
             _refuse(path, f"it describes a {type(model).__name__}, not a model")
@@ -182,11 +183,9 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     text = metadata.get("striate", "")
     if not text:
         _refuse(path, "it was not written by Striate: its metadata has no entry 'striate'")
-    if len(text) > MAX_METADATA:
-        _refuse(path, f"its description is larger than {MAX_METADATA} bytes")
     try:
-        description = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
-    except (ValueError, RecursionError) as error:
+        description = strict_json.parse(text, MAX_METADATA)
+    except ValueError as error:
         _refuse(path, f"its description is not valid JSON: {error}")
     if not isinstance(description, dict) or description.get("version") != VERSION:
         _refuse(path, f"expected a description of version {VERSION}")
@@ -200,27 +199,24 @@ def _refuse(path: Path, reason: str) -> NoReturn:
     raise FormatError(f"load_model: cannot open {path}: {reason}.") from None
 
 
-def _no_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not JSON")
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice")
-    return found
-
-
 @contextmanager
-def _weights_from_file(budget: int) -> "Iterator[None]":
-    """While a network is rebuilt its variables start as zeros, and hold no more numbers than the file does."""
+def weights_from_file(budget: int, what: str) -> "Iterator[None]":
+    """While a network is rebuilt its variables start as zeros, and hold no more numbers than the file does.
+
+    Arguments:
+        budget: how many numbers the file holds.
+        what: the message's beginning, such as "the architecture".
+
+    Raises:
+        FormatError: the network needs more.
+    """
     left = budget
 
     def zeros(shape: Shape) -> Array:
         nonlocal left
         left -= math.prod(shape)
         if left < 0:
-            raise FormatError(f"load_model: the architecture needs more weights than the {budget} in the file.")
+            raise FormatError(f"{what} needs more weights than the {budget} in the file.")
         return np.zeros(shape, np.float32)
 
     token = WEIGHT_SOURCE.set(zeros)

@@ -55,3 +55,54 @@ def test_too_many_members_are_an_error(monkeypatch):
         open_archive(archive({"a": b"", "b": b"", "c": b""}), "reader: x.zip", 1000),
     ):
         pass
+
+
+@pytest.mark.parametrize("name", ["/a", "\\a", "C:a", "..", "../a", "a/../b", "a/..", "..\\a", "a\\..\\b"])
+def test_a_name_that_leads_out_of_the_archive_is_an_error(name):
+    with (
+        pytest.raises(FormatError, match=r"reader: x.zip: expected members inside the archive, got .* leads out"),
+        open_archive(archive({name: b""}), "reader: x.zip", 100),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("name", ["a..b", "..a/b", "a../b", "a.b/c:d", "ab:c"])
+def test_names_with_dots_and_colons_are_names(name):
+    with open_archive(archive({name: b"x"}), "reader: x.zip", 100) as opened:
+        assert opened.read(name) == b"x"
+
+
+def test_a_link_is_an_error():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as writer:
+        link = zipfile.ZipInfo("a")
+        link.external_attr = 0o120777 << 16
+        writer.writestr(link, b"/etc/passwd")
+    with (
+        pytest.raises(FormatError, match=r"expected members inside the archive, got 'a', which leads out"),
+        open_archive(file, "reader: x.zip", 100),
+    ):
+        pass
+
+
+def test_a_list_of_members_that_is_too_long_is_an_error(monkeypatch):
+    monkeypatch.setattr(archives, "MAX_DIRECTORY", 100)
+    with (
+        pytest.raises(
+            FormatError, match=r"reader: x.zip: expected an intact ZIP archive, got more than 100 bytes that"
+        ),
+        open_archive(archive({"a" * 60: b"", "b" * 60: b""}), "reader: x.zip", 1000),
+    ):
+        pass
+
+
+def test_members_in_one_place_are_an_error():
+    """A bomb may list the same bytes many times (Fifield, "A better zip bomb", 2019)."""
+    content = bytearray(archive({"a": b"x" * 50, "b": b"y" * 50}).getvalue())
+    second = content.rindex(b"PK\x01\x02")
+    content[second + 42 : second + 46] = bytes(4)
+    with (
+        pytest.raises(FormatError, match=r"reader: x.zip: expected members one after another, 'b' lies in another"),
+        open_archive(io.BytesIO(content), "reader: x.zip", 1000),
+    ):
+        pass

@@ -157,7 +157,7 @@ def test_R3_npz_lying_size(save):
         (b"", "expected an intact ZIP archive, got File is not a zip file"),
         (npz({"a.npy": GOOD})[:-30], "expected an intact ZIP archive"),
         (npz({"a.npy": GOOD[:-1]}), "array 'a': expected 3 bytes after the header"),
-        (npz({"../a.txt": b"x"}), r"expected .npy members, got '../a.txt'"),
+        (npz({"a.txt": b"x"}), r"expected .npy members, got 'a.txt'"),
         (npz({"a.npy": GOOD}, zipfile.ZIP_LZMA), "expected members that are stored or deflated, .* method 14"),
         (npz({"a.npy": GOOD}, zipfile.ZIP_STORED).replace(GOOD, GOOD[:-1] + b"!"), "Bad CRC-32"),
     ],

@@ -1,7 +1,5 @@
 """One node of an ONNX graph, as the functions in `operators` see it."""
 
-import functools
-import inspect
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from striate.configurable import free_name
+from striate.configurable import free_name, signature_of
 from striate.graph import Array, Tensor
 from striate.graph.tensor import tensors_in
 from striate.interop.onnx.messages import AttributeProto, NodeProto, TensorProto
@@ -62,10 +60,18 @@ class Node:
                 the function says.
         """
         self.given = inputs
+        signature = signature_of(function)
         try:
-            _signature(function).bind(self, *inputs)
+            given = signature.bind(self, *inputs).arguments
         except TypeError:
             raise UnsupportedError(f"{len(inputs)} inputs, which the operator does not take") from None
+        for name, parameter in list(signature.parameters.items())[1:]:
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                is_missing = None in given.get(name, (None,))
+            else:
+                is_missing = parameter.default is parameter.empty and given[name] is None
+            if is_missing:
+                raise UnsupportedError("an input that the operator needs is left out")
         outputs = function(self, *inputs)
         if others := sorted(self.attributes.keys() - self._asked):
             raise UnsupportedError(f"its setting {', '.join(others)} is not known")
@@ -153,11 +159,6 @@ def _attribute(attribute: AttributeProto, folder: Path) -> Any:
     if kind == AttributeProto.TENSOR:
         return as_array(value or TensorProto(), folder)
     return convert(value)
-
-
-@functools.cache
-def _signature(function: Callable[..., Any]) -> inspect.Signature:
-    return inspect.signature(function)
 
 
 def _is_there(value: Any) -> bool:

@@ -1,0 +1,139 @@
+"""The ``.safetensors`` format, read without trusting it; NumPy has no bfloat16, which becomes float32 here.
+
+A file is the length of a header (8 bytes), the header as JSON, and the elements of all arrays, one after another::
+
+    {"__metadata__": {"format": "pt"}, "conv.weight": {"dtype": "F32", "shape": [8, 1, 3, 3], "data_offsets": [0, 288]}}
+
+Source: https://github.com/huggingface/safetensors
+"""
+
+import json
+import math
+import os
+from io import BufferedReader
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.data.files import open_regular
+from striate.errors import FormatError, LimitError
+
+__all__ = ["read_safetensors"]
+
+#: Names of element types in the header; bfloat16 is read as the 16 bits that it is.
+DTYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?", "C64": "<c8",
+}  # fmt: skip
+#: Bytes of JSON; those of the largest models have some hundred thousand.
+MAX_HEADER = 4 << 20
+MAX_RANK = 32
+MAX_ELEMENTS = 1 << 48  # also of an empty array, not counting the lengths that are 0
+
+
+class Entry(NamedTuple):
+    """What the header says about one array."""
+
+    begin: int
+    end: int
+    dtype: str
+    shape: tuple[int, ...]
+    name: str
+
+
+def read_safetensors(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a ``.safetensors`` file by name, in the order in which they lie in the file.
+
+    Raises:
+        FormatError: the file is damaged, or its header does not describe its content exactly.
+        LimitError: the header is longer than `MAX_HEADER`.
+        FileNotFoundError: there is no such file.
+    """
+    where = f"read_safetensors: {path}"
+    with open_regular(path, "read_safetensors") as file:
+        header, content = _header(file, where)
+        entries = sorted(_entry(name, values, where) for name, values in header.items())
+        expected = 0
+        for entry in entries:
+            if entry.begin != expected:
+                raise FormatError(
+                    f"{where}: expected arrays one after another, {entry.name!r} begins at {entry.begin:,}, not at "
+                    f"{expected:,}."
+                )
+            expected = entry.end
+        if expected != content:
+            raise FormatError(f"{where}: expected {expected:,} bytes after the header, got {content:,}.")
+        return {entry.name: _read(file, entry, where) for entry in entries}
+
+
+def from_bfloat16(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """The numbers in float32 of which bfloat16 keeps the upper half."""
+    wide = bits.astype(np.uint32, order="C")
+    wide <<= 16
+    return wide.view(np.float32)
+
+
+def _header(file: BufferedReader, where: str) -> tuple[dict[str, Any], int]:
+    """The header without its metadata, and how many bytes follow it."""
+    size = os.fstat(file.fileno()).st_size
+    prefix = file.read(8)
+    length = int.from_bytes(prefix, "little")
+    if len(prefix) < 8 or length > size - 8:
+        raise FormatError(f"{where}: expected a header of {length:,} bytes, got {size - len(prefix):,} bytes in all.")
+    if length > MAX_HEADER:
+        raise LimitError(f"{where}: expected a header of at most {MAX_HEADER:,} bytes, got {length:,}.")
+    try:
+        header = json.loads(file.read(length).decode(), parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{where}: expected a header in JSON, got {error}.") from None
+    if not isinstance(header, dict):
+        raise FormatError(f"{where}: expected a header that names arrays, got a {type(header).__name__}.")
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
+        raise FormatError(f"{where}: expected metadata as texts by name.")
+    return header, size - 8 - length
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word}, which is not JSON")
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key twice")
+    return found
+
+
+def _entry(name: str, values: Any, where: str) -> Entry:
+    if not isinstance(values, dict) or values.keys() != {"dtype", "shape", "data_offsets"}:
+        raise FormatError(f"{where}: expected dtype, shape and data_offsets for {name[:80]!r}.")
+    dtype, shape, offsets = values["dtype"], values["shape"], values["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise FormatError(
+            f"{where}: expected {name[:80]!r} in one of the types {', '.join(DTYPES)}, got {str(dtype)[:80]}."
+        )
+    if not _are_lengths(shape) or len(shape) > MAX_RANK or math.prod(max(n, 1) for n in shape) > MAX_ELEMENTS:
+        raise FormatError(
+            f"{where}: expected the shape of {name[:80]!r} as at most {MAX_RANK} lengths, got {str(shape)[:80]}."
+        )
+    bytes_expected = math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize
+    if not _are_lengths(offsets) or len(offsets) != 2 or offsets[1] - offsets[0] != bytes_expected:
+        raise FormatError(
+            f"{where}: expected {name[:80]!r} ({dtype}, shape {shape}) to take {bytes_expected:,} bytes, got the "
+            f"offsets {str(offsets)[:80]}."
+        )
+    return Entry(offsets[0], offsets[1], dtype, tuple(shape), name)
+
+
+def _are_lengths(values: Any) -> bool:
+    return isinstance(values, list) and all(type(value) is int and value >= 0 for value in values)
+
+
+def _read(file: BufferedReader, entry: Entry, where: str) -> NDArray[Any]:
+    """The next array: the file stands where its elements begin."""
+    array: NDArray[Any] = np.empty(entry.shape, DTYPES[entry.dtype])
+    if file.readinto(array.reshape(-1).view(np.uint8).data) != array.nbytes:
+        raise FormatError(f"{where}: expected {array.nbytes:,} bytes for {entry.name[:80]!r}, got the end of the file.")
+    return from_bfloat16(array) if entry.dtype == "BF16" else array

@@ -1,0 +1,12 @@
+"""HDF5 files, read without the format's own library: no link is followed, no plug-in loaded, no number believed.
+
+`source` bounds what a file may ask for · `headers` the messages that describe an object · `types` its elements and
+shape · `storage` where an array lies · `groups` what lies in which group.
+
+Why not h5py: docs/decisions/0011.
+"""
+
+from striate.interop.hdf5.groups import MAGIC, Group, parse_hdf5, read_hdf5
+from striate.interop.hdf5.storage import Dataset
+
+__all__ = ["MAGIC", "Dataset", "Group", "parse_hdf5", "read_hdf5"]

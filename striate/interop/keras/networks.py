@@ -1,0 +1,162 @@
+"""Keras's networks as ours: sequences, graphs, and networks within networks."""
+
+from graphlib import CycleError
+from typing import Any
+
+from striate import ops
+from striate.errors import StriateError
+from striate.interop.keras.calls import Calls, parse_call
+from striate.interop.keras.layer_configs import input_shape, layer_from
+from striate.interop.keras.objects import RefusedError, parse_object, shown
+from striate.layers import Input, InputLayer
+from striate.layers.layer import Layer
+from striate.models import Model, Sequential
+
+NETWORKS = {"Sequential", "Functional", "Model"}
+#: Calls of layers, those within inner networks counted at each call of these; the largest known networks have 1,100.
+MAX_CALLS = 2000
+#: Operations that Keras 3 writes where a program computes with symbols, as in ``x + y``, by the module's last words.
+OPERATIONS = {
+    "ops.numpy": {
+        "Absolute": ops.absolute,
+        "Add": ops.add,
+        "Divide": ops.divide,
+        "Exp": ops.exp,
+        "Log": ops.log,
+        "Maximum": ops.maximum,
+        "Minimum": ops.minimum,
+        "Multiply": ops.multiply,
+        "Negative": ops.negative,
+        "Sqrt": ops.sqrt,
+        "Square": ops.square,
+        "Subtract": ops.subtract,
+        "TrueDivide": ops.divide,
+    }
+}
+
+
+class Builder:
+    """Makes a network from its description, and keeps what cannot be made.
+
+    Arguments:
+        legacy: whether the file is older than Keras 3.
+
+    Attributes:
+        reasons: why the network cannot be opened, as many as were found.
+        order: for each network made, its layers in the order of the file.
+    """
+
+    def __init__(self, legacy: bool):
+        self.legacy = legacy
+        self.reasons: list[str] = []
+        self.order: dict[Layer, list[Layer]] = {}
+        self._calls = 0
+        self._sizes: dict[Layer, int] = {}  # how many calls a network consists of
+
+    def network(self, description: Any) -> Model | None:
+        """The network; None where there are reasons against it."""
+        try:
+            return self._network(description)
+        except RefusedError as refused:
+            self.reasons.append(str(refused))
+        except StriateError as error:
+            self.reasons.append(str(error).rstrip("."))
+        except CycleError:
+            self.reasons.append("its layers depend on one another in a circle")
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
+            self.reasons.append(f"its configuration is damaged: {type(error).__name__}: {error}")
+        return None
+
+    def _network(self, description: Any) -> Model | None:
+        name, config = parse_object(description)
+        if name not in NETWORKS:
+            raise RefusedError(f"expected a Sequential or functional model, got {shown(name)}")
+        if isinstance(config, list):  # as the first versions wrote a Sequential
+            config = {"layers": config}
+        layers = self._layers(config["layers"])
+        if layers is None:
+            return None
+        make = self._sequential if name == "Sequential" else self._functional
+        before = self._calls
+        model = make(config, layers)
+        self._sizes[model] = self._calls - before
+        self.order[model] = layers
+        return model
+
+    def _layers(self, descriptions: list[Any]) -> list[Any] | None:
+        """All layers of a network; None after noting the reasons against some."""
+        made: list[Any] = []
+        for description in descriptions:
+            layer = self._layer(description)
+            if layer is not None:
+                made.append(layer)
+        return made if len(made) == len(descriptions) else None
+
+    def _layer(self, description: Any) -> Any:
+        title = "a layer"
+        try:
+            kind, config = description.get("class_name"), description.get("config")
+            named = config.get("name") if isinstance(config, dict) else None
+            title = f"layer {shown(description.get('name', named))} ({kind})"
+            if kind in NETWORKS:
+                return self.network(description)
+            return _operation(description) or layer_from(description, self.legacy)
+        except (RefusedError, AttributeError) as error:
+            self.reasons.append(f"{title}: {error}")
+            return None
+
+    def _count(self, layer: Any) -> None:
+        """Take a call of a layer into account, before it is made."""
+        self._calls += self._sizes.get(layer, 1)
+        if self._calls > MAX_CALLS:
+            raise RefusedError(f"it has more than {MAX_CALLS:,} calls of layers")
+
+    # Layers one after another
+
+    def _sequential(self, config: dict[str, Any], layers: list[Any]) -> Model:
+        for layer in layers:
+            self._count(layer)
+        first = parse_object(config["layers"][0]).config if layers else {}
+        shape = input_shape(first) if isinstance(first, dict) else None
+        if shape is None and isinstance(config.get("build_input_shape"), list):
+            shape = input_shape({"batch_shape": config["build_input_shape"]})
+        begin = [] if shape is None or isinstance(layers[0], InputLayer) else [Input(shape)]
+        model = Sequential([*begin, *layers], name=config.get("name"))
+        if not model.is_graph:
+            raise RefusedError(f"the network {shown(model.name)} does not say the shape of its input")
+        return model
+
+    # Layers that name their inputs
+
+    def _functional(self, config: dict[str, Any], layers: list[Any]) -> Model:
+        descriptions = config["layers"]
+        titles = [description.get("name", description["config"].get("name")) for description in descriptions]
+        if len(set(titles)) < len(titles):
+            raise RefusedError("two of its layers have the same name")
+        calls = Calls(
+            dict(zip(titles, layers, strict=True)),
+            {
+                (title, index): parse_call(node)
+                for title, description in zip(titles, descriptions, strict=True)
+                for index, node in enumerate(description.get("inbound_nodes", []))
+            },
+        )
+        calls.connect(self._count)
+        inputs, outputs = (_single(calls.ends(config[key], self.legacy)) for key in ("input_layers", "output_layers"))
+        return Model(inputs, outputs, name=config.get("name"))
+
+
+def _single(places: Any) -> Any:
+    return places[0] if isinstance(places, list) and len(places) == 1 else places
+
+
+def _operation(description: dict[str, Any]) -> Any:
+    """A function of `OPERATIONS`; None: a layer is meant."""
+    module = description.get("module")
+    for ending, functions in OPERATIONS.items():
+        if isinstance(module, str) and module.split(".")[0] == "keras" and module.endswith(f".{ending}"):
+            name = parse_object(description).name
+            if name not in functions:
+                raise RefusedError("there is no such operation here")
+            return functions[name]
+    return None

@@ -1,0 +1,180 @@
+"""Keras's files: ``.keras`` archives and ``.h5``, told apart by their content."""
+
+import math
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from striate.data import strict_json
+from striate.data.archives import open_archive
+from striate.data.files import open_regular
+from striate.errors import FormatError
+from striate.interop.hdf5 import MAGIC, Group, parse_hdf5, read_hdf5
+from striate.interop.hdf5.source import granted_to
+from striate.interop.keras.networks import Builder
+from striate.interop.keras.weights import Matching
+from striate.interop.refusal import refuse
+from striate.models import Model
+from striate.models.saving import weights_from_file
+
+ZIP = b"PK\x03\x04"
+#: Weights that a file may hold beyond one for each of its bytes.
+SPARE_NUMBERS = 4 << 20
+CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+
+
+class Contents(NamedTuple):
+    """What a file holds.
+
+    Arguments:
+        config: the network's description; None: the file holds weights only.
+        version: of the Keras that wrote it.
+        root: the weights.
+    """
+
+    config: Any
+    version: str
+    root: Group
+
+
+def read_keras(path: str | os.PathLike[str]) -> Model:
+    """Open a model that Keras saved, as ``.keras`` or as ``.h5``; nothing of it is executed.
+
+    The layers are ours of the same names. What only matters while a network is trained is left out: the optimizer,
+    constraints, noise. Everything is computed in float32.
+
+    Arguments:
+        path: of the file; what it is, its content says.
+
+    Raises:
+        FormatError: it is neither, or damaged; it holds weights only; or it has layers, arguments, custom objects or
+            Python code that have no counterpart here: all of them are listed.
+        FileNotFoundError: there is no such file.
+
+    Source: https://keras.io/guides/serialization_and_saving/
+    """
+    contents = _read(path)
+    if contents.config is None:
+        refuse(path, "it holds weights only. Build the model, then call read_keras_weights")
+    return model_from(
+        path,
+        contents.config,
+        not contents.version.startswith("3"),
+        sum(math.prod(array.shape) for array in contents.root.walk()),
+        Path(path).stat().st_size,
+        lambda matching: matching.match(contents.root),
+    )
+
+
+def read_keras_weights(path: str | os.PathLike[str], model: Model) -> None:
+    """Give a model the weights that Keras saved, with an architecture or alone (``save_weights``).
+
+    Layers are found by name in files of Keras 2 and in ``.h5`` models; in those of Keras 3, which have no names, by
+    their order among the layers of their class.
+
+    Arguments:
+        path: of the file; what it is, its content says.
+        model: has exactly the layers of the file; nothing in it is changed unless all weights fit.
+
+    Raises:
+        FormatError: as `read_keras`, or weights are missing, left over or of another shape: all of them are listed.
+        FileNotFoundError: there is no such file.
+    """
+    matching = Matching(model, {})
+    matching.match(_read(path).root)
+    if matching.reasons:
+        refuse(path, *matching.reasons)
+    matching.assign()
+
+
+def model_from(
+    path: str | os.PathLike[str],
+    config: Any,
+    legacy: bool,
+    size: int,
+    stored: int,
+    match: Callable[[Matching], None],
+) -> Model:
+    """A model from its description and what finds its weights.
+
+    Arguments:
+        path: of the file.
+        config: the description.
+        legacy: whether the file is older than Keras 3.
+        size: how many numbers the file's weights hold.
+        stored: bytes in which they are stored. A byte may stand for a number, but not for many: what deflate can make
+            of a small file would exhaust memory.
+        match: pairs the model's variables with the file's arrays.
+    """
+    builder = Builder(legacy)
+    granted = stored + SPARE_NUMBERS
+    with weights_from_file(min(size, granted), "the architecture"):
+        model = builder.network(config)
+    if model is None:
+        refuse(path, *dict.fromkeys(builder.reasons))
+    matching = Matching(model, builder.order)
+    match(matching)
+    if matching.reasons:
+        refuse(path, *matching.reasons)
+    matching.assign()
+    return model
+
+
+@contextmanager
+def json_errors(path: str | os.PathLike[str], what: str) -> Iterator[None]:
+    """What `strict_json.parse` says against a text, said of a file."""
+    try:
+        yield
+    except FormatError:
+        raise
+    except ValueError as error:
+        refuse(path, f"{what} is not valid JSON: {error}")
+
+
+def _read(path: str | os.PathLike[str]) -> Contents:
+    with open_regular(path, "open_model") as file:
+        beginning = file.read(len(MAGIC))
+    if beginning == MAGIC:
+        return _read_h5(path)
+    if beginning.startswith(ZIP):
+        return _read_archive(path)
+    refuse(path, f"expected a Keras model, an HDF5 file or a ZIP archive, got a file that begins with {beginning!r}")
+
+
+def _read_h5(path: str | os.PathLike[str]) -> Contents:
+    root = read_hdf5(path)
+    config, version = root.attributes.get("model_config"), root.attributes.get("keras_version", "2")
+    if config is None:
+        return Contents(None, "", root)
+    if not isinstance(config, str) or not isinstance(version, str):
+        refuse(path, "expected text in the attributes model_config and keras_version")
+    with json_errors(path, "the attribute model_config"):
+        return Contents(strict_json.parse(config), version, root)
+
+
+def _read_archive(path: str | os.PathLike[str]) -> Contents:
+    where = f"open_model: cannot open {path}"
+    with open_regular(path, "open_model") as file:
+        size = os.fstat(file.fileno()).st_size
+        with open_archive(file, where, granted_to(size)) as archive:
+            for name in archive:
+                if name.startswith("/") or re.search(r"\\|:|(^|/)\.\.(/|$)", name):
+                    refuse(path, f"the member {name!r} leads out of the archive")
+            if missing := [name for name in (CONFIG, METADATA, WEIGHTS) if name not in archive]:
+                refuse(path, f"expected an archive with {CONFIG}, {METADATA} and {WEIGHTS}, {missing[0]} is missing")
+            texts = {}
+            for name in (CONFIG, METADATA):
+                if archive[name].file_size > strict_json.MAX_BYTES:
+                    refuse(path, f"{name} is not valid JSON: it is longer than {strict_json.MAX_BYTES:,} bytes")
+                with json_errors(path, name):
+                    texts[name] = strict_json.parse(archive.read(name))
+            metadata = texts[METADATA]
+            version = metadata.get("keras_version") if isinstance(metadata, dict) else None
+            if not isinstance(version, str):
+                refuse(path, f"expected the version of Keras in {METADATA}")
+            return Contents(
+                texts[CONFIG], version, parse_hdf5(archive.read(WEIGHTS), f"{path}/{WEIGHTS}", granted_to(size))
+            )

@@ -1,0 +1,141 @@
+"""TensorFlow.js layers models: a ``model.json`` with Keras's description, and the weights in files beside it."""
+
+import math
+import os
+import stat
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.data import strict_json
+from striate.data.files import open_regular, read_at_most
+from striate.errors import FormatError
+from striate.graph import Shape
+from striate.interop.keras.reading import json_errors, model_from
+from striate.interop.refusal import refuse
+from striate.models import Model
+
+#: How the format writes each type's elements.
+TYPES = {"float32": "<f4", "float16": "<f2", "int32": "<i4", "uint16": "<u2", "uint8": "u1", "bool": "?"}
+#: Types that weights are packed in, to be scaled; "float16" is only widened.
+PACKED = {"uint8", "uint16", "float16"}
+MAX_RANK = 8
+
+
+class Weight:
+    """A weight in the manifest: its name and shape, and where its bytes are.
+
+    Arguments:
+        entry: as the manifest has it.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is damaged, or of a type that is not read here.
+    """
+
+    def __init__(self, entry: dict[str, Any]):
+        self.name: str = str(entry["name"])
+        self.shape: Shape = tuple(entry["shape"])
+        if not all(type(n) is int and n >= 0 for n in self.shape) or len(self.shape) > MAX_RANK:
+            raise ValueError(f"expected sizes, got the shape {self.shape}")
+        packing = entry.get("quantization")
+        kind = entry["dtype"] if packing is None else packing["dtype"]
+        if kind not in TYPES or (packing is not None and kind not in PACKED):
+            raise ValueError(f"the type {kind!r} is not read here")
+        self.dtype = np.dtype(TYPES[kind])
+        self._scale, self._least = 1.0, 0.0
+        if packing is not None and kind != "float16":
+            self._scale, self._least = float(packing["scale"]), float(packing["min"])
+        self.size = math.prod(self.shape) * self.dtype.itemsize
+        self.content = memoryview(b"")
+
+    def read(self) -> NDArray[Any]:
+        """The numbers: packed ones are number · scale + min."""
+        array = np.frombuffer(self.content, self.dtype).reshape(self.shape)
+        if (self._scale, self._least) == (1.0, 0.0):
+            return array
+        return array.astype(np.float32) * np.float32(self._scale) + np.float32(self._least)
+
+
+def read_tensorflowjs(path: str | os.PathLike[str]) -> Model:
+    """Open a TensorFlow.js layers model; nothing of it is executed.
+
+    Arguments:
+        path: of the ``model.json``; the weights lie in files of the same folder.
+
+    Raises:
+        FormatError: it is no layers model, or damaged; a file of weights is missing, of another size, a link, or would
+            lie outside of the folder; or as `read_keras`.
+        FileNotFoundError: there is no such file.
+
+    Source: https://www.tensorflow.org/js/guide/save_load
+    """
+    with open_regular(path, "open_model") as file, json_errors(path, "it"):
+        description = strict_json.parse(read_at_most(file, strict_json.MAX_BYTES + 1))
+    if not isinstance(description, dict) or not isinstance(topology := description.get("modelTopology"), dict):
+        refuse(path, "expected a layers model of TensorFlow.js, which has a modelTopology")
+    if description.get("format") == "graph-model" or "node" in topology:
+        refuse(path, "it is a graph model, of TensorFlow's operations; only layers models are read")
+    weights = _weights(Path(path), description.get("weightsManifest"))
+    return model_from(
+        path,
+        topology.get("model_config", topology),
+        legacy=True,  # TensorFlow.js kept Keras 2's meanings
+        size=sum(math.prod(weight.shape) for weight in weights),
+        stored=sum(weight.size for weight in weights),
+        match=lambda matching: matching.by_variable(weights),
+    )
+
+
+def _weights(path: Path, manifest: Any) -> list[Weight]:
+    """All weights of all groups, with their bytes."""
+    weights: list[Weight] = []
+    try:
+        for group in manifest:
+            own = [Weight(entry) for entry in group["weights"]]
+            content = memoryview(_shards(path, group["paths"], sum(weight.size for weight in own)))
+            for weight in own:
+                weight.content, content = content[: weight.size], content[weight.size :]
+            weights += own
+    except FormatError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        refuse(path, f"its weightsManifest is damaged: {type(error).__name__}: {error}")
+    return weights
+
+
+def _shards(path: Path, names: list[str], expected: int) -> bytearray:
+    """The bytes of a group, whose files follow one another; none is read before their sizes add up."""
+    files: list[BinaryIO] = []
+    try:
+        files.extend(_beside(path, name) for name in names)
+        sizes = [os.fstat(file.fileno()).st_size for file in files]
+        if sum(sizes) != expected:
+            refuse(path, f"expected {expected:,} bytes of weights in {', '.join(names[:3])}, got {sum(sizes):,}")
+        content = bytearray()
+        for file, size in zip(files, sizes, strict=True):
+            content += file.read(size)
+    finally:
+        for file in files:
+            file.close()
+    if len(content) != expected:
+        refuse(path, f"{', '.join(names[:3])} changed while they were read")
+    return content
+
+
+def _beside(path: Path, name: Any) -> BinaryIO:
+    """Open a file in the folder of another one: a regular file that has no other name elsewhere."""
+    if not isinstance(name, str) or name in ("", ".", "..") or any(c in name for c in "/\\:\0"):
+        refuse(path, f"expected weights in files of the same folder, got {name!r}")
+    try:
+        # Neither follow a link nor wait for the other end of a pipe.
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        file = os.fdopen(os.open(path.parent / name, flags), "rb")
+    except OSError as error:
+        refuse(path, f"cannot open {name!r}, where its weights are: {error.strerror}")
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1 or (path.parent / name).is_symlink():
+        file.close()
+        refuse(path, f"{name!r} is a link, or no regular file; weights are read from files of the same folder only")
+    return file
