@@ -16,6 +16,7 @@ import striate
 from striate.cli.architectures import architectures
 from striate.cli.evaluate import evaluate
 from striate.cli.kernels import kernels
+from striate.cli.open import open_file
 from striate.cli.output import complain, say
 from striate.cli.predict import predict
 from striate.cli.studio import studio
@@ -58,6 +59,7 @@ def root(
         studio()
 
 
+app.command("open")(open_file)
 for command in (studio, train, evaluate, predict, summary, architectures, kernels):
     app.command()(command)
 

@@ -73,7 +73,8 @@ class Photographs:
         self.name = model.name
         self.notes: list[str] = []
         self._preprocessing = self._prepared(model)
-        self._threshold = model.threshold
+        # Who does not say from where on to trust a network is told what is likelier than everything else together.
+        self._threshold = model.threshold or 0.5
         graph = model.traced()
         self.layers, tensors = _rows(graph, _input_sentence(self._preprocessing))
         self.classes = self._classes(model, graph.outputs[0])

@@ -9,6 +9,7 @@ import { Window } from "./window.js";
 /** @typedef {import("./sights.js").Layer} Layer */
 
 const HELPING = 32; // maps shown at once
+const AT_A_GLANCE = 48; // layers that the outline lists unasked
 const NEAR = "600px 0px"; // around the screen
 
 export class Layers {
@@ -31,8 +32,7 @@ export class Layers {
       const label = element("p", { className: "size", textContent: title });
       const section = element("section", { className: "level", ariaLabel: title }, label);
       parent.append(section); // before its figures, which measure their room
-      const links = stage.map(({ name, kind }) => element("a", { href: linkTo(name), title: name, textContent: kind }));
-      outline.append(element("p", {}, element("span", { className: "size", textContent: title }), ...links));
+      outline.append(entryOf(stage, title, layers.length <= AT_A_GLANCE));
       for (const layer of stage) {
         this.#add(section, layer, index, (cell) => go({ layer: layer.name, cell }));
         const { figure, window } = this.#rows.get(layer.name);
@@ -100,6 +100,16 @@ function stagesOf(layers) {
     else stages.push([layer]);
   }
   return stages;
+}
+
+/** A stage in the outline: its layers as links. */
+function entryOf(stage, title, open) {
+  const count = stage.length === 1 ? "1 layer" : `${stage.length} layers`;
+  const links = stage.map(({ name, kind }) =>
+    element("a", { href: linkTo(name), title: name, ariaLabel: `${kind} ${name}`, textContent: kind }),
+  );
+  const summary = element("summary", {}, element("b", { textContent: title }), element("span", { textContent: count }));
+  return element("details", { open }, summary, element("p", {}, ...links));
 }
 
 function titleOf({ shape }) {
