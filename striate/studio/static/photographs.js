@@ -30,6 +30,8 @@ let shown = null;
 let file = null;
 /** @type {AbortController | null} the picture that is being looked at */
 let looking = null;
+/** @type {Promise<void> | null} the server is being shown again what it forgot */
+let lookingAgain = null;
 
 byId("model").textContent = network.name;
 byId("notes").append(...network.notes.map((textContent) => element("p", { className: "note", textContent })));
@@ -96,19 +98,27 @@ function show(sight) {
   layers.refresh();
 }
 
-/** Some maps of a layer; null while there is no picture. */
+/** Some maps of a layer; null where there are none. */
 async function loadMaps(index, first, count) {
   if (!shown) return null;
   const { picture } = shown;
   try {
-    return await mapsOf(picture, index, first, count);
+    return await mapsOf(picture, index, first, count).catch(async (error) => {
+      if (error.cause !== 404 || !file) throw error;
+      await (lookingAgain ??= lookAgain()); // the pictures of other pages took its place
+      return mapsOf(picture, index, first, count);
+    });
   } catch (error) {
-    if (error.cause !== 404 || !file || shown.picture !== picture) {
-      notice(error.message);
-      return null;
-    }
-    await look(file); // another page's pictures took its place
-    return mapsOf(picture, index, first, count);
+    if (shown.picture === picture) notice(error.message);
+    return null;
+  }
+}
+
+async function lookAgain() {
+  try {
+    await look(file);
+  } finally {
+    lookingAgain = null;
   }
 }
 
