@@ -39,7 +39,8 @@ def give(page, kind, *contents):
     page.evaluate(
         """([kind, contents]) => {
           const data = new DataTransfer();
-          for (const bytes of contents) data.items.add(new File([new Uint8Array(bytes)], "a.png", { type: "image/png" }));
+          const files = contents.map((bytes) => new File([new Uint8Array(bytes)], "a.png", { type: "image/png" }));
+          for (const file of files) data.items.add(file);
           const [event, property] = kind === "drop" ? [DragEvent, "dataTransfer"] : [ClipboardEvent, "clipboardData"];
           document.body.dispatchEvent(new event(kind, { [property]: data, bubbles: true, cancelable: true }));
         }""",
