@@ -13,7 +13,7 @@ import numpy as np
 
 from striate.configurable import free_name
 from striate.data.photo import PhotoPreprocessing
-from striate.errors import ModelError
+from striate.errors import ArgumentError, ModelError
 from striate.graph import Array, Graph, Tensor
 from striate.models import Model
 from striate.models.layer_outputs import computing_calls
@@ -139,10 +139,10 @@ class Photographs:
         whole = not np.issubdtype(dtype, np.floating)
         self.notes.append(
             "This file does not say how pictures become numbers; "
-            f"{'whole numbers from 0 to 255' if whole else 'pixels from 0 to 1'} are assumed."
+            f"{'whole numbers from 0 to 255' if whole else 'pixels from 0 to 1'} are assumed. "
+            "If the answers are odd, try striate open --pixels 0 255, or -1 1."
         )
-        std = (1.0,) if whole else (255.0,)
-        return PhotoPreprocessing((height, width), std=std, colours="grey" if channels == 1 else "RGB")
+        return pixels_between(model, 0, 255 if whole else 1)
 
     def _classes(self, model: Model, output: Tensor) -> tuple[str, ...]:
         """The names of the classes, or their numbers; none if the outputs are no classes."""
@@ -174,6 +174,19 @@ def why_no_picture(model: Model) -> str:
         sizes = "×".join("?" if size is None else str(size) for size in shape)
         return f"expected a network that takes pictures (height×width×1 or 3), got one that takes {sizes}."
     return ""
+
+
+def pixels_between(model: Model, black: float, white: float) -> PhotoPreprocessing:
+    """What prepares whole pictures for a model's input, as numbers from ``black`` to ``white``.
+
+    Raises ArgumentError if black is not below white.
+    """
+    if not black < white:
+        raise ArgumentError(f"pixels: expected black below white, got {black:g} and {white:g}.")
+    height, width, channels = model.input_specs()[0][0]
+    std = 255 / (white - black)
+    colours: Literal["grey", "RGB"] = "grey" if channels == 1 else "RGB"
+    return PhotoPreprocessing((height, width), mean=(-black * std,), std=(std,), colours=colours)
 
 
 def as_probabilities(outputs: Array) -> tuple[Scale, Values]:

@@ -38,6 +38,11 @@ def test_P6_names_of_classes_come_from_a_text_file(striate_cli, served, file, tm
     assert served[0][0].classes == ("rouge", "vert", "bleu", "gris", "noir", "blanc")
 
 
+def test_P6_range_of_pixels_can_be_told(striate_cli, served, file):
+    assert striate_cli("open", file, "--pixels", -1, 1).code == 0
+    assert (served[0][0].preprocessing.mean, served[0][0].preprocessing.std) == ((127.5,), (127.5,))
+
+
 def test_R4_architecture_that_does_not_fit_the_file_is_refused(refused, file):
     assert "holds a whole network; leave arch='lenet5' out" in refused(1, "open", file, "--arch", "lenet5")
 

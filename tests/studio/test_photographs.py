@@ -12,7 +12,7 @@ from PIL import Image
 import striate
 from striate import layers, ops
 from striate.data import PhotoPreprocessing
-from striate.errors import ModelError
+from striate.errors import ArgumentError, ModelError
 from striate.studio import create_app, photographs, why_no_picture
 from striate.studio.photographs import Photographs, as_probabilities
 from striate.studio.server import MAX_PICTURE_BYTES, MAX_PICTURE_PIXELS
@@ -176,11 +176,25 @@ def test_P6_what_a_file_does_not_say_is_named():
     model.classes, model.preprocessing = (), None
     studio = Photographs(model)
     assert studio.notes == [
-        "This file does not say how pictures become numbers; pixels from 0 to 1 are assumed.",
+        "This file does not say how pictures become numbers; pixels from 0 to 1 are assumed. "
+        "If the answers are odd, try striate open --pixels 0 255, or -1 1.",
         "This file does not name its classes; they are shown by number.",
     ]
     assert studio.classes[5] == "class 5"
     np.testing.assert_allclose(studio.recognise(RED).tensors[0], RED / np.float32(255))
+
+
+@pytest.mark.parametrize(
+    ("black", "white", "expected"), [(0, 1, [0, 0.2, 1]), (0, 255, [0, 51, 255]), (-1, 1, [-1, -0.6, 1])]
+)
+def test_P6_black_and_white_become_what_is_asked(black, white, expected):
+    prepared = photographs.pixels_between(branched(), black, white).of_frame(np.array([[[0, 51, 255]]], np.uint8))
+    np.testing.assert_allclose(prepared.ravel(), expected, rtol=1e-6)
+
+
+def test_R4_black_must_be_below_white():
+    with pytest.raises(ArgumentError, match="expected black below white, got 1 and 1"):
+        photographs.pixels_between(branched(), 1, 1)
 
 
 def test_P6_network_without_classes_still_shows_its_layers():
