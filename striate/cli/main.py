@@ -17,6 +17,7 @@ from striate.cli.architectures import architectures
 from striate.cli.evaluate import evaluate
 from striate.cli.export import export
 from striate.cli.kernels import kernels
+from striate.cli.open import open_file
 from striate.cli.output import complain, say
 from striate.cli.predict import predict
 from striate.cli.studio import studio
@@ -59,6 +60,7 @@ def root(
         studio()
 
 
+app.command("open")(open_file)
 for command in (studio, train, evaluate, predict, export, summary, architectures, kernels):
     app.command()(command)
 

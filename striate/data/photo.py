@@ -111,8 +111,11 @@ class PhotoPreprocessing:
 
         Arguments, errors: as `frame`.
         """
-        pixels = self.frame(image)
-        return self.normalized(pixels[:, :, ::-1] if self.colours == "BGR" else pixels)
+        return self.of_frame(self.frame(image))
+
+    def of_frame(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The input for the part of a picture that `frame` gave."""
+        return self.normalized(frame[:, :, ::-1] if self.colours == "BGR" else frame)
 
     def normalized(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(pixel − mean) / std of pixels whose channels are in the network's order; any shape that ends in them."""

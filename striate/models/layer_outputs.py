@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from striate.graph import Array, Graph
+from striate.graph.graph import Call
 from striate.graph.tensor import Tensor
 from striate.runtime import Executor, executor
 from striate.training.batches import as_inputs
@@ -27,10 +28,15 @@ class LayerOutput(NamedTuple):
     values: Array
 
 
+def computing_calls(graph: Graph) -> list[Call]:
+    """The calls of layers that compute, in order: not of the models among them."""
+    return [call for call in graph.calls if not any(True for _ in call.layer.sublayers())]
+
+
 def layer_graph(model: "Model", batch_size: int) -> tuple[list[Any], Graph]:
     """The layers that compute (not the models among them), and a graph whose outputs are theirs."""
     graph = model.traced(batch_size)
-    calls = [call for call in graph.calls if not any(True for _ in call.layer.sublayers())]
+    calls = computing_calls(graph)
     outputs: list[Tensor] = [call.outputs[0] for call in calls]
     inner = Graph(graph.inputs, outputs, graph.variables, graph.updates, graph.random, calls)
     return [call.layer for call in calls], inner

@@ -10,6 +10,16 @@ An answer is one binary frame, because it holds every number of every layer::
     H bytes  JSON, padded with spaces to a multiple of 4: {"drawing": 17 or null, "sure": true}
     float32  the input, then each layer's output; their shapes are those of /api/model
 
+The answer to a photograph is laid out in the same way::
+
+    JSON     {"picture": "1f0c…", "sure": true, "scale": "probabilities"}
+    float32  the probability of each class
+
+and so are some maps of one layer of it, whose colour scale is that of all the layer's maps::
+
+    JSON     {"first": 32, "shape": [55, 55, 32], "least": -3.1, "greatest": 7.9}
+    float32  numbers of that shape, the maps from number 32 on
+
 Everything is little-endian. A refusal is JSON text: ``{"error": "drawing: expected …"}``.
 """
 
@@ -20,7 +30,9 @@ from typing import Any
 
 import numpy as np
 
-from striate.errors import FormatError, LimitError
+from striate.errors import ArgumentError, FormatError, LimitError
+from striate.graph import Array
+from striate.studio.photographs import Photographs, Sight
 from striate.studio.recognition import Answer, Recogniser
 
 MAX_MESSAGE_BYTES = 1 << 20
@@ -61,18 +73,44 @@ def parse_drawing(message: str | bytes) -> Drawing:
 
 def encode_answer(answer: Answer, *, drawing: int | None = None) -> bytes:
     """Write an answer, naming the drawing it is for."""
-    header = json.dumps({"drawing": drawing, "sure": answer.sure}).encode()
-    header += b" " * (-len(header) % 4)
-    values = (np.ascontiguousarray(tensor, "<f4").tobytes() for tensor in answer.tensors)
-    return b"".join((struct.pack("<I", len(header)), header, *values))
+    return _frame({"drawing": drawing, "sure": answer.sure}, *answer.tensors)
 
 
-def encode_model(recogniser: Recogniser) -> dict[str, Any]:
-    """Describe the network, so that the page can be laid out before the first drawing."""
+def encode_sight(sight: Sight) -> bytes:
+    """Write what a photograph shows."""
+    return _frame({"picture": sight.picture, "sure": sight.sure, "scale": sight.scale}, sight.probabilities)
+
+
+def encode_maps(tensor: Array, first: int, count: int) -> bytes:
+    """Write some maps of a layer's output, of shape (…, channels).
+
+    Raises ArgumentError if it has none of them.
+    """
+    channels = tensor.shape[-1]
+    if not (0 <= first < channels and count >= 1):
+        raise ArgumentError(
+            f"maps: expected the first of them from 0 to {channels - 1} and at least one, got {first} and {count}."
+        )
+    maps = tensor[..., first : first + count]
+    finite = tensor[np.isfinite(tensor)]
+    scale = {"least": float(finite.min(initial=0)), "greatest": float(finite.max(initial=0))}
+    return _frame({"first": first, "shape": maps.shape} | scale, maps)
+
+
+def _frame(header: dict[str, Any], *tensors: Array) -> bytes:
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 4)
+    values = (np.ascontiguousarray(tensor, "<f4").tobytes() for tensor in tensors)
+    return b"".join((struct.pack("<I", len(text)), text, *values))
+
+
+def encode_model(recogniser: Recogniser | Photographs) -> dict[str, Any]:
+    """Describe the network, so that the page can be laid out before the first picture."""
     return {
         "name": recogniser.name,
-        "classes": list(recogniser.classes),
+        "classes": recogniser.classes,
         "layers": [asdict(layer) for layer in recogniser.layers],
+        "notes": recogniser.notes,
     }
 
 

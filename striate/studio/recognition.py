@@ -93,6 +93,7 @@ class Recogniser:
             )
         self.name = model.name
         self.classes = tuple(model.classes)
+        self.notes: list[str] = []  # a model of drawings says everything about itself
         self._model = model
         self._prepare = model.preprocessing.prepare
         self._lock = Lock()

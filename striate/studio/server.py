@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import webbrowser
 from contextlib import suppress
 from pathlib import Path
@@ -15,18 +16,29 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from striate.data.drawing import render
+from striate import models
+from striate.data.drawing import Preprocessing, render
 from striate.data.images import decode_image
 from striate.errors import ArgumentError, LimitError, StriateError
 from striate.studio.guard import Guard
-from striate.studio.messages import MAX_MESSAGE_BYTES, encode_answer, encode_error, encode_model, parse_drawing
+from striate.studio.messages import (
+    MAX_MESSAGE_BYTES,
+    encode_answer,
+    encode_error,
+    encode_maps,
+    encode_model,
+    encode_sight,
+    parse_drawing,
+)
+from striate.studio.photographs import Photographs, Sight, encode_frame
 from striate.studio.recognition import Model, Recogniser
 
+STATIC = Path(__file__).with_name("static")
 MAX_PICTURE_BYTES = 16 << 20
 MAX_PICTURE_PIXELS = 32_000_000
 
@@ -37,16 +49,29 @@ mimetypes.add_type("text/javascript", ".js")
 def create_app(model: Model) -> Starlette:
     """Return the studio for one model, as an ASGI application.
 
-    Raises ModelError if the model cannot take drawings, or does not name its classes.
-    """
-    recogniser = Recogniser(model)
+    A model whose preprocessing is one of drawings gets paper to draw on; any other network gets pictures.
 
+    Raises ModelError if the model cannot take pictures, or its classes do not fit its outputs.
+    """
+    if isinstance(model, models.Model) and not isinstance(model.preprocessing, Preprocessing):
+        return _app(*_photograph_routes(Photographs(model)))
+    return _app(*_drawing_routes(Recogniser(model)))
+
+
+def _app(*routes: BaseRoute) -> Starlette:
+    return Starlette(
+        routes=[*routes, Mount("/", StaticFiles(directory=STATIC, html=True))],
+        middleware=[Middleware(Guard)],
+        exception_handlers={StriateError: _refuse, HTTPException: _refuse},
+    )
+
+
+def _drawing_routes(recogniser: Recogniser) -> list[BaseRoute]:
     async def describe(_: Request) -> Response:
         return JSONResponse(encode_model(recogniser))
 
     async def picture(request: Request) -> Response:
-        answer = await asyncio.to_thread(_answer_picture, recogniser, await _read(request))
-        return Response(answer, media_type="application/octet-stream")
+        return _binary(await asyncio.to_thread(_answer_picture, recogniser, await _read(request)))
 
     async def draw(websocket: WebSocket) -> None:
         await websocket.accept()
@@ -59,15 +84,70 @@ def create_app(model: Model) -> Starlette:
                 newest.put_nowait(message.get("text") or message.get("bytes") or "")
             answering.cancel()
 
-    return Starlette(
-        routes=[
-            Mount("/api", routes=[Route("/model", describe), Route("/picture", picture, methods=["POST"])]),
-            WebSocketRoute("/draw", draw),
-            Mount("/", StaticFiles(directory=Path(__file__).with_name("static"), html=True)),
-        ],
-        middleware=[Middleware(Guard)],
-        exception_handlers={StriateError: _refuse, HTTPException: _refuse},
-    )
+    return [
+        Mount("/api", routes=[Route("/model", describe), Route("/picture", picture, methods=["POST"])]),
+        WebSocketRoute("/draw", draw),
+    ]
+
+
+def _photograph_routes(photographs: Photographs) -> list[BaseRoute]:
+    # Writing a network's machine code takes seconds; meanwhile the page opens, and somebody looks for a picture.
+    threading.Thread(target=photographs.warm_up, daemon=True).start()
+
+    async def page(_: Request) -> Response:
+        return FileResponse(STATIC / "photographs.html")
+
+    async def describe(_: Request) -> Response:
+        return JSONResponse(encode_model(photographs))
+
+    async def look(request: Request) -> Response:
+        return _binary(await asyncio.to_thread(_look, photographs, await _read(request)))
+
+    async def answer(request: Request) -> Response:
+        return _binary(encode_sight(_recall(photographs, request)))
+
+    async def frame(request: Request) -> Response:
+        content = await asyncio.to_thread(encode_frame, _recall(photographs, request))
+        return Response(content, media_type="image/png")
+
+    async def maps(request: Request) -> Response:
+        tensors = _recall(photographs, request).tensors
+        number = request.path_params["layer"]
+        if number >= len(tensors):
+            raise HTTPException(404, f"layer: expected a number below {len(tensors)}, got {number}.")
+        first, count = (_number(request, name) for name in ("first", "count"))
+        return _binary(await asyncio.to_thread(encode_maps, tensors[number], first, count))
+
+    pictures = [
+        Route("/", look, methods=["POST"]),
+        Route("/{picture}", answer),
+        Route("/{picture}/frame.png", frame),
+        Route("/{picture}/layers/{layer:int}", maps),
+    ]
+    return [Route("/", page), Mount("/api", routes=[Route("/model", describe), Mount("/pictures", routes=pictures)])]
+
+
+def _look(photographs: Photographs, body: bytes) -> bytes:
+    image = decode_image(body, max_pixels=MAX_PICTURE_PIXELS, channels=photographs.channels)
+    return encode_sight(photographs.recognise(image))
+
+
+def _recall(photographs: Photographs, request: Request) -> Sight:
+    sight = photographs.recall(request.path_params["picture"])
+    if sight is None:
+        raise HTTPException(404, "picture: expected one of the last few, got one that is not kept. Open it again.")
+    return sight
+
+
+def _number(request: Request, name: str) -> int:
+    text = request.query_params.get(name, "")
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise ArgumentError(f"maps: expected {name} as a whole number, got {text[:20]!r}.")
+    return int(text)
+
+
+def _binary(content: bytes) -> Response:
+    return Response(content, media_type="application/octet-stream")
 
 
 async def _answer_newest(recogniser: Recogniser, websocket: WebSocket, newest: asyncio.Queue[str | bytes]) -> None:
@@ -111,8 +191,8 @@ async def _refuse(_: Request, error: Exception) -> Response:
 def serve(model: Model, *, port: int = 0, open_browser: bool = True) -> None:
     """Serve the studio on 127.0.0.1 until Ctrl-C.
 
-    ``model`` recognises the drawings. ``port`` 0 (default) takes a free one; the address is printed. ``open_browser``
-    shows the page, where there is a browser and a screen.
+    ``model`` recognises drawings or photographs. ``port`` 0 (default) takes a free one; the address is printed.
+    ``open_browser`` shows the page, where there is a browser and a screen.
 
     Raises ModelError as `create_app` does; ArgumentError if the port cannot be had.
     """

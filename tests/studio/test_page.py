@@ -19,7 +19,7 @@ FLAT = [[(0.1, 0.5), (0.3, 0.5), (0.6, 0.5), (0.9, 0.5)]]
 
 
 @contextmanager
-def visiting(browser, address, *, path="/", **options):
+def visiting(browser, address, *, path="/", ready=".bars", **options):
     """Open the page; a script that fails, or that the page's own policy blocks, fails the test."""
     trouble = []
     with browser.new_context(**options) as context:
@@ -28,7 +28,7 @@ def visiting(browser, address, *, path="/", **options):
         page.on("pageerror", lambda error: trouble.append(str(error)))
         page.on("console", lambda line: trouble.append(line.text) if "Content Security Policy" in line.text else None)
         page.goto(f"http://{address}{path}")
-        page.wait_for_selector(".bars")
+        page.wait_for_selector(ready)
         yield page
     assert trouble == []
 

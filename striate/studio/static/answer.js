@@ -44,6 +44,6 @@ export class Answer {
 }
 
 /** The classes from the most probable down; of equals, the first. */
-function ranking(probabilities) {
+export function ranking(probabilities) {
   return [...probabilities.keys()].sort((one, other) => probabilities[other] - probabilities[one] || one - other);
 }

@@ -1,6 +1,7 @@
 // The conversation with the server; messages.py says how the bytes lie.
 
 import { Tensor } from "./tensor.js";
+import { checked, sentence, unpack } from "./wire.js";
 
 /** @typedef {{drawing: number | null, sure: boolean, tensors: Tensor[]}} Answer */
 /** @typedef {{name: string, kind: string, sentence: string, shape: number[]}} Layer */
@@ -91,24 +92,13 @@ export class Engine {
 
 /** @param {ArrayBuffer} buffer @param {Layer[]} layers @returns {Answer} */
 function decode(buffer, layers) {
-  const length = new DataView(buffer).getUint32(0, true);
-  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
-  let offset = 4 + length;
+  const { header, values } = unpack(buffer);
+  let offset = 0;
   const tensors = layers.map(({ shape }) => {
-    const values = new Float32Array(buffer, offset, shape.reduce((product, axis) => product * axis, 1));
-    offset += values.byteLength;
-    return new Tensor(shape, values);
+    const end = offset + shape.reduce((product, axis) => product * axis, 1);
+    const tensor = new Tensor(shape, values.subarray(offset, end));
+    offset = end;
+    return tensor;
   });
   return { ...header, tensors };
-}
-
-async function checked(response) {
-  if (!response.ok) throw new Error(sentence(await response.json()));
-  return response;
-}
-
-/** A refusal as people read it: without the name of the operation, which programmers look for. */
-function sentence({ error }) {
-  const said = error.replace(/^[\w.]+: /, "");
-  return said[0].toUpperCase() + said.slice(1);
 }

@@ -7,30 +7,38 @@ import { arrange } from "./maps.js";
 import { MapView } from "./map-view.js";
 import { Readout } from "./readout.js";
 import { has, sizeOf } from "./tensor.js";
+import { Window } from "./window.js";
 
 /** @typedef {import("./tensor.js").Cell} Cell */
 
 const TILE = 112; // the most CSS pixels of a map's side
 const UNIT = 16; // and of a dense unit's
+const LEAST = 48; // a map is not made smaller than it is below this side
 const GAP = 4;
 
 export class Figure {
+  element;
+  caption;
   #readout = new Readout();
-  #element;
   #size;
+  #window;
   #view;
   #lens;
-  #tensor = null;
+  /** @type {import("./tensor.js").Tensor | null | undefined} undefined: nothing is painted yet, or any more */
+  #tensor;
   /** @type {Cell | null} what the pointer or the keyboard is on */
   #pointed = null;
   /** @type {Cell | null} what the address names */
   #picked = null;
   #onPick;
 
-  /** @param {HTMLElement} parent @param {import("./engine.js").Layer} layer @param {(cell: Cell | null) => void} onPick */
-  constructor(parent, layer, onPick) {
+  /** @param {HTMLElement} parent @param {import("./engine.js").Layer} layer @param {(cell: Cell | null) => void} onPick
+   *  @param {import("./window.js").Window} window which maps are shown; default: all */
+  constructor(parent, layer, onPick, window = new Window(sizeOf(layer.shape).channels)) {
     this.#size = sizeOf(layer.shape);
     this.#onPick = onPick;
+    this.#window = window;
+    window.onTurn(() => this.#turned());
     const { channels, height, width } = this.#size;
     const contents = this.#isUnits ? `units: ${channels}` : `maps of ${height} by ${width}: ${channels}`;
     this.#view = new MapView({
@@ -50,8 +58,9 @@ export class Figure {
     });
     this.#view.canvas.addEventListener("keydown", (event) => this.#key(event));
     this.#view.element.append(this.#lens.element, this.#readout.element);
-    this.#element = element("figure", {}, caption(layer), this.#view.element);
-    parent.append(this.#element);
+    this.caption = caption(layer);
+    this.element = element("figure", {}, this.caption, this.#view.element);
+    parent.append(this.element);
     this.#arrange();
     new ResizeObserver(() => this.#arrange()).observe(this.#view.element);
     onZoom(() => this.#arrange());
@@ -63,10 +72,17 @@ export class Figure {
     this.repaint();
   }
 
+  /** Be out of sight: hold neither numbers nor pixels until something is shown again. */
+  rest() {
+    this.#tensor = undefined;
+    this.#view.free();
+  }
+
   /** Go to a map or a number, or back to the whole layer. @param {Cell | null} cell */
   select(cell) {
     this.#picked = cell && has(this.#size, cell) ? cell : null;
     const opens = this.#picked && !this.#isUnits;
+    if (this.#picked) this.#window.show(this.#picked.channel);
     if (opens) {
       this.#lens.hold(this.#readout.element); // the number stays near the pointer
       this.#openLens();
@@ -78,11 +94,16 @@ export class Figure {
     if (opens && document.activeElement === this.#view.canvas) this.#lens.focus();
   }
 
+  focus() {
+    this.#view.canvas.focus({ preventScroll: true });
+  }
+
   reveal() {
-    this.#element.scrollIntoView({ block: "nearest" });
+    this.element.scrollIntoView({ block: "nearest" });
   }
 
   repaint() {
+    if (this.#tensor === undefined) return;
     this.#view.paint(this.#tensor);
     if (this.#lens.isOpen) this.#lens.paint(this.#tensor);
     this.#mark();
@@ -103,9 +124,13 @@ export class Figure {
       width: pixels(width),
       height: pixels(heightFor(width)),
       tile: pixels(this.#isUnits ? UNIT : TILE),
+      least: pixels(LEAST),
       gap: pixels(GAP),
     };
-    this.#view.arrange(arrange(this.#size, room));
+    const { first, count, most } = this.#window;
+    // As if the window were full, so that all windows look alike.
+    const arrangement = arrange({ ...this.#size, channels: most }, room);
+    this.#view.arrange({ ...arrangement, size: { ...this.#size, channels: count }, first });
     if (this.#lens.isOpen) this.#openLens();
     this.repaint();
   }
@@ -113,6 +138,14 @@ export class Figure {
   #openLens() {
     const tile = this.#view.rectangle({ channel: this.#picked.channel });
     this.#lens.open(this.#picked.channel, tile, this.#view.element.clientWidth);
+  }
+
+  /** Other maps are shown: their numbers are on the way. */
+  #turned() {
+    if (this.#tensor) this.#tensor = null;
+    if (this.#picked && !this.#window.has(this.#picked.channel)) this.#onPick(null);
+    this.#pointed = null;
+    this.#arrange();
   }
 
   #point(cell) {
@@ -131,8 +164,9 @@ export class Figure {
     const step = arrow(event);
     const channel = this.#pointed?.channel ?? this.#picked?.channel ?? 0;
     if (step) {
-      const moved = channel + step[0] * this.#view.columns + step[1];
-      this.#point({ channel: clamp(moved, 0, this.#size.channels - 1) });
+      const moved = clamp(channel + step[0] * this.#view.columns + step[1], 0, this.#size.channels - 1);
+      this.#window.show(moved);
+      this.#point({ channel: moved });
     } else if (event.key === "Enter" || event.key === " ") {
       this.#onPick({ channel });
     } else if (event.key === "Escape") {

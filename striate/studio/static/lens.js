@@ -28,8 +28,8 @@ export class Lens {
    *   onPick: (cell: Cell) => void, onClose: () => void}} options */
   constructor({ label, size, onPoint, onPick, onClose }) {
     this.#size = size;
-    this.#onPoint = (cell) => onPoint(this.#whole(cell));
-    this.#onPick = (cell) => onPick(this.#whole(cell));
+    this.#onPoint = onPoint;
+    this.#onPick = onPick;
     this.#onClose = onClose;
     this.#view = new MapView({ label, onPoint: this.#onPoint, onPick: this.#onPick });
     this.#view.canvas.addEventListener("keydown", (event) => this.#key(event));
@@ -49,8 +49,8 @@ export class Lens {
     this.#channel = channel;
     const side = Math.floor(Math.min(SIDE, width) * devicePixelRatio);
     const { height, width: columns } = this.#size;
-    const room = { width: side, height: side, tile: side, gap: 0 };
-    this.#view.arrange(arrange({ height, width: columns, channels: 1 }, room));
+    const room = { width: side, height: side, tile: side, least: 1, gap: 0 };
+    this.#view.arrange({ ...arrange({ height, width: columns, channels: 1 }, room), first: channel });
     this.element.hidden = false;
     const { offsetWidth } = this.element;
     const left = clamp(tile.x + (tile.width - offsetWidth) / 2, 0, Math.max(0, width - offsetWidth));
@@ -78,18 +78,18 @@ export class Lens {
 
   /** @param {import("./tensor.js").Tensor | null} tensor */
   paint(tensor) {
-    this.#view.paint(tensor, this.#channel);
+    this.#view.paint(tensor);
     if (tensor) this.#paintNumbers(tensor);
   }
 
   /** Put a ring around a cell, if it is one of this map. @param {Cell | null} cell */
   mark(cell) {
     const mine = this.isOpen && cell?.channel === this.#channel && cell.row !== undefined;
-    this.#view.ring(mine ? { ...cell, channel: 0 } : null);
+    this.#view.ring(mine ? cell : null);
   }
 
   #paintNumbers(tensor) {
-    const side = this.#view.rectangle({ channel: 0, row: 0, column: 0 }).width;
+    const side = this.#view.rectangle({ channel: this.#channel, row: 0, column: 0 }).width;
     const font = Math.min(14, side / 3.2);
     if (font < SMALLEST_FONT) return;
     const context = this.#view.canvas.getContext("2d");
@@ -117,18 +117,14 @@ export class Lens {
     if (step) {
       this.#cursor.row = clamp(this.#cursor.row + step[0], 0, this.#size.height - 1);
       this.#cursor.column = clamp(this.#cursor.column + step[1], 0, this.#size.width - 1);
-      this.#onPoint(this.#cursor);
+      this.#onPoint({ ...this.#cursor, channel: this.#channel });
     } else if (event.key === "Enter" || event.key === " ") {
-      this.#onPick(this.#cursor);
+      this.#onPick({ ...this.#cursor, channel: this.#channel });
     } else if (event.key === "Escape") {
       this.#onClose();
     } else {
       return;
     }
     event.preventDefault();
-  }
-
-  #whole(cell) {
-    return cell && { row: cell.row, column: cell.column, channel: this.#channel };
   }
 }

@@ -35,9 +35,14 @@ export class MapView {
     return this.#arrangement.columns;
   }
 
-  /** Paint a tensor, or the part of it that begins at a channel. */
-  paint(tensor, first = 0) {
-    paint(this.canvas, this.#arrangement, tensor, first);
+  /** @param {import("./maps.js").Tensor | null} tensor */
+  paint(tensor) {
+    paint(this.canvas, this.#arrangement, tensor);
+  }
+
+  /** Give the picture's memory back; its place stays. */
+  free() {
+    Object.assign(this.canvas, { width: 0, height: 0 });
   }
 
   /** The place of a map or a cell on the page, in CSS pixels from the corner of this view. @param {Cell} cell */

@@ -15,17 +15,16 @@ export function has(size, { channel, row = 0, column = 0 }) {
 }
 
 export class Tensor {
-  /** @param {number[]} shape @param {Float32Array} values */
-  constructor(shape, values) {
+  #first;
+
+  /** @param {number[]} shape @param {Float32Array} values
+   *  @param {{first: number, least: number, greatest: number}} part where only some maps of a layer are at hand: the
+   *  number of the first, and the ends of the whole layer */
+  constructor(shape, values, { first, least, greatest } = { first: 0, ...ends(values) }) {
     this.shape = shape;
     this.size = sizeOf(shape);
     this.values = values;
-    let least = 0;
-    let greatest = 0;
-    for (const value of values) {
-      if (value < least) least = value;
-      if (value > greatest) greatest = value;
-    }
+    this.#first = first;
     this.signed = least < 0;
     /** The end of the colour scale, which all maps of a layer share so that they can be compared. */
     this.limit = Math.max(greatest, -least) || 1;
@@ -33,11 +32,21 @@ export class Tensor {
 
   /** @param {Cell} cell */
   at({ channel, row = 0, column = 0 }) {
-    return this.values[(row * this.size.width + column) * this.size.channels + channel];
+    return this.values[(row * this.size.width + column) * this.size.channels + channel - this.#first];
   }
 
   /** The cell as it is written in Python: [row, column, channel], or [unit]. @param {Cell} cell */
   indexOf({ channel, row = 0, column = 0 }) {
     return `[${[row, column, channel].slice(-this.shape.length).join(", ")}]`;
   }
+}
+
+function ends(values) {
+  let least = 0;
+  let greatest = 0;
+  for (const value of values) {
+    if (value < least) least = value;
+    if (value > greatest) greatest = value;
+  }
+  return { least, greatest };
 }

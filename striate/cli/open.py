@@ -1,0 +1,51 @@
+"""``striate open``: somebody's network in the studio, every layer of it on a picture of one's own."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from striate.cli.output import console, say
+from striate.data.files import open_regular
+from striate.errors import DataError
+
+MAX_NAMES_BYTES = 1 << 20
+
+
+def open_file(
+    path: Annotated[str, typer.Argument(help="ONNX, Keras, TensorFlow.js, PyTorch, safetensors or NumPy file.")],
+    arch: Annotated[str | None, typer.Option(help="For files of weights: their architecture.")] = None,
+    classes: Annotated[Path | None, typer.Option(help="Names of the classes: a text file, one on a line.")] = None,
+    pixels: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="What black and white become, where the file does not say: 0 255, or -1 1; default: 0 1."),
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")] = 0,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
+) -> None:
+    """Open anybody's model in the studio: show it a picture, see every layer. Nothing in the file is executed.
+
+    A network that does not take pictures is shown as a table.
+    """
+    from striate.opening import open_model
+    from striate.studio import pixels_between, serve, why_no_picture
+
+    model = open_model(path, arch)
+    if classes:
+        model.classes = _names(classes)
+    if reason := why_no_picture(model):
+        model.summary(console().width, say)
+        say(f"No page is opened: {reason}")
+        return
+    if pixels:
+        model.preprocessing = pixels_between(model, *pixels)
+    serve(model, port=port, open_browser=not no_browser)
+
+
+def _names(path: Path) -> tuple[str, ...]:
+    try:
+        with open_regular(path, "open") as file:
+            lines = file.read(MAX_NAMES_BYTES).decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"open: expected the classes as UTF-8 text, got something else: {path} ({error}).") from None
+    return tuple(line.strip() for line in lines if line.strip())

@@ -1,0 +1,170 @@
+// The page for photographs: a picture, its likeliest classes, and every layer's maps.
+
+import { Answer } from "./answer.js";
+import { onSchemeChange } from "./colors.js";
+import { byId, element } from "./dom.js";
+import { Layers } from "./layers.js";
+import { Likeliest } from "./likeliest.js";
+import { keep, kept } from "./memory.js";
+import { go, here } from "./place.js";
+import { frameOf, look, mapsOf, network as networkOf, recall } from "./sights.js";
+
+/** @typedef {import("./sights.js").Sight} Sight */
+
+const PATIENCE = 300; // milliseconds of silence before the page says what it waits for
+const SCALES = {
+  probabilities: "",
+  independent: "Each output is a probability of its own; together they need not make 100 %.",
+  scores: "The outputs are no probabilities: they are shown through a softmax.",
+};
+
+const network = await networkOf();
+const last = network.layers.at(-1);
+const answer = new Answer(network.classes);
+const likeliest = new Likeliest(byId("likeliest"), network.classes, (channel) => go({ layer: last.name, cell: { channel } }));
+const layers = new Layers(byId("layers"), byId("outline"), network.layers, go, loadMaps);
+
+/** @type {Sight | null} */
+let shown = null;
+/** @type {Blob | null} the file of what is shown, in case the server forgets it */
+let file = null;
+/** @type {AbortController | null} the picture that is being looked at */
+let looking = null;
+/** @type {Promise<void> | null} the server is being shown again what it forgot */
+let lookingAgain = null;
+
+byId("model").textContent = network.name;
+byId("notes").append(...network.notes.map((textContent) => element("p", { className: "note", textContent })));
+document.title = `Striate: ${network.name}`;
+
+function notice(text) {
+  byId("notice").textContent = text;
+}
+
+/** Look at a picture; what was shown before stays until there is an answer. */
+async function open(files) {
+  const [chosen] = files;
+  if (!chosen) return;
+  looking?.abort();
+  const mine = (looking = new AbortController());
+  notice(files.length > 1 ? `One picture at a time: of ${files.length}, this is the first.` : "");
+  const progress = startProgress();
+  try {
+    const sight = await look(chosen, mine.signal);
+    file = chosen;
+    show(sight);
+  } catch (error) {
+    if (!mine.signal.aborted) notice(error.message);
+  } finally {
+    progress.end();
+    if (looking === mine) looking = null;
+  }
+}
+
+/** Say how long an answer takes, once it is not there at once. */
+function startProgress() {
+  const begin = performance.now();
+  const timer = setInterval(() => {
+    const seconds = Math.round((performance.now() - begin) / 1000);
+    byId("stop").hidden = false;
+    byId("progress").textContent =
+      seconds < 2 ? "Looking…" : `Looking: ${seconds} s. For a network's first picture its machine code is written.`;
+  }, PATIENCE);
+  return {
+    end() {
+      clearInterval(timer);
+      byId("stop").hidden = true;
+      byId("progress").textContent = "";
+    },
+  };
+}
+
+/** @param {Sight | null} sight */
+function show(sight) {
+  shown = sight;
+  keep("picture", sight?.picture ?? null);
+  const image = byId("seen");
+  image.src = frameOf(sight.picture);
+  image.alt = "What the network sees of the picture";
+  const [height, width] = network.layers[0].shape;
+  image.classList.toggle("coarse", Math.max(height, width) < 100);
+  image.hidden = false;
+  byId("open").hidden = true;
+  byId("another").hidden = false;
+  const classified = sight.scale !== null;
+  answer.show(classified ? sight : null);
+  likeliest.show(classified ? sight.probabilities : null);
+  byId("scale").textContent = SCALES[sight.scale] ?? "";
+  layers.refresh();
+}
+
+/** Some maps of a layer; null where there are none. */
+async function loadMaps(index, first, count) {
+  if (!shown) return null;
+  const { picture } = shown;
+  try {
+    return await mapsOf(picture, index, first, count).catch(async (error) => {
+      if (error.cause !== 404 || !file) throw error;
+      await (lookingAgain ??= lookAgain()); // the pictures of other pages took its place
+      return mapsOf(picture, index, first, count);
+    });
+  } catch (error) {
+    if (shown.picture === picture) notice(error.message);
+    return null;
+  }
+}
+
+async function lookAgain() {
+  try {
+    await look(file);
+  } finally {
+    lookingAgain = null;
+  }
+}
+
+function goThere() {
+  layers.go(here());
+}
+
+function stop() {
+  looking?.abort();
+}
+
+for (const id of ["open", "another"]) byId(id).addEventListener("click", () => byId("file").click());
+byId("stop").addEventListener("click", stop);
+byId("file").addEventListener("change", ({ target }) => {
+  open([...target.files]);
+  target.value = ""; // so that the same file can be opened again
+});
+addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "o") byId("file").click();
+  else if (event.key === "Escape" && looking) stop();
+  else if (event.key === "Escape" && !event.defaultPrevented && here()?.cell) go(null);
+  else return;
+  event.preventDefault();
+});
+addEventListener("click", ({ target }) => {
+  if (here()?.cell && !target.closest(".maps, button, a, label")) go(null); // beside the enlarged map
+});
+addEventListener("paste", ({ clipboardData }) => open([...clipboardData.files]));
+addEventListener("dragover", (event) => {
+  event.preventDefault();
+  byId("paper").classList.add("dropping");
+});
+addEventListener("dragleave", ({ relatedTarget }) => {
+  if (!relatedTarget) byId("paper").classList.remove("dropping");
+});
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  byId("paper").classList.remove("dropping");
+  open([...event.dataTransfer.files]);
+});
+addEventListener("hashchange", goThere);
+onSchemeChange(() => {
+  likeliest.repaint();
+  layers.repaint();
+});
+goThere();
+const before = kept("picture", null);
+const remembered = before && (await recall(before));
+if (remembered && !shown) show(remembered);
