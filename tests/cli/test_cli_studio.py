@@ -17,7 +17,7 @@ def served(monkeypatch):
     """What the studio is started with, in place of starting it."""
     calls = []
     monkeypatch.setattr(studio_package, "serve", lambda model, **options: calls.append((model, options)))
-    monkeypatch.setattr(studio_command, "load_model", lambda name: f"the model {name}")
+    monkeypatch.setattr(studio_command, "open_network", lambda name: f"the model {name}")
     return calls
 
 
