@@ -1,6 +1,6 @@
 """How libhdf5, through h5py, takes damaged files: the measurement behind docs/decisions/0011.
 
-    python -m benchmarks.hdf5_damage FILE.h5 [--count 3000]
+    python -m benchmarks.hdf5_damage [FILE.h5] [--count 3000]
 
 Each mutant of the file (bytes overwritten, bits flipped, pieces moved, mostly in its metadata) is opened by a process
 of its own, which reads every attribute and every array that h5py shows, and catches every Python exception. Counted is
@@ -8,6 +8,7 @@ how these processes end: by themselves, by a signal, or not within 5 seconds. Wi
 """
 
 import argparse
+import io
 import os
 import random
 import resource
@@ -24,6 +25,22 @@ from typing import Any
 PATIENCE = 5.0
 MEMORY = 4 << 30  # bytes of address space; h5py believes any shape that a file announces
 SIGNATURES = (b"TREE", b"SNOD", b"HEAP", b"GCOL", b"OHDR", b"OCHK", b"FRHP", b"\x89HDF")
+
+
+def small_file() -> bytes:
+    """Twelve arrays in packed chunks, with attributes that are text: all that models are made of, in 86 KB."""
+    import h5py
+    import numpy as np
+
+    generator, memory = np.random.default_rng(0), io.BytesIO()
+    with h5py.File(memory, "w") as file:
+        file.attrs["names"], file.attrs["fixed"], file.attrs["text"] = ["a", "bb", "ccc"], [b"aa", b"b"], "text"
+        for i in range(12):
+            numbers = generator.random((37, 23)).astype(np.float32)
+            settings = {"chunks": (10, 7), "compression": "gzip", "shuffle": True, "fletcher32": bool(i % 2)}
+            file.create_dataset(f"g{i % 3}/{i}", data=numbers, **settings)
+            file[f"g{i % 3}"].attrs["weight_names"] = [b"kernel:0", b"bias:0"]
+    return memory.getvalue()
 
 
 def mutant(content: bytes, generator: random.Random) -> bytes:
@@ -104,7 +121,7 @@ def ending(walk: Callable[[str], None], path: str) -> str:
         if done:
             if os.WIFSIGNALED(status):
                 return f"ended by {signal.Signals(os.WTERMSIG(status)).name}"
-            return "refused with a Python exception" if os.WEXITSTATUS(status) else "opened"
+            return "ended with a Python exception" if os.WEXITSTATUS(status) else "read, or parts of it"
         time.sleep(0.001)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
@@ -113,11 +130,12 @@ def ending(walk: Callable[[str], None], path: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=Path, nargs="?", help="default: a small file with packed chunks and text")
     parser.add_argument("--count", type=int, default=3000)
     parser.add_argument("--ours", action="store_true")
     given = parser.parse_args()
-    content, generator, endings = given.file.read_bytes(), random.Random(0), Counter[str]()
+    content = given.file.read_bytes() if given.file else small_file()
+    generator, endings = random.Random(0), Counter[str]()
     walk = walk_ours if given.ours else walk_h5py
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "mutant.h5"
@@ -130,7 +148,8 @@ def main() -> None:
         import h5py
 
         print(f"h5py {h5py.__version__}, HDF5 {h5py.version.hdf5_version}")
-    print(f"{given.file.name}, {len(content):,} bytes, {given.count} mutants, Python {sys.version.split()[0]}")
+    name = given.file.name if given.file else "small file"
+    print(f"{name}, {len(content):,} bytes, {given.count} mutants, Python {sys.version.split()[0]}")
     for how, count in endings.most_common():
         print(f"{count:6} {how}")
 

@@ -8,19 +8,28 @@
 Layers, models and training have Keras's names. `striate.ops` has the operations behind the layers.
 """
 
+import importlib
 import sys
+from typing import TYPE_CHECKING, Any
 
-from striate import architectures, data, datasets, errors, graph, layers, models, ops, runtime, training, utils
+from striate import data, errors, graph, layers, models, ops, runtime, training
+from striate.interop.onnx import write_onnx
 from striate.layers import initializers, regularizers
 from striate.layers.layer import Layer
 from striate.models import Input, Model, Sequential, load_model
-from striate.opening import open_model
 from striate.ops import activations
 from striate.random import get_seed, set_seed
 from striate.runtime import set_exact, set_executor, set_threads, set_tuning
 from striate.training import callbacks, losses, metrics, optimizers
 
+if TYPE_CHECKING:
+    from striate import architectures, datasets, utils
+    from striate.opening import open_model
+
 __version__ = "0.1.0"
+
+#: What a start need not wait for is imported when it is first asked for.
+_LATER = {"architectures": "", "datasets": "", "utils": "", "open_model": "opening"}
 
 # Keras's module names, so that ``from striate.optimizers import Adam`` works as well; this table says where each lives.
 for _name, _module in {
@@ -36,6 +45,19 @@ for _name, _module in {
 }.items():
     sys.modules[f"striate.{_name}"] = _module
 saving = models.saving
+models.EXPORTERS[".onnx"] = write_onnx
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'striate' has no attribute {name!r}")
+    module = importlib.import_module(f"striate.{_LATER[name] or name}")
+    return getattr(module, name) if _LATER[name] else module
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "Input",

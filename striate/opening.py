@@ -6,13 +6,13 @@ from pathlib import Path
 
 from striate.architectures import ARCHITECTURES
 from striate.data.files import open_regular
-from striate.errors import ArgumentError
+from striate.errors import ArgumentError, FormatError
 from striate.interop.hdf5 import MAGIC as HDF5
 from striate.interop.keras import read_keras
 from striate.interop.onnx.reader import read_onnx
 from striate.interop.refusal import refuse
-from striate.interop.states import read_state
 from striate.interop.tensorflowjs import read_tensorflowjs
+from striate.interop.weights import read_weights
 from striate.models import Model, load_model
 from striate.models.saving import shipped_models
 
@@ -48,10 +48,9 @@ def open_model(
         input_shape: (H, W, C), for files that do not say the sizes of their input.
 
     Raises:
-        FormatError: the file is none of these, is damaged, or has what this library does not.
+        FormatError: there is no such file; it is none of these, is damaged, or has what this library does not.
         LimitError: it asks for more memory than it may.
         ArgumentError: there is no architecture of this name, or the file needs none.
-        FileNotFoundError: there is no such file.
 
     Examples:
         >>> import striate
@@ -63,10 +62,12 @@ def open_model(
     place = Path(path)
     if str(path) in shipped_models() and not place.exists():
         return load_model(place)
+    if not place.exists():
+        raise FormatError(f"open_model: no file {path}. The models that ship are called {', '.join(shipped_models())}.")
     if place.is_dir() and (place / "model.json").is_file():
         place /= "model.json"
     reader = _reader(place)
-    if reader is None:
+    if reader is None or (reader is read_keras and arch is not None):  # Keras's weights are in files like its models
         return _from_state(place, arch, input_shape)
     if arch is not None:
         raise ArgumentError(f"open_model: {place} holds a whole network; leave arch={arch!r} out.")
@@ -95,14 +96,16 @@ def _reader(path: Path) -> Callable[[Path], Model] | None:
 
 
 def _from_state(path: Path, arch: str | None, input_shape: Sequence[int] | None) -> Model:
-    state = read_state(path)
+    state = read_weights(path)
     if not state:
         refuse(path, "it holds no weights")
-    candidates = [ARCHITECTURES[arch]] if arch else [one for one in ARCHITECTURES.values() if one.fits(state)]
-    if not candidates:
+    size = sum(array.size for array in state.values())
+    nearest = sorted(ARCHITECTURES.values(), key=lambda one: abs(one.parameters - size))
+    architecture = ARCHITECTURES[arch] if arch else next((one for one in nearest if one.fits(state)), None)
+    if architecture is None:
         refuse(
             path,
             f"its {len(state)} arrays ({', '.join(list(state)[:4])}, …) are of no architecture that is known here; if "
             f"it is one of {', '.join(ARCHITECTURES)}, give its name as arch",
         )
-    return candidates[0].opened(state, path, input_shape)
+    return architecture.opened(state, path, input_shape)

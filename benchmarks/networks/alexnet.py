@@ -1,4 +1,4 @@
-"""AlexNet with the paper's input of 227×227 and its two groups.
+"""AlexNet with the input of 227×227 and its two groups: `striate.architectures.alexnet_2012` without normalisation.
 
 Local response normalisation is left out: PyTorch's takes so long that it would decide the comparison, in our favour.
 

@@ -33,8 +33,8 @@ INCEPTIONS: tuple[tuple[int, int, int, int, int, int] | None, ...] = (
 
 
 def striate_model(input_shape: Shape, classes: int) -> Model:
-    from benchmarks.networks.blocks import conv
     from striate import Input, Model, layers
+    from striate.architectures.blocks import conv
 
     def halve(x: Any) -> Any:
         return layers.MaxPooling2D(3, 2, padding="same")(x)

@@ -6,7 +6,7 @@ Source: Szegedy, Vanhoucke, Ioffe, Shlens, Wojna, "Rethinking the Inception arch
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarks.networks.network import Network, Shape
 
@@ -21,60 +21,10 @@ EPSILON = 1e-3
 
 
 def striate_model(input_shape: Shape, classes: int) -> Model:
-    from benchmarks.networks.blocks import conv_bn
-    from striate import Input, Model, layers
+    from striate.architectures import inception_v3
 
-    conv = partial(conv_bn, epsilon=EPSILON)
-
-    def average(x: Any) -> Any:
-        return layers.AveragePooling2D(3, 1, padding="same")(x)
-
-    def split(x: Any) -> Any:
-        return layers.concatenate([conv(x, 384, (1, 3)), conv(x, 384, (3, 1))])
-
-    image = Input(input_shape)
-    x = conv(conv(image, 32, 3, 2, "valid"), 32, 3, 1, "valid")
-    x = layers.MaxPooling2D(3, 2)(conv(x, 64, 3))
-    x = layers.MaxPooling2D(3, 2)(conv(conv(x, 80), 192, 3, 1, "valid"))
-    for pooled in POOLED:
-        x = layers.concatenate(
-            [
-                conv(x, 64),
-                conv(conv(x, 48), 64, 5),
-                conv(conv(conv(x, 64), 96, 3), 96, 3),
-                conv(average(x), pooled),
-            ]
-        )
-    x = layers.concatenate(
-        [
-            conv(x, 384, 3, 2, "valid"),
-            conv(conv(conv(x, 64), 96, 3), 96, 3, 2, "valid"),
-            layers.MaxPooling2D(3, 2)(x),
-        ]
-    )
-    for c in SEVENS:
-        deep = conv(conv(conv(conv(x, c), c, (7, 1)), c, (1, 7)), c, (7, 1))
-        x = layers.concatenate(
-            [
-                conv(x, 192),
-                conv(conv(conv(x, c), c, (1, 7)), 192, (7, 1)),
-                conv(deep, 192, (1, 7)),
-                conv(average(x), 192),
-            ]
-        )
-    x = layers.concatenate(
-        [
-            conv(conv(x, 192), 320, 3, 2, "valid"),
-            conv(conv(conv(conv(x, 192), 192, (1, 7)), 192, (7, 1)), 192, 3, 2, "valid"),
-            layers.MaxPooling2D(3, 2)(x),
-        ]
-    )
-    for _ in range(2):
-        x = layers.concatenate(
-            [conv(x, 320), split(conv(x, 384)), split(conv(conv(x, 448), 384, 3)), conv(average(x), 192)]
-        )
-    x = layers.Dropout(0.5)(layers.GlobalAveragePooling2D()(x))
-    return Model(image, layers.Dense(classes, activation="softmax")(x), name="inception_v3")
+    height, width, channels = input_shape
+    return inception_v3(classes=classes, input_shape=(height, width, channels))
 
 
 def torch_model(input_shape: Shape, classes: int) -> nn.Module:
@@ -86,7 +36,7 @@ def torch_model(input_shape: Shape, classes: int) -> nn.Module:
     chain = nn.Sequential
 
     def average() -> nn.Module:
-        return nn.AvgPool2d(3, 1, 1, count_include_pad=False)
+        return nn.AvgPool2d(3, 1, 1)
 
     def split() -> nn.Module:
         return Branches(conv(384, 384, (1, 3)), conv(384, 384, (3, 1)))

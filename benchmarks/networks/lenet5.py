@@ -16,7 +16,7 @@ def striate_model(input_shape: Shape, classes: int) -> Model:
     from striate.architectures import lenet5
 
     height, width, channels = input_shape
-    return lenet5(classes, (height, width, channels))
+    return lenet5(classes=classes, input_shape=(height, width, channels))
 
 
 def torch_model(input_shape: Shape, classes: int) -> nn.Module:

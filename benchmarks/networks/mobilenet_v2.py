@@ -5,7 +5,7 @@ Source: Sandler, Howard, Zhu, Zhmoginov, Chen, "MobileNetV2: Inverted residuals 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarks.networks.network import Network, Shape
 
@@ -27,23 +27,10 @@ STAGES = (
 
 
 def striate_model(input_shape: Shape, classes: int) -> Model:
-    from benchmarks.networks.blocks import conv_bn, depthwise_bn
-    from striate import Input, Model, layers
+    from striate.architectures import mobilenet_v2
 
-    def block(x: Any, expansion: int, filters: int, strides: int) -> Any:
-        channels = x.shape[-1]
-        y = conv_bn(x, expansion * channels, activation="relu6") if expansion > 1 else x
-        y = conv_bn(depthwise_bn(y, strides, "relu6"), filters, activation=None)
-        return layers.add([y, x]) if strides == 1 and channels == filters else y
-
-    image = Input(input_shape)
-    x = conv_bn(image, 32, 3, strides=2, activation="relu6")
-    for expansion, filters, count, first in STAGES:
-        for number in range(count):
-            x = block(x, expansion, filters, 1 if number else first)
-    x = layers.GlobalAveragePooling2D()(conv_bn(x, 1280, activation="relu6"))
-    x = layers.Dropout(0.2)(x)
-    return Model(image, layers.Dense(classes, activation="softmax")(x), name="mobilenet_v2")
+    height, width, channels = input_shape
+    return mobilenet_v2(classes=classes, input_shape=(height, width, channels))
 
 
 def torch_model(input_shape: Shape, classes: int) -> nn.Module:

@@ -11,29 +11,23 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def striate_body(x: Any, widths: tuple[int, ...], counts: tuple[int, ...], bottleneck: bool = False) -> Any:
+def striate_body(x: Any, widths: tuple[int, ...], counts: tuple[int, ...]) -> Any:
     """Stages of residual blocks; all but the first begin by halving the maps."""
     from striate import layers
 
     for stage, (width, count) in enumerate(zip(widths, counts, strict=True)):
         for number in range(count):
-            x = _block(x, width, 2 if stage and not number else 1, bottleneck)
+            x = _block(x, width, 2 if stage and not number else 1)
     return layers.GlobalAveragePooling2D()(x)
 
 
-def _block(x: Any, width: int, strides: int, bottleneck: bool) -> Any:
-    """Two 3×3 convolutions, or 1×1, 3×3, 1×1; beside them nothing, or a 1×1 convolution where the shape changes."""
-    from benchmarks.networks.blocks import conv_bn
+def _block(x: Any, width: int, strides: int) -> Any:
+    """Two 3×3 convolutions; beside them nothing, or a 1×1 convolution where the shape changes."""
     from striate import layers
+    from striate.architectures.blocks import conv_bn
 
-    filters = 4 * width if bottleneck else width
-    if bottleneck:
-        y = conv_bn(conv_bn(x, width), width, 3, strides)
-        y = conv_bn(y, filters, activation=None)
-    else:
-        y = conv_bn(conv_bn(x, width, 3, strides), width, 3, activation=None)
-    changes = strides > 1 or x.shape[-1] != filters
-    shortcut = conv_bn(x, filters, 1, strides, activation=None) if changes else x
+    y = conv_bn(conv_bn(x, width, 3, strides), width, 3, activation=None)
+    shortcut = conv_bn(x, width, 1, strides, activation=None) if strides > 1 else x
     return layers.Activation("relu")(layers.add([y, shortcut]))
 
 

@@ -21,8 +21,8 @@ WIDTHS = (16, 32, 64)
 
 
 def striate_model(input_shape: Shape, classes: int, blocks: int = 3) -> Model:
-    from benchmarks.networks.blocks import conv_bn
     from striate import Input, Model, layers
+    from striate.architectures.blocks import conv_bn
 
     image = Input(input_shape)
     x = striate_body(conv_bn(image, 16, 3), WIDTHS, (blocks,) * 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks.networks.network import Network, Shape
-from benchmarks.networks.residual import striate_body, torch_body
+from benchmarks.networks.residual import torch_body
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,13 +17,10 @@ COUNTS = (3, 4, 6, 3)
 
 
 def striate_model(input_shape: Shape, classes: int) -> Model:
-    from benchmarks.networks.blocks import conv_bn
-    from striate import Input, Model, layers
+    from striate.architectures import resnet50
 
-    image = Input(input_shape)
-    x = layers.MaxPooling2D(3, 2, padding=1)(conv_bn(image, 64, 7, strides=2))
-    x = striate_body(x, WIDTHS, COUNTS, bottleneck=True)
-    return Model(image, layers.Dense(classes, activation="softmax")(x), name="resnet50")
+    height, width, channels = input_shape
+    return resnet50(classes=classes, input_shape=(height, width, channels))
 
 
 def torch_model(input_shape: Shape, classes: int) -> nn.Module:

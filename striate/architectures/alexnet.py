@@ -99,6 +99,7 @@ def _alexnet_2012(classes: int, input_shape: InputShape) -> Model:
 ALEXNET = Architecture(
     name="alexnet",
     year=2014,
+    parameters=61_100_840,
     paper="A. Krizhevsky, One weird trick for parallelizing convolutional neural networks, arXiv:1404.5997, 2014",
     card="What most libraries call AlexNet is this one: one piece, fewer maps in the first two layers, no local "
     "response normalization. The network that won the ImageNet challenge of 2012 is alexnet_2012. Error of "
@@ -112,6 +113,7 @@ ALEXNET = Architecture(
 ALEXNET_2012 = Architecture(
     name="alexnet_2012",
     year=2012,
+    parameters=60_965_224,
     paper="A. Krizhevsky, I. Sutskever, G. Hinton, ImageNet classification with deep convolutional neural networks, "
     "NIPS 2012",
     card="The winner of 2012 was the mean of several such networks (15.3 % top-5 error on the test photographs). "

@@ -4,13 +4,16 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from striate.data.photo import PhotoPreprocessing
-from striate.interop.weights import State, assign, classes_in, fits, renamed
 from striate.layers.layer import WEIGHT_SOURCE
 from striate.models import Model
+
+if TYPE_CHECKING:
+    from striate.interop.states import State
 
 InputShape = tuple[int, int, int]
 Weights = str | os.PathLike[str] | None
@@ -36,6 +39,7 @@ class Architecture:
     Arguments:
         name: as in ``--arch`` and ``striate.architectures``.
         year: of publication.
+        parameters: how many numbers training changes, for the published classes and size.
         paper: authors, title, where it appeared.
         card: what one should know about it, in plain sentences; where the error's figures come from.
         build: (weights, classes, input_shape) → model; fresh weights where ``weights`` is None.
@@ -49,6 +53,7 @@ class Architecture:
 
     name: str
     year: int
+    parameters: int
     paper: str
     card: str
     build: Callable[..., Model]
@@ -67,7 +72,7 @@ class Architecture:
         """The network with its weights, preprocessing and names of classes: what an architecture's function returns.
 
         Arguments:
-            weights: a file that `interop.states.read_state` reads; None: fresh weights.
+            weights: a file that `interop.weights.read_weights` reads; None: fresh weights.
             network: builds the layers.
 
         Raises:
@@ -75,18 +80,20 @@ class Architecture:
         """
         if weights is None:
             return self._described(network(), self.preprocessing)
-        from striate.interop.states import read_state
+        from striate.interop.weights import read_weights
 
-        state = read_state(weights)
+        state = read_weights(weights)
         with _zeros_for_weights():
             model = network()
         return self.load(model, state, weights)
 
-    def load(self, model: Model, state: State, path: str | os.PathLike[str] = "the weights") -> Model:
+    def load(self, model: Model, state: "State", path: str | os.PathLike[str] = "the weights") -> Model:
         """Give one of this architecture's networks the weights of a file, under whichever of the published names.
 
         Arguments, errors: as `interop.weights.assign`. Layers that the file has for other classes are drawn anew.
         """
+        from striate.interop.weights import assign, renamed
+
         preprocessing = self.preprocessing
         for one in self.published:
             if (found := renamed(state, one.layers)) is not None:
@@ -95,12 +102,14 @@ class Architecture:
             layer.kernel.assign(layer.kernel_initializer(layer.kernel.shape, "float32"))
         return self._described(model, preprocessing)
 
-    def fits(self, state: State) -> bool:
+    def fits(self, state: "State") -> bool:
         """Whether a file's arrays have the names of this network's, whatever the number of classes."""
+        from striate.interop.weights import fits
+
         outline = self.outline()
         return any(found is not None and fits(outline, found, self.ignored) for found in self._namings(state))
 
-    def opened(self, state: State, path: str | os.PathLike[str], input_shape: Sequence[int] | None = None) -> Model:
+    def opened(self, state: "State", path: str | os.PathLike[str], input_shape: Sequence[int] | None = None) -> Model:
         """The network that a file's weights belong to, with as many classes as they have.
 
         Arguments:
@@ -111,6 +120,8 @@ class Architecture:
         Raises:
             FormatError: the weights are of another network.
         """
+        from striate.interop.weights import classes_in
+
         settings = {} if input_shape is None else {"input_shape": tuple(input_shape)}
         with _zeros_for_weights():
             model = self.build(**settings)
@@ -120,8 +131,10 @@ class Architecture:
                 model = self.build(classes=classes, **settings)
         return self.load(model, state, path)
 
-    def _namings(self, state: State) -> Iterator[State | None]:
+    def _namings(self, state: "State") -> Iterator["State | None"]:
         """A file's arrays under our layers' names: as they are, and for each of the published namings."""
+        from striate.interop.weights import renamed
+
         yield state
         yield from (renamed(state, one.layers) for one in self.published)
 

@@ -76,6 +76,7 @@ def _conv(
 EFFICIENTNET_LITE0 = Architecture(
     name="efficientnet_lite0",
     year=2020,
+    parameters=4_652_008,
     paper="M. Tan, Q. Le, EfficientNet: Rethinking model scaling for convolutional neural networks, ICML 2019; "
     "R. Liu, Higher accuracy on vision models with EfficientNet-Lite, TensorFlow blog, 2020",
     card="No paper describes the Lite versions: they are EfficientNet without squeeze-and-excitation and Swish, which "

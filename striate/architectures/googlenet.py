@@ -103,6 +103,7 @@ def _head(x: Any, classes: int, name: str) -> Any:
 GOOGLENET = Architecture(
     name="googlenet",
     year=2014,
+    parameters=6_624_904,
     paper="C. Szegedy et al., Going deeper with convolutions, CVPR 2015 (arXiv:1409.4842, 2014)",
     card="GoogLeNet is Inception v1, the winner of the ImageNet challenge of 2014; Inception v3 is a later network. "
     "Error of torchvision's weights on one middle crop; the paper has 10.07 % top-5 for one network and one crop, "

@@ -144,6 +144,7 @@ def _head(x: Any, classes: int, name: str) -> Any:
 INCEPTION_V3 = Architecture(
     name="inception_v3",
     year=2015,
+    parameters=23_834_568,
     paper="C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna, Rethinking the Inception architecture for computer "
     "vision, CVPR 2016 (arXiv:1512.00567, 2015)",
     card="The third of its family: GoogLeNet is Inception v1, and v2 is an earlier step of the same paper. Error of "

@@ -63,6 +63,7 @@ def _by_table(x: Any) -> Any:
 LENET5 = Architecture(
     name="lenet5",
     year=1998,
+    parameters=61_706,
     paper="Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, Gradient-based learning applied to document recognition, "
     "Proceedings of the IEEE 86 (11), 1998",
     card="LeNet-5 is from 1998 and reads handwritten characters. It was never an ImageNet entry: the ImageNet "

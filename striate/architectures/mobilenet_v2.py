@@ -71,6 +71,7 @@ def _names(block: str, first: str, second: str) -> tuple[str, str]:
 MOBILENET_V2 = Architecture(
     name="mobilenet_v2",
     year=2018,
+    parameters=3_504_872,
     paper="M. Sandler, A. Howard, M. Zhu, A. Zhmoginov, L. Chen, MobileNetV2: Inverted residuals and linear "
     "bottlenecks, CVPR 2018",
     card="Made for telephones: a thirteenth of ResNet-50's work. Error of torchvision's first weights on one middle "

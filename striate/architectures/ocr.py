@@ -44,6 +44,7 @@ def _ocr(classes: int, input_shape: InputShape) -> Model:
 OCR = Architecture(
     name="ocr",
     year=2015,
+    parameters=424_456,
     paper="no paper; lectures on optical character recognition",
     card="A teaching network: it shows full padding (20 → 22), valid padding (22 → 20) and pooling (20 → 10) in three "
     "layers. Its year is about when such networks became the usual first example.",

@@ -90,10 +90,11 @@ PAPER = (
 PREPROCESSING = PhotoPreprocessing((32, 32), mean=PYTORCH.mean, std=PYTORCH.std)
 
 
-def _entry(build: Any, error: float) -> Architecture:
+def _entry(build: Any, parameters: int, error: float) -> Architecture:
     return Architecture(
         name=build.__name__,
         year=2015,
+        parameters=parameters,
         paper=PAPER,
         card="For the 32×32 images of CIFAR-10, not for ImageNet, and far smaller than those for it. "
         f"The paper's error on CIFAR-10 is {error} %.",
@@ -103,7 +104,7 @@ def _entry(build: Any, error: float) -> Architecture:
     )
 
 
-RESNET20 = _entry(resnet20, 8.75)
-RESNET32 = _entry(resnet32, 7.51)
-RESNET44 = _entry(resnet44, 7.17)
-RESNET56 = _entry(resnet56, 6.97)
+RESNET20 = _entry(resnet20, 269_722, 8.75)
+RESNET32 = _entry(resnet32, 464_154, 7.51)
+RESNET44 = _entry(resnet44, 658_586, 7.17)
+RESNET56 = _entry(resnet56, 853_018, 6.97)

@@ -44,6 +44,7 @@ def _simple(classes: int, input_shape: InputShape) -> Model:
 SIMPLE = Architecture(
     name="simple",
     year=2026,
+    parameters=224_714,
     paper="no paper; the default of this library",
     card="Small enough to train in minutes on two cores with the reference executor, and to look at in one page.",
     build=simple,

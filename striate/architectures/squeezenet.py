@@ -103,6 +103,7 @@ PAPER = (
 SQUEEZENET1_0 = Architecture(
     name="squeezenet1_0",
     year=2016,
+    parameters=1_248_424,
     paper=PAPER,
     card="The 0.5 MB of the paper's title are those of a compressed file; in float32 it has 5 MB. Error of "
     "torchvision's weights on one middle crop.",
@@ -115,6 +116,7 @@ SQUEEZENET1_0 = Architecture(
 SQUEEZENET1_0_CAFFE = Architecture(
     name="squeezenet1_0_caffe",
     year=2016,
+    parameters=1_248_424,
     paper=PAPER,
     card="The authors' own network, of which torchvision's differs in the last convolution's padding. Error as in the "
     "paper's table 2.",
@@ -128,6 +130,7 @@ SQUEEZENET1_0_CAFFE = Architecture(
 SQUEEZENET1_1 = Architecture(
     name="squeezenet1_1",
     year=2016,
+    parameters=1_235_496,
     paper=f"{PAPER}; version 1.1 in the authors' repository",
     card="No paper describes it: it is the authors' later release, 2.4 times less work than 1.0 at the same accuracy. "
     "Error of torchvision's weights on one middle crop.",

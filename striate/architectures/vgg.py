@@ -79,6 +79,7 @@ PAPER = (
 VGG16 = Architecture(
     name="vgg16",
     year=2014,
+    parameters=138_357_544,
     paper=PAPER,
     card="Second in the ImageNet challenge of 2014, after GoogLeNet; nine in ten of its parameters are in the dense "
     "layers. Error of torchvision's weights on one middle crop; the paper has 25.6 % and 8.1 % for network D with "
@@ -93,6 +94,7 @@ VGG16 = Architecture(
 VGG19 = Architecture(
     name="vgg19",
     year=2014,
+    parameters=143_667_240,
     paper=PAPER,
     card="VGG-16 with three more convolutions, which gain little. Error of torchvision's weights on one middle crop; "
     "the paper has 25.5 % and 8.0 % for network E with several scales.",

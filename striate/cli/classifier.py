@@ -1,5 +1,6 @@
 """Asking a model which class a picture is."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,19 @@ from striate.graph import Array
 from striate.models import Model
 
 BATCH_SIZE = 256
+
+
+def open_network(name: str) -> Model:
+    """A model from anybody's file, from the run folder that it is in, or by its name if it ships with Striate.
+
+    Raises:
+        FormatError: there is none, or its file is damaged.
+    """
+    from striate.opening import open_model
+    from striate.runs.folder import MODEL, is_run
+
+    run = Path(name)
+    return open_model(run / MODEL if is_run(run) else name)
 
 
 def classify(where: str, model: Model, x: Any) -> tuple[tuple[str, ...], Array]:

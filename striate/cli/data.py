@@ -1,5 +1,6 @@
 """The data sets that commands know by name."""
 
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -11,14 +12,15 @@ from striate.graph import Array
 CLASSES = tuple("0123456789")
 
 
-def check_name(data: str) -> None:
-    """Refuse names of data sets that there are none of.
+def is_folder(data: str) -> bool:
+    """Whether data are a folder of photographs rather than the data set that has a name, mnist.
 
     Raises:
-        typer.BadParameter: there is no such data set.
+        typer.BadParameter: they are neither.
     """
-    if data != "mnist":
-        raise typer.BadParameter(f"expected the name of a data set, mnist; got {data!r}.", param_hint="data")
+    if data != "mnist" and not Path(data).is_dir():
+        raise typer.BadParameter(f"expected mnist or a folder of photographs; got {data!r}.", param_hint="data")
+    return data != "mnist"
 
 
 def load_digits(split: Literal["train", "test"], limit: int | None = None) -> tuple[Array, Array]:

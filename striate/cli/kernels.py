@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from striate.architectures import ARCHITECTURES
+from striate.cli.classifier import open_network
 from striate.cli.output import say, say_table
 from striate.errors import ArgumentError
-from striate.models import load_model
 from striate.ops.operation import OPERATIONS
 from striate.runtime import settings
 
@@ -42,7 +42,7 @@ def _list_steps(model: str, batch: int) -> None:
     from striate.kernels.plan import Launch
     from striate.runtime.native import NativeExecutor
 
-    network = ARCHITECTURES[model].build() if model in ARCHITECTURES else load_model(model)
+    network = ARCHITECTURES[model].build() if model in ARCHITECTURES else open_network(model)
     executor = NativeExecutor(network.traced(batch), exact=settings().exact, hoist=True)
     rows = []
     for when, steps in (("once", executor.plan.preparation), ("each run", executor.plan.steps)):

@@ -15,6 +15,7 @@ import typer
 import striate
 from striate.cli.architectures import architectures
 from striate.cli.evaluate import evaluate
+from striate.cli.export import export
 from striate.cli.kernels import kernels
 from striate.cli.open import open_file
 from striate.cli.output import complain, say
@@ -60,7 +61,7 @@ def root(
 
 
 app.command("open")(open_file)
-for command in (studio, train, evaluate, predict, summary, architectures, kernels):
+for command in (studio, train, evaluate, predict, export, summary, architectures, kernels):
     app.command()(command)
 
 

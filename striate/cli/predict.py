@@ -6,19 +6,23 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from striate.cli.classifier import classify
+from striate.cli.classifier import classify, open_network
 from striate.cli.output import complain, say, say_json, visible
 from striate.data import PhotoPreprocessing, Preprocessing, decode_image
 from striate.errors import ModelError, ShapeError, StriateError
 from striate.graph import Array
-from striate.models import Model, load_model
+from striate.models import Model
 
 INKS = ("auto", "dark", "bright")
 
 
 def predict(
-    images: Annotated[list[Path], typer.Argument(help="Pictures: PNG, JPEG, GIF, BMP or WebP.")],
-    model: Annotated[str, typer.Option(help="Model file, or the name of a model that ships with Striate.")] = "digits",
+    images: Annotated[
+        list[Path], typer.Argument(help="Pictures: PNG, JPEG, GIF, BMP or WebP; first of them possibly a model or run.")
+    ],
+    model: Annotated[
+        str | None, typer.Option(help="Model file, run folder, or name of a model that ships; default digits.")
+    ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 3,
     ink: Annotated[str, typer.Option(help="What is ink: dark, bright, or auto: what the border is not.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
@@ -26,7 +30,9 @@ def predict(
     """Say what is in pictures, and how sure the model is."""
     if ink not in INKS:
         raise typer.BadParameter(f"expected {', '.join(INKS)}; got {ink!r}.", param_hint="--ink")
-    network = load_model(model)
+    if model is None:
+        model = str(images.pop(0)) if len(images) > 1 and is_model(images[0]) else "digits"
+    network = open_network(model)
     if not isinstance(network.preprocessing, Preprocessing) and ink != "auto":
         raise ModelError(f"predict: {network.name} takes pictures as they are, not drawings; leave --ink out.")
     results: list[dict[str, Any]] = []
@@ -47,6 +53,13 @@ def predict(
         say_json(results)
     if any("error" in result for result in results):
         raise typer.Exit(1)
+
+
+def is_model(path: Path) -> bool:
+    """Whether what stands before the pictures is a model: a run folder, or a file with the suffix of models."""
+    from striate.runs.folder import is_run
+
+    return is_run(path) or path.suffix == ".safetensors"
 
 
 def recognise(model: Model, path: Path, ink: str, top: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from striate.models import load_model
+from striate.cli.classifier import open_network
 
 
 def studio(
@@ -15,4 +15,4 @@ def studio(
     """Open the studio in the browser: draw, and see every layer's answer."""
     from striate.studio import serve
 
-    serve(load_model(model), port=port, open_browser=not no_browser)
+    serve(open_network(model), port=port, open_browser=not no_browser)

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from striate.architectures import ARCHITECTURES
+from striate.cli.classifier import open_network
 from striate.cli.output import console, say, say_json
-from striate.models import load_model
 from striate.models.summary import summarize
 
 
@@ -15,7 +15,7 @@ def summary(
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """Show a network layer by layer: shapes, parameters, work, receptive fields."""
-    network = ARCHITECTURES[model].build() if model in ARCHITECTURES else load_model(model)
+    network = ARCHITECTURES[model].outline() if model in ARCHITECTURES else open_network(model)
     if not as_json:
         network.summary(console().width, say)
         return

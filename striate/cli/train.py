@@ -1,90 +1,121 @@
-"""``striate train``: from digits to a model file."""
+"""``striate train``: from digits, or from a folder of photographs, to a model."""
 
-import tempfile
-import time
-from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from striate.architectures import ARCHITECTURES
-from striate.cli.data import CLASSES, check_name, load_digits
-from striate.cli.output import complain, say_table
-from striate.data import Preprocessing
-from striate.errors import FormatError
-from striate.models.summary import readable_bytes
-from striate.random import set_seed
-from striate.training.optimizers import Adam
-from striate.training.schedules import OneCycle
+from striate.cli.data import is_folder
+
+if TYPE_CHECKING:
+    from striate.runs.fine_tuning import Freeze
+
+#: Options that mean something for one kind of data only, and those that may stand beside --resume.
+DIGITS_ONLY = {"limit"}
+PHOTOS_ONLY = {"weights", "freeze", "depth_rate", "size", "augment", "workers"}
+WHEN_RESUMING = {"resume", "workers", "verbose"}
 
 
 def train(
-    data: Annotated[str, typer.Argument(help="What to learn: mnist, the handwritten digits.")],
+    context: typer.Context,
+    data: Annotated[
+        str | None,
+        typer.Argument(help="What to learn: mnist, the handwritten digits; or a folder with a sub-folder per class."),
+    ] = None,
     arch: Annotated[str, typer.Option(help=f"Architecture: {', '.join(ARCHITECTURES)}.")] = "simple",
+    weights: Annotated[
+        Path | None, typer.Option(help="Photos: fine-tune these weights, a file or a run; default: from nothing.")
+    ] = None,
+    freeze: Annotated[str, typer.Option(help="Photos: how many first layers stay as they are, or all-but-head.")] = "0",
+    depth_rate: Annotated[
+        float | None,
+        typer.Option(help="Photos: learning rate of the first layer as a share of the last's; 0.1 with --weights."),
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="How often to go through the data.")] = 5,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images in one step.")] = 128,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Images in one step; default 128 digits or 32 photos.")
+    ] = None,
     learning_rate: Annotated[float, typer.Option(min=0, help="Peak of the one-cycle schedule, for Adam.")] = 0.003,
+    size: Annotated[
+        int | None, typer.Option(min=1, help="Photos: side of the network's input; default: the architecture's own.")
+    ] = None,
+    augment: Annotated[
+        str,
+        typer.Option(help="Photos: some of crop, flip, jitter, randaugment, erasing, mixup, cutmix; or none."),
+    ] = "crop,flip,jitter",
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Same seed, same file, byte for byte.")] = 0,
-    out: Annotated[Path, typer.Option(help="File to write.")] = Path("model.safetensors"),
-    limit: Annotated[int | None, typer.Option(min=1, help="Take only so many images, for a quick try.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Photos: processes that decode; 0: none; default: a core each, at most 2.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write, default model.safetensors; of photos the run folder, default in runs."),
+    ] = None,
+    resume: Annotated[Path | None, typer.Option(help="Photos: go on with a run that was stopped.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Digits: take only so many images, for a quick try.")] = None,
     verbose: Annotated[
         int, typer.Option(min=0, max=2, help="0: only the result; 1: also a bar, on a terminal; 2: a line per epoch.")
     ] = 1,
 ) -> None:
-    """Train a network on handwritten digits, and write it to a file."""
-    from striate.cli.progress import TrainingProgress
-
-    check_name(data)
+    """Train a network on digits or on photographs, and write it to a file or a run folder."""
+    given = {name for name in context.params if str(context.get_parameter_source(name)) != "ParameterSource.DEFAULT"}
+    if resume is not None:
+        _refuse_options(given - WHEN_RESUMING, "beside --resume: a run goes on with the settings it has")
+        return _resume(resume, workers, verbose)
+    if data is None:
+        raise typer.BadParameter("expected mnist or a folder of photographs.", param_hint="data")
     if arch not in ARCHITECTURES:
         raise typer.BadParameter(f"expected one of {', '.join(ARCHITECTURES)}; got {arch!r}.", param_hint="--arch")
-    check_writable(out)
+    if not is_folder(data):
+        from striate.cli.train_digits import train_digits
 
-    set_seed(seed)
-    x, y = load_digits("train", limit)
-    model = ARCHITECTURES[arch].build(classes=len(CLASSES), input_shape=x.shape[1:])
-    steps = epochs * -(-len(x) // batch_size)
-    schedule = OneCycle(learning_rate, max(steps, 2))  # a cycle goes up and down
-    model.compile(Adam(schedule), "sparse_categorical_crossentropy", ["accuracy"])
-    started = time.perf_counter()
-    with TrainingProgress(epochs, len(x), batch_size, verbose) as progress:
-        try:
-            with np.errstate(over="ignore", invalid="ignore"):  # progress looks at every loss
-                model.fit(x, y, batch_size=batch_size, epochs=epochs, verbose=0, callbacks=[progress])
-        except KeyboardInterrupt:
-            complain(
-                f"train: stopped in epoch {progress.epoch + 1} of {epochs}, after {progress.images:,} of its "
-                f"{len(x):,} images; {out} was not written."
-            )
-            raise typer.Exit(130) from None
-    duration = timedelta(seconds=round(time.perf_counter() - started))
+        _refuse_options(given & PHOTOS_ONLY, "with mnist: they are for photographs")
+        train_digits(
+            arch, epochs, batch_size or 128, learning_rate, seed, out or Path("model.safetensors"), limit, verbose
+        )
+        return None
+    _refuse_options(given & DIGITS_ONLY, "with photographs: they are for mnist")
 
-    model.preprocessing, model.classes = Preprocessing(), CLASSES
-    x_test, y_test = load_digits("test", limit)
-    loss, accuracy = model.evaluate(x_test, y_test, batch_size=256, verbose=0)
-    model.save(out)
-    rows = [
-        ("Test accuracy", f"{accuracy:.2%} of {len(x_test):,} digits"),
-        ("Test loss", f"{loss:.4f}"),
-        ("Time", str(duration)),
-        ("Parameters", f"{model.count_params():,}"),
-        ("Seed", str(seed)),
-        ("File", f"{out} ({readable_bytes(out.stat().st_size)})"),
-    ]
-    say_table(("", ""), rows, left=2, title=f"{model.name}, trained on {len(x):,} digits")
+    from striate.cli.train_photos import train_photos
+    from striate.data.augmentation import Augmentation
+    from striate.runs import PhotoSettings
+
+    if depth_rate is None:
+        depth_rate = 1.0 if weights is None else 0.1
+    settings = PhotoSettings(
+        folder=data,
+        arch=arch,
+        weights=None if weights is None else str(weights),
+        freeze=_freeze(freeze),
+        depth_rate=depth_rate,
+        size=size,
+        epochs=epochs,
+        batch_size=batch_size or 32,
+        learning_rate=learning_rate,
+        augmentation=Augmentation(() if augment == "none" else tuple(augment.split(","))),
+        seed=seed,
+    )
+    return train_photos(settings, None, out, workers, verbose)
 
 
-def check_writable(path: Path) -> None:
-    """Refuse a path that the model could not be written to, before hours of training rather than after.
+def _resume(path: Path, workers: int | None, verbose: int) -> None:
+    from striate.cli.train_photos import train_photos
+    from striate.runs import PhotoSettings, RunFolder
 
-    Raises:
-        FormatError: the folder does not exist or cannot be written to, or the path is no regular file's.
-    """
-    try:
-        if path.exists() and not path.is_file():
-            raise FormatError(f"train: cannot write {path}: it is a folder, pipe or device. Give --out a file's path.")
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
-            pass
-    except OSError as error:
-        raise FormatError(f"train: cannot write {path}: {error.strerror}. Give --out another path.") from None
+    run = RunFolder(path)
+    train_photos(PhotoSettings.from_json(run.config().get("settings", {})), run, None, workers, verbose)
+
+
+def _refuse_options(names: set[str], why: str) -> None:
+    if names:
+        shown = ", ".join(f"--{name.replace('_', '-')}" if name != "data" else name for name in sorted(names))
+        raise typer.BadParameter(f"expected none {why}.", param_hint=shown)
+
+
+def _freeze(value: str) -> "Freeze":
+    if value == "all-but-head":
+        return "all-but-head"
+    if not value.isdecimal():
+        raise typer.BadParameter(f"expected a number of layers, or all-but-head; got {value!r}.", param_hint="--freeze")
+    return int(value)

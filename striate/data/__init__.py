@@ -6,6 +6,7 @@ from striate.data.idx import read_idx, write_idx
 from striate.data.images import decode_image
 from striate.data.npz import read_npy, read_npz
 from striate.data.photo import PhotoPreprocessing
+from striate.data.safetensors import read_safetensors
 
 __all__ = [
     "ImageFolder",
@@ -17,6 +18,7 @@ __all__ = [
     "read_idx",
     "read_npy",
     "read_npz",
+    "read_safetensors",
     "render",
     "write_idx",
 ]

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import IO
@@ -54,5 +55,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes, operation: st
             finally:
                 os.close(folder)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise FormatError(f"{operation}: cannot write {path}: {error.strerror or error}.") from error
+    finally:
+        with suppress(OSError):  # it is gone already, unless something went wrong, or Ctrl-C came
+            temporary.unlink()

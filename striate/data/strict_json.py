@@ -15,12 +15,13 @@ def parse(text: str | bytes | bytearray, max_bytes: int = MAX_BYTES) -> Any:
     """The value that a JSON text stands for.
 
     Arguments:
-        text: as bytes, UTF-8.
+        text: as bytes, in UTF-8.
         max_bytes: the longest text (default 4 MiB).
 
     Raises:
-        ValueError: it is not JSON or not UTF-8; it has NaN, an infinity, a number beyond all floats or a key that
-            stands twice; it is longer than ``max_bytes``, has too many lists and objects, or nests them too deeply.
+        ValueError: it is not JSON or not UTF-8; it has NaN, an infinity, a number beyond all floats, half a surrogate
+            pair, or a key that stands twice; it is longer than ``max_bytes``, has too many lists and objects, or nests
+            them too deeply.
     """
     if len(text) > max_bytes:
         raise ValueError(f"it is longer than {max_bytes:,} bytes")
@@ -32,6 +33,8 @@ def parse(text: str | bytes | bytearray, max_bytes: int = MAX_BYTES) -> Any:
         value = json.loads(text, parse_float=_finite, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    if "\\ud" in text.lower():
+        json.dumps(value, ensure_ascii=False).encode()  # half a pair cannot be encoded, and that is a ValueError
     level = [value]
     for _ in range(MAX_DEPTH):
         containers = [item for item in level if isinstance(item, list | dict)]

@@ -30,6 +30,9 @@ class Variable(Arithmetic):
     changes = 0
     selections = 0
 
+    #: What an optimizer multiplies the learning rate by for this variable; counts as it is when training begins.
+    rate_factor = 1.0
+
     def __init__(
         self,
         value: Any,

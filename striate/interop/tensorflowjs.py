@@ -3,16 +3,18 @@
 import math
 import os
 import stat
+from contextlib import ExitStack
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate.data import strict_json
 from striate.data.files import open_regular, read_at_most
-from striate.errors import FormatError
 from striate.graph import Shape
+from striate.interop.keras.objects import shown
 from striate.interop.keras.reading import json_errors, model_from
 from striate.interop.refusal import refuse
 from striate.models import Model
@@ -22,6 +24,8 @@ TYPES = {"float32": "<f4", "float16": "<f2", "int32": "<i4", "uint16": "<u2", "u
 #: Types that weights are packed in, to be scaled; "float16" is only widened.
 PACKED = {"uint8", "uint16", "float16"}
 MAX_RANK = 8
+#: Files of a group of weights; they are open at the same time.
+MAX_SHARDS = 512
 
 
 class Weight:
@@ -90,52 +94,48 @@ def read_tensorflowjs(path: str | os.PathLike[str]) -> Model:
 
 def _weights(path: Path, manifest: Any) -> list[Weight]:
     """All weights of all groups, with their bytes."""
-    weights: list[Weight] = []
     try:
-        for group in manifest:
-            own = [Weight(entry) for entry in group["weights"]]
-            content = memoryview(_shards(path, group["paths"], sum(weight.size for weight in own)))
-            for weight in own:
-                weight.content, content = content[: weight.size], content[weight.size :]
-            weights += own
-    except FormatError:
-        raise
+        groups = [([*group["paths"]], [Weight(entry) for entry in group["weights"]]) for group in manifest]
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         refuse(path, f"its weightsManifest is damaged: {type(error).__name__}: {error}")
-    return weights
+    for names, weights in groups:
+        content = memoryview(_shards(path, names, sum(weight.size for weight in weights)))
+        for weight in weights:
+            weight.content, content = content[: weight.size], content[weight.size :]
+    return [weight for _, weights in groups for weight in weights]
 
 
 def _shards(path: Path, names: list[str], expected: int) -> bytearray:
     """The bytes of a group, whose files follow one another; none is read before their sizes add up."""
-    files: list[BinaryIO] = []
-    try:
-        files.extend(_beside(path, name) for name in names)
+    if len(names) > MAX_SHARDS:
+        refuse(path, f"expected weights in at most {MAX_SHARDS} files, got {len(names):,}")
+    with ExitStack() as stack:
+        files = [stack.enter_context(_beside(path, name)) for name in names]
         sizes = [os.fstat(file.fileno()).st_size for file in files]
         if sum(sizes) != expected:
-            refuse(path, f"expected {expected:,} bytes of weights in {', '.join(names[:3])}, got {sum(sizes):,}")
-        content = bytearray()
+            refuse(path, f"expected {expected:,} bytes of weights in {shown(names)}, got {sum(sizes):,}")
+        content = bytearray(expected)
+        rest = memoryview(content)
         for file, size in zip(files, sizes, strict=True):
-            content += file.read(size)
-    finally:
-        for file in files:
-            file.close()
-    if len(content) != expected:
-        refuse(path, f"{', '.join(names[:3])} changed while they were read")
-    return content
+            if file.readinto(rest[:size]) != size:
+                refuse(path, f"{shown(names)} changed while they were read")
+            rest = rest[size:]
+        return content
 
 
-def _beside(path: Path, name: Any) -> BinaryIO:
+def _beside(path: Path, name: Any) -> BufferedReader:
     """Open a file in the folder of another one: a regular file that has no other name elsewhere."""
     if not isinstance(name, str) or name in ("", ".", "..") or any(c in name for c in "/\\:\0"):
-        refuse(path, f"expected weights in files of the same folder, got {name!r}")
+        refuse(path, f"expected weights in files of the same folder, got {shown(name)}")
     try:
-        # Neither follow a link nor wait for the other end of a pipe.
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        file = os.fdopen(os.open(path.parent / name, flags), "rb")
+        status = (path.parent / name).lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            refuse(path, f"{name!r} is a link, or no regular file; weights are read from files of the same folder only")
+        return open(path.parent / name, "rb", opener=_open_no_link)
     except OSError as error:
-        refuse(path, f"cannot open {name!r}, where its weights are: {error.strerror}")
-    status = os.fstat(file.fileno())
-    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1 or (path.parent / name).is_symlink():
-        file.close()
-        refuse(path, f"{name!r} is a link, or no regular file; weights are read from files of the same folder only")
-    return file
+        refuse(path, f"cannot open {shown(name)}, where its weights are: {error.strerror}")
+
+
+def _open_no_link(name: str, flags: int) -> int:
+    """Open a file, unless it has become a link in the meantime."""
+    return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0))

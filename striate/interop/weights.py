@@ -14,16 +14,19 @@ Keras's layout is ours already. Names tell the two apart: PyTorch spells "fc.wei
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from striate.data.files import open_regular
 from striate.graph import Array, Node, Shape, Tensor, Variable
 from striate.interop.refusal import refuse
 from striate.layers import BatchNormalization, Conv2D, Dense, DepthwiseConv2D, Flatten, Layer
 from striate.models import Model
 
-State = Mapping[str, Array]
+if TYPE_CHECKING:
+    from striate.interop.hdf5 import Group
+    from striate.interop.states import State
 
 #: What PyTorch calls our variables.
 PYTORCH = {"kernel": "weight", "bias": "bias"}
@@ -47,8 +50,31 @@ class _Place(NamedTuple):
     shape: Shape
 
 
+def read_weights(path: str | os.PathLike[str]) -> "State":
+    """The arrays of a weights file: what `states.read_state` reads, and Keras's HDF5 files, as "layer/…/variable".
+
+    Raises:
+        FormatError, LimitError, FileNotFoundError: as `states.read_state` and `hdf5.read_hdf5`.
+    """
+    from striate.interop.hdf5 import MAGIC, read_hdf5
+    from striate.interop.states import read_state
+
+    with open_regular(path, "open_model") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            return read_state(path)
+    root = read_hdf5(path)
+    return dict(_arrays(root.groups.get("model_weights", root)))
+
+
+def _arrays(group: "Group", prefix: str = "") -> Iterator[tuple[str, Array]]:
+    for name, array in group.arrays.items():
+        yield prefix + name, array.read()
+    for name, inner in group.groups.items():
+        yield from _arrays(inner, f"{prefix}{name}/")
+
+
 def assign(
-    model: Model, state: State, path: str | os.PathLike[str] = "the weights", ignored: Sequence[str] = ()
+    model: Model, state: "State", path: str | os.PathLike[str] = "the weights", ignored: Sequence[str] = ()
 ) -> list[Conv2D | Dense]:
     """Give a network the weights of a file whose entries are named after its layers.
 
@@ -93,7 +119,7 @@ def assign(
     return kept
 
 
-def fits(model: Model, state: State, ignored: Sequence[str] = ()) -> bool:
+def fits(model: Model, state: "State", ignored: Sequence[str] = ()) -> bool:
     """Whether a file has an entry for each of a network's variables, and no others; arguments as `assign`."""
     names = {name for name in state if name.rpartition(".")[2] != COUNTER}
     own = any("/" in name for name in names)
@@ -101,7 +127,7 @@ def fits(model: Model, state: State, ignored: Sequence[str] = ()) -> bool:
     return wanted <= names and all(name.startswith(tuple(ignored)) for name in names - wanted)
 
 
-def classes_in(model: Model, state: State) -> int | None:
+def classes_in(model: Model, state: "State") -> int | None:
     """How many classes a file's weights of the last layer are for; None: it has none."""
     own = any("/" in name for name in state)
     for layer in _heads(model):
@@ -111,7 +137,7 @@ def classes_in(model: Model, state: State) -> int | None:
     return None
 
 
-def renamed(state: State, layers: Mapping[str, str]) -> dict[str, Array] | None:
+def renamed(state: "State", layers: Mapping[str, str]) -> "State | None":
     """A state under our layers' names; None where not all of its layers are among these.
 
     Arguments:
@@ -188,7 +214,7 @@ def _nodes_before(tensor: Tensor) -> Iterator[Node]:
         node = node.inputs[0].node
 
 
-def _other_classes(layer: Layer, places: Mapping[str, _Place], entries: State, own: bool) -> bool:
+def _other_classes(layer: Layer, places: Mapping[str, _Place], entries: Mapping[str, Array], own: bool) -> bool:
     """Whether a file has all of a layer's weights for another number of classes."""
     mine = {name: place.shape for name, place in places.items() if place.layer is layer}
     if not mine.keys() <= entries.keys():

@@ -2,8 +2,18 @@
 
 from striate.layers import Input, InputLayer
 from striate.models.layer_outputs import LayerOutput
-from striate.models.model import Model, Sequential
+from striate.models.model import EXPORTERS, Model, Sequential
 from striate.models.saving import load_model
 from striate.models.summary import Summary, summarize
 
-__all__ = ["Input", "InputLayer", "LayerOutput", "Model", "Sequential", "Summary", "load_model", "summarize"]
+__all__ = [
+    "EXPORTERS",
+    "Input",
+    "InputLayer",
+    "LayerOutput",
+    "Model",
+    "Sequential",
+    "Summary",
+    "load_model",
+    "summarize",
+]

@@ -1,6 +1,6 @@
 """Networks: `Model` (functional, or subclassed) and `Sequential`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +16,10 @@ from striate.layers.layer import Layer
 from striate.models import receptive, saving, summary
 from striate.models.layer_outputs import LayerOutput, layer_outputs
 from striate.training.trainer import Trainer
+
+#: What writes a model as a file of another kind, by suffix: functions of model, path and ``overwrite``. ``striate``
+#: fills it: imports go down only, and other people's formats lie above us.
+EXPORTERS: dict[str, Callable[["Model", str | Path, bool], None]] = {}
 
 
 class Origin(Protocol):
@@ -266,6 +270,28 @@ class Model(Layer, Trainer):
         """
         saving.save(self, filepath, overwrite)
 
+    def export(self, filepath: str | Path, overwrite: bool = True) -> None:
+        """Write the model, as it is after training, for other programs: ``model.export("m.onnx")``.
+
+        Arguments:
+            filepath: its suffix says the format. ".onnx": operator set 17, any batch size, and inputs and outputs of
+                three and more axes channels-first, as other tools expect (`striate.interop.onnx.write_onnx` can keep
+                them channels-last).
+            overwrite: False: refuse to replace a file.
+
+        Raises:
+            ArgumentError: there is no format of this suffix.
+            ModelError: the shape of the model's input is not known yet, or the format has no words for something in it.
+            FormatError: the file cannot be written.
+        """
+        suffix = Path(filepath).suffix.lower()
+        if suffix not in EXPORTERS:
+            raise ArgumentError(
+                f"export: expected a file name that ends in {', '.join(EXPORTERS)}, got {str(filepath)!r}. "
+                "Striate's own files are written by save."
+            )
+        EXPORTERS[suffix](self, filepath, overwrite)
+
     def save_weights(self, filepath: str | Path, overwrite: bool = True) -> None:
         """Write the weights alone; arguments and errors as `save`."""
         saving.save_weights(self, filepath, overwrite)
@@ -407,7 +433,7 @@ def _source_names(tensors: Sequence[Tensor]) -> list[str]:
 
 
 def _find(known: dict[Tensor, Any], tensor: Tensor) -> Any:
-    return tensor if tensor.value is not None else known[tensor]
+    return tensor.value if tensor.value is not None else known[tensor]
 
 
 def _leaves(value: Any) -> list[Any]:

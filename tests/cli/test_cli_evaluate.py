@@ -57,7 +57,11 @@ def test_worst_classes_by_hand():
     matrix[3, 3], matrix[3, 5], matrix[3, 8] = 7, 2, 1
     matrix[9, 9], matrix[9, 4] = 6, 4
     matrix[1, 1], matrix[1, 7] = 9, 1
-    assert worst_classes(matrix) == [Weakness("9", 0.6, "4", 4), Weakness("3", 0.7, "5", 2), Weakness("1", 0.9, "7", 1)]
+    assert worst_classes(matrix, tuple("0123456789")) == [
+        Weakness("9", 0.6, "4", 4),
+        Weakness("3", 0.7, "5", 2),
+        Weakness("1", 0.9, "7", 1),
+    ]
 
 
 def test_R4_model_of_other_classes_is_refused(refused, other_model):

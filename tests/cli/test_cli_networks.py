@@ -29,5 +29,7 @@ def test_A5_architectures_in_one_line_each(striate_cli):
     assert header.split()[:3] == ["Name", "Paper", "Year"]
     assert [row.split()[0] for row in rows] == list(ARCHITECTURES)
     (lenet5,) = [row for row in rows if row.startswith("lenet5")]
-    for fact in ("LeCun", "1998", "28×28×1", "61,706"):
+    for fact in ("LeCun", "1998", "28×28×1", "61,706", "–"):
         assert fact in lenet5
+    (resnet18,) = [row for row in rows if row.startswith("resnet18")]
+    assert resnet18.split()[-7:] == ["224×224×3", "11,689,512", "1,814,073,344", "30.2", "/", "10.9", "%"]

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import striate
-from striate.cli import train as train_command
+from striate.cli import train_digits as train_command
 from striate.data import Preprocessing
 
 QUICK = ["--limit", 300, "--epochs", 2, "--batch-size", 50]

@@ -424,6 +424,7 @@ DAMAGED: dict[str, tuple[Callable[[], bytes], str]] = {
     "layout": (in_message("a", 8, 0, b"\x02"), r"a message \(kind 8\) of an object header is of version 2"),
     "message": (in_message("a", 1, -6, b"\xff\xff"), r"an object header ends after [\d,]+ bytes, before all that it"),
     "chunks' rank": (in_message("c", 8, 2, b"\x02"), r"the array /c has chunks of another rank or type than its own"),
+    "chunks of no rank": (in_message("c", 8, 2, b"\x00"), r"the array /c has chunks of another rank or type than its"),
     "chunk of nothing": (in_message("c", 8, 11, bytes(4)), r"the array /c has chunks of another rank or type than its"),
     "chunks": (in_chunk_tree(4, b"\x00"), r"the tree of chunks of /c is damaged at [\d,]+"),
     "chunk's corner": (in_chunk_tree(32, b"\x02"), r"the array /c has a chunk at \(2, 0\), where none is expected"),

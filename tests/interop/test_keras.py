@@ -17,6 +17,7 @@ h5py = pytest.importorskip("h5py")
 from striate.errors import FormatError  # noqa: E402
 from striate.graph import Array  # noqa: E402
 from striate.interop.keras import read_keras, read_keras_weights  # noqa: E402
+from striate.interop.keras.layer_configs import IN_TRAINING  # noqa: E402
 from striate.layers.layer import LAYERS  # noqa: E402
 from striate.models import Model  # noqa: E402
 from tests.interop.keras_files import randomize  # noqa: E402
@@ -124,12 +125,38 @@ CASES: list[tuple[str, dict[str, Any], Any]] = [
     ("Minimum", {}, [(3, 2), (3, 2)]),
     ("Concatenate", {}, [(3, 2), (3, 1)]),
     ("Concatenate", {"axis": 1}, [(3, 2), (1, 2)]),
-    # Noise that only training sees
+]  # fmt: skip
+
+#: Noise and random changes, which only training sees. Keras itself cannot write all of them as .h5.
+NOISE: list[tuple[str, dict[str, Any], Any]] = [
     ("GaussianNoise", {"stddev": 0.3}, (3, 2)),
     ("GaussianDropout", {"rate": 0.3}, (3, 2)),
     ("AlphaDropout", {"rate": 0.3}, (3, 2)),
     ("ActivityRegularization", {"l2": 0.3}, (3, 2)),
-]  # fmt: skip
+    ("AugMix", {}, (6, 6, 3)),
+    ("CutMix", {}, (6, 6, 3)),
+    ("MixUp", {}, (6, 6, 3)),
+    ("RandAugment", {}, (6, 6, 3)),
+    ("RandomBrightness", {"factor": 0.2}, (6, 6, 3)),
+    ("RandomColorDegeneration", {"factor": 0.2}, (6, 6, 3)),
+    ("RandomColorJitter", {"hue_factor": 0.2}, (6, 6, 3)),
+    ("RandomContrast", {"factor": 0.2}, (6, 6, 3)),
+    ("RandomElasticTransform", {}, (6, 6, 3)),
+    ("RandomErasing", {}, (6, 6, 3)),
+    ("RandomFlip", {}, (6, 6, 3)),
+    ("RandomGaussianBlur", {}, (6, 6, 3)),
+    ("RandomGrayscale", {}, (6, 6, 3)),
+    ("RandomHue", {"factor": 0.2}, (6, 6, 3)),
+    ("RandomInvert", {}, (6, 6, 3)),
+    ("RandomPerspective", {}, (6, 6, 3)),
+    ("RandomPosterization", {"factor": 3}, (6, 6, 3)),
+    ("RandomRotation", {"factor": 0.2}, (6, 6, 3)),
+    ("RandomSaturation", {"factor": 0.2}, (6, 6, 3)),
+    ("RandomSharpness", {"factor": 0.2}, (6, 6, 3)),
+    ("RandomShear", {"x_factor": 0.2}, (6, 6, 3)),
+    ("RandomTranslation", {"height_factor": 0.2, "width_factor": 0.2}, (6, 6, 3)),
+    ("RandomZoom", {"height_factor": 0.2}, (6, 6, 3)),
+]
 
 
 def outputs_of(result: Any) -> list[Array]:
@@ -156,6 +183,7 @@ def test_every_layer_that_both_have_is_tested() -> None:
     ours = {name for name, cls in LAYERS.items() if cls.__module__.startswith("striate.layers.")} - {"InputLayer"}
     theirs = {name for name, cls in vars(keras.layers).items() if inspect.isclass(cls)}
     assert ours & theirs <= {name for name, _, _ in CASES}
+    assert set(IN_TRAINING) == {name for name, _, _ in NOISE}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -168,6 +196,21 @@ def test_A6_every_layer_gives_what_keras_gives(
     model = keras.Model(inputs, layer(inputs if isinstance(shapes, list) else inputs[0]))
     opened = check_round_trip(model, tmp_path, kind)
     assert opened.layers[-1].name == layer.name
+
+
+@pytest.mark.parametrize(("name", "settings", "shape"), NOISE, ids=[case[0] for case in NOISE])
+def test_A6_noise_is_gone_after_training(
+    tmp_path: Path, name: str, settings: dict[str, Any], shape: tuple[int, ...]
+) -> None:
+    inputs = keras.Input(shape)
+    layer = getattr(keras.layers, name)(**settings)
+    check_round_trip(keras.Model(inputs, keras.layers.ReLU()(layer(inputs))), tmp_path, "keras")
+    check_round_trip(keras.Sequential([inputs, layer, keras.layers.ReLU()]), tmp_path, "keras")
+
+
+def test_A6_who_calls_a_network_of_keras_3_decides_whether_it_is_trained(tmp_path: Path) -> None:
+    inputs = keras.Input((100,))
+    check_round_trip(keras.Model(inputs, keras.layers.Dropout(0.5)(inputs, training=True)), tmp_path, "keras")
 
 
 # How layers are put together
@@ -267,7 +310,16 @@ def many_of_a_class() -> Any:
     return keras.Model(inputs, x)
 
 
+def branches() -> Any:
+    """Layers of one class and shape in branches of different lengths: which comes first is Keras's choice."""
+    inputs = keras.Input((6, 6, 4))
+    conv = [keras.layers.Conv2D(4, 3, padding="same", activation="tanh") for _ in range(5)]
+    long = conv[2](conv[1](conv[0](inputs)))
+    return keras.Model(inputs, keras.layers.Add()([long, conv[4](conv[3](inputs)), inputs]))
+
+
 NETWORKS = [
+    branches,
     residual, sequential, shared_twice, two_outputs, nested, nested_shared, nested_sequential_shared, frozen_inside,
     inner_with_two_inputs, many_of_a_class,
 ]  # fmt: skip

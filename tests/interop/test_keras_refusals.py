@@ -110,7 +110,7 @@ REFUSED = {
     "unknown call": (graph((relu, [on("x", 2)])), r"there is no call 2 of a layer 'x'"),
     "twice": (graph((relu, [on("x")]), (relu, [on("x")])), r"two of its layers have the same name"),
     "training": (
-        graph((layer("Dropout", name="last", rate=0.5), [on("x", training=True)])),
+        graph((layer("Dropout", name="last", rate=0.5), [[["x", 0, 0, {"training": True}]]])),
         r"a layer is called with 'training' = True, which is not offered here",
     ),
     "no tensor": (
@@ -121,9 +121,10 @@ REFUSED = {
         graph((relu, [on("x")]), outputs=[["last", 0, 7]]),
         r"its configuration is damaged: IndexError: list index",
     ),
+    "no ends": (graph((relu, [on("x")]), outputs="last"), r"expected the ends of a network, got 'last'"),
     "no layers": ({"class_name": "Functional", "config": {}}, r"its configuration is damaged: KeyError: 'layers'"),
     "no list": ({"class_name": "Sequential", "config": {"layers": 3}}, r"its configuration is damaged: TypeError"),
-    "no description": (row("text"), r"a layer: 'str' object has no attribute 'get'"),
+    "no description": (row("text"), r"expected a layer, got 'text'"),
     "NaN": ('{"class_name": NaN}', r"config.json is not valid JSON: NaN is not JSON"),
 }
 
@@ -150,6 +151,9 @@ def test_R4_too_many_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(networks, "MAX_CALLS", 3)
     path = archive(tmp_path / "m.keras", row(relu, layer("ELU"), layer("ELU", name="b")))
+    with pytest.raises(FormatError, match=r"it has more than 3 layers"):
+        read_keras(path)
+    path = archive(tmp_path / "m.keras", graph((relu, [on("x"), on("last", 0), on("last", 1), on("last", 2)])))
     with pytest.raises(FormatError, match=r"it has more than 3 calls of layers"):
         read_keras(path)
 

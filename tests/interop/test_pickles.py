@@ -76,6 +76,10 @@ MESSAGES = [
     (b"h\x05.", r"\(BINGET\): there is nothing in the memo at 5"),
     (b"}(Nu.", r"\(SETITEMS\): expected a value for each key"),
     (b"}NNs.", r"\(SETITEM\): expected whole numbers or texts of up to 1024 characters as keys"),
+    (b"}" + whole(1 << 63) + b"Ns.", r"expected whole numbers or texts of up to 1024 characters as keys"),
+    (b"}" + text("x" * 1025) + b"Ns.", r"expected whole numbers or texts of up to 1024 characters as keys"),
+    (b"(N.", r"expected one value at the end, got 1 and 1 marks"),
+    (b"cnumpy\ndtype\n" + text("O8") + b"R.", r"expected one of the known names and a tuple of arguments"),
     (b"K\x01K\x01\x93.", r"\(STACK_GLOBAL\): expected a name as text"),
     (b"cos\nsystem\n.", r"\(GLOBAL\): it names 'os.system'; only tensors, arrays and plain containers are read. A"),
     (b"N)R.", r"\(REDUCE\): expected one of the known names and a tuple of arguments"),
@@ -83,6 +87,7 @@ MESSAGES = [
     (storage() + b".", r"\(BINPERSID\): expected everything in the pickle, it refers to something outside"),
     (call("collections.OrderedDict", b"N") + b".", r"expected pairs of names and values"),
     (call("numpy.dtype", text("O8"), b"K\0", b"K\1") + b".", r"expected a type of numbers, got 'O8'"),
+    (call("numpy.dtype", text("f4,O"), b"K\0", b"K\1") + b".", r"expected a type of numbers, got 'f4,O'"),
     (call("numpy.dtype", b"N") + b".", r"expected a type of numbers"),
     (array(dtype("f4"), (3,), bytes(8)) + b".", r"expected 12 bytes for an array of shape \(3,\) of float32, got 8"),
     (array(dtype("f4"), (1,) * 33, bytes(4)) + b".", r"expected at most 32 lengths of 0 or more"),
@@ -107,6 +112,8 @@ def test_R4_what_is_said(value, message):
 #: Of a pickle that may refer to storages.
 TENSOR_MESSAGES = [
     (tuple_of(text("x")) + b"Q", r"\(BINPERSID\): expected a reference to a storage of numbers"),
+    (storage(-1), r"\(BINPERSID\): expected a reference to a storage of numbers"),
+    (("shape", -1, (2,), (1,)), r"expected a tensor within its storage of 4 elements, it reaches 0"),
     (("shape", 0, (2,), (-1,)), r"expected 1 strides of 0 or more"),
     (("shape", 1, (2, 2), (2, 1)), r"expected a tensor within its storage of 4 elements, it reaches 4"),
 ]
@@ -125,7 +132,7 @@ def test_R4_a_file_that_becomes_shorter_while_it_is_read():
 
 
 def test_R3_what_is_behind_the_end_is_not_read():
-    with pytest.raises(FormatError, match="at byte 1 .*it ends without STOP"):
+    with pytest.raises(FormatError, match=r"at byte 1 .*it ends without STOP"):
         unpickle(io.BytesIO(b"N."), 1, "x.pkl")
 
 

@@ -45,6 +45,7 @@ class Dataset:
 
     Arguments:
         header: the object header.
+        name: its path in the file, for messages.
 
     Attributes:
         shape, dtype: of the array.
@@ -94,7 +95,9 @@ class Dataset:
         if storage == VIRTUAL:
             self.source.refuse(f"the array {self.name} is a virtual dataset, put together from other files")
         if storage == COMPACT:
-            self._content = self._whole(layout.take(layout.number(2)))
+            self._content = layout.take(layout.number(2))
+            if len(self._content) != self.size:
+                self.source.refuse(f"expected {self.size:,} bytes in the array {self.name}, got {len(self._content):,}")
         elif storage == CONTIGUOUS:
             address = layout.number(8)
             if address != UNDEFINED:
@@ -105,17 +108,12 @@ class Dataset:
         else:
             self.source.refuse(f"the array {self.name} has chunks in an index (libver='latest') that is not read here")
 
-    def _whole(self, content: memoryview) -> memoryview:
-        if len(content) != self.size:
-            self.source.refuse(f"expected {self.size:,} bytes in the array {self.name}, got {len(content):,}")
-        return content
-
     def _place_chunks(self, layout: Cursor) -> None:
-        rank = layout.number() - 1
-        address = layout.number(8)
-        *self_shape, item = (layout.number(4) for _ in range(rank + 1))
-        self._chunk_shape = tuple(self_shape)
-        if rank != len(self.shape) or item != self.dtype.itemsize or min(self_shape, default=0) < 1:
+        rank, address = layout.number() - 1, layout.number(8)
+        sizes = [layout.number(4) for _ in range(rank + 1)]
+        item = sizes.pop() if sizes else 0
+        self._chunk_shape = tuple(sizes)
+        if rank != len(self.shape) or item != self.dtype.itemsize or min(sizes, default=0) < 1:
             self.source.refuse(f"the array {self.name} has chunks of another rank or type than its own")
         # The last chunk along an axis may stand out; all are unpacked whole.
         grid = [-(-n // step) * step for n, step in zip(self.shape, self._chunk_shape, strict=True)]

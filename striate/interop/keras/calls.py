@@ -41,7 +41,8 @@ def parse_call(node: Any) -> Call:
         RefusedError: it has settings such as a mask, or is a call on something other than tensors.
     """
     if isinstance(node, dict):
-        _check_settings(node.get("kwargs") or {})
+        # What Keras 3 writes of "training" are defaults: whoever calls the network decides.
+        _check_settings({name: value for name, value in (node.get("kwargs") or {}).items() if name != "training"})
         return Call([_revived(argument) for argument in node["args"]], 0)
     inputs = [node] if isinstance(node[0], str) else node
     for entry in inputs:
@@ -87,6 +88,8 @@ class Calls:
         """The tensors that a network begins or ends with: one, or a list or dictionary of them."""
         if isinstance(places, dict):
             return {key: self.ends(place, legacy) for key, place in places.items()}
+        if not isinstance(places, list):
+            raise RefusedError(f"expected the ends of a network, got {shown(places)}")
         if len(places) == 3 and isinstance(places[0], str):
             first = int(legacy or type(self.layers.get(places[0])) is Model)
             return self._tensors(Place(*places), first)

@@ -19,17 +19,22 @@ from striate.layers.layer import LAYERS, Layer
 
 #: Layers that Keras has not: a file cannot mean them.
 OURS_ALONE = {"BrightestPooling2D", "LocalResponseNormalization", "LpPooling2D", "MixedPooling2D"}
-#: Ours by Keras's name: the same, under the names of other versions, or when nothing is trained.
+#: Noise and random changes of pictures, which layers of Keras make in training only; here they leave all as it is.
+IN_TRAINING = (
+    "ActivityRegularization", "AlphaDropout", "AugMix", "CutMix", "GaussianDropout", "GaussianNoise", "MixUp",
+    "RandAugment", "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter", "RandomContrast",
+    "RandomElasticTransform", "RandomErasing", "RandomFlip", "RandomGaussianBlur", "RandomGrayscale", "RandomHue",
+    "RandomInvert", "RandomPerspective", "RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness",
+    "RandomShear", "RandomTranslation", "RandomZoom",
+)  # fmt: skip
+#: Ours by Keras's name: the same, or under the names of other versions.
 COUNTERPARTS = {
     **{name: name for name, cls in LAYERS.items() if cls.__module__.startswith("striate.layers.")},
     "ThresholdedReLU": "ReLU",
     "BatchNormalizationV1": "BatchNormalization",
     "BatchNormalizationV2": "BatchNormalization",
     "SyncBatchNormalization": "BatchNormalization",
-    "ActivityRegularization": "Identity",
-    "AlphaDropout": "Identity",
-    "GaussianDropout": "Identity",
-    "GaussianNoise": "Identity",
+    **dict.fromkeys(IN_TRAINING, "Identity"),
 }
 for _name in OURS_ALONE:
     del COUNTERPARTS[_name]
@@ -129,7 +134,7 @@ def _arguments(name: str, cls: type[Layer], config: dict[str, Any], legacy: bool
             found[key] = value
         elif argument in ours:
             found[argument] = _translated(name, key, value, legacy)
-        elif cls is LAYERS["Identity"] and name != "Identity":
+        elif name in IN_TRAINING:
             continue  # how strong the noise is
         elif key not in WITHOUT_EFFECT or (WITHOUT_EFFECT[key] is not ... and value not in WITHOUT_EFFECT[key]):
             raise RefusedError(f"its argument {shown(key)} = {shown(value)} is not offered here")

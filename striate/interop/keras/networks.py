@@ -12,7 +12,7 @@ from striate.layers import Input, InputLayer
 from striate.layers.layer import Layer
 from striate.models import Model, Sequential
 
-NETWORKS = {"Sequential", "Functional", "Model"}
+NETWORKS = ("Sequential", "Functional", "Model")
 #: Calls of layers, those within inner networks counted at each call of these; the largest known networks have 1,100.
 MAX_CALLS = 2000
 #: Operations that Keras 3 writes where a program computes with symbols, as in ``x + y``, by the module's last words.
@@ -86,6 +86,8 @@ class Builder:
     def _layers(self, descriptions: list[Any]) -> list[Any] | None:
         """All layers of a network; None after noting the reasons against some."""
         made: list[Any] = []
+        if len(descriptions) > MAX_CALLS:
+            raise RefusedError(f"it has more than {MAX_CALLS:,} layers")
         for description in descriptions:
             layer = self._layer(description)
             if layer is not None:
@@ -93,16 +95,17 @@ class Builder:
         return made if len(made) == len(descriptions) else None
 
     def _layer(self, description: Any) -> Any:
-        title = "a layer"
+        if not isinstance(description, dict):
+            self.reasons.append(f"expected a layer, got {shown(description)}")
+            return None
+        kind, config = description.get("class_name"), description.get("config")
+        if kind in NETWORKS:
+            return self.network(description)
         try:
-            kind, config = description.get("class_name"), description.get("config")
-            named = config.get("name") if isinstance(config, dict) else None
-            title = f"layer {shown(description.get('name', named))} ({kind})"
-            if kind in NETWORKS:
-                return self.network(description)
             return _operation(description) or layer_from(description, self.legacy)
-        except (RefusedError, AttributeError) as error:
-            self.reasons.append(f"{title}: {error}")
+        except RefusedError as refused:
+            name = description.get("name", config.get("name") if isinstance(config, dict) else None)
+            self.reasons.append(f"layer {shown(name)} ({kind}): {refused}")
             return None
 
     def _count(self, layer: Any) -> None:

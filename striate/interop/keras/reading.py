@@ -62,7 +62,7 @@ def read_keras(path: str | os.PathLike[str]) -> Model:
     return model_from(
         path,
         contents.config,
-        not contents.version.startswith("3"),
+        re.match(r"[012](\.|$)", contents.version) is not None,
         sum(math.prod(array.shape) for array in contents.root.walk()),
         Path(path).stat().st_size,
         lambda matching: matching.match(contents.root),
@@ -110,8 +110,7 @@ def model_from(
         match: pairs the model's variables with the file's arrays.
     """
     builder = Builder(legacy)
-    granted = stored + SPARE_NUMBERS
-    with weights_from_file(min(size, granted), "the architecture"):
+    with weights_from_file(min(size, stored + SPARE_NUMBERS), "the architecture"):
         model = builder.network(config)
     if model is None:
         refuse(path, *dict.fromkeys(builder.reasons))
@@ -160,9 +159,6 @@ def _read_archive(path: str | os.PathLike[str]) -> Contents:
     with open_regular(path, "open_model") as file:
         size = os.fstat(file.fileno()).st_size
         with open_archive(file, where, granted_to(size)) as archive:
-            for name in archive:
-                if name.startswith("/") or re.search(r"\\|:|(^|/)\.\.(/|$)", name):
-                    refuse(path, f"the member {name!r} leads out of the archive")
             if missing := [name for name in (CONFIG, METADATA, WEIGHTS) if name not in archive]:
                 refuse(path, f"expected an archive with {CONFIG}, {METADATA} and {WEIGHTS}, {missing[0]} is missing")
             texts = {}

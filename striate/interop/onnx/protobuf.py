@@ -205,8 +205,11 @@ def _pieces(message: Message) -> Iterator[bytes]:
                 yield from (_key(number, FOUR), struct.pack("<f", one))
             elif field.kind == "double":
                 yield from (_key(number, EIGHT), struct.pack("<d", one))
+            elif isinstance(one, Message):  # not joined before all is: a network's arrays are large
+                pieces = list(_pieces(one))
+                yield from (_key(number, BYTES), _as_varint(sum(map(len, pieces))), *pieces)
             else:
-                content = one.encode() if isinstance(one, Message | str) else bytes(one)
+                content = one.encode() if isinstance(one, str) else bytes(one)
                 yield from (_key(number, BYTES), _as_varint(len(content)), content)
 
 

@@ -1,9 +1,10 @@
 """Opening an ONNX file."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from striate.data import strict_json
 from striate.data.files import open_regular
 from striate.interop.onnx.messages import ModelProto
 from striate.interop.onnx.program import Program, UnreadableError
@@ -11,6 +12,10 @@ from striate.interop.onnx.protobuf import DamagedError, TooLargeError
 from striate.interop.onnx.values import ValueNeededError
 from striate.interop.refusal import refuse, refuse_size
 from striate.models import Model
+from striate.models.saving import preprocessing_from
+
+#: Keys of a file's metadata.
+DESCRIPTION = ("striate.preprocessing", "striate.classes", "striate.threshold")
 
 
 def read_onnx(path: str | os.PathLike[str], input_shape: Sequence[int] | None = None) -> Model:
@@ -31,7 +36,8 @@ def read_onnx(path: str | os.PathLike[str], input_shape: Sequence[int] | None = 
     with open_regular(place, "open_model") as file:
         content = file.read()
     try:
-        program = Program(ModelProto.parse(content), place, len(content))
+        proto = ModelProto.parse(content)
+        program = Program(proto, place, len(content))
         try:
             model = program.opened(input_shape).model or Model(name=program.name)
         except ValueNeededError:
@@ -43,4 +49,17 @@ def read_onnx(path: str | os.PathLike[str], input_shape: Sequence[int] | None = 
     except DamagedError as error:
         refuse(place, f"it is no ONNX file, or damaged: {error}")
     model.origin = program
+    _describe(place, model, {entry.key or "": entry.value or "" for entry in proto.metadata_props})
     return model
+
+
+def _describe(path: Path, model: Model, metadata: Mapping[str, str]) -> None:
+    """What `write_onnx` put beside the network: how pictures are prepared, and what the outputs stand for."""
+    try:
+        found = {key: strict_json.parse(metadata[key]) for key in DESCRIPTION if key in metadata}
+        if DESCRIPTION[0] in found:
+            model.preprocessing = preprocessing_from(found[DESCRIPTION[0]])
+        model.classes = tuple(str(name) for name in found.get(DESCRIPTION[1], ()))
+        model.threshold = float(found.get(DESCRIPTION[2], 0.0))
+    except (ValueError, TypeError) as error:
+        refuse(path, f"its metadata {', '.join(DESCRIPTION)} are not what they should be: {error}")

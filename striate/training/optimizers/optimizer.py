@@ -66,6 +66,7 @@ class Optimizer(Configurable):
         #: The vectors of `slots`.
         self.kept: dict[str, Variable] = {}
         self._parameters = Variable(np.empty(0, np.float32))
+        self._rate_factors: Variable | None = None
         self._executors: dict[Settings, Executor] = {}
 
         for argument in ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm"):
@@ -122,8 +123,14 @@ class Optimizer(Configurable):
         """The number that ``rate`` stands for in `update`, at this number of iterations."""
         return learning_rate
 
-    def build(self, size: int) -> None:
-        """Make room for ``size`` parameters, and forget what was kept for others."""
+    def build(self, size: int, rate_factors: Vector | None = None) -> None:
+        """Make room for ``size`` parameters, and forget what was kept for others.
+
+        Arguments:
+            size: how many there are.
+            rate_factors: what the learning rate is multiplied by for each of them, (size,); default: 1.
+        """
+        self._rate_factors = None if rate_factors is None else Variable(rate_factors, "rate_factors")
         slots = self.slots().items()
         self.kept = {name: Variable(np.broadcast_to(np.float32(start), size), name) for name, start in slots}
         self._parameters.keep_in(np.empty(size, np.float32))
@@ -168,7 +175,9 @@ class Optimizer(Configurable):
     def _trace(self) -> Graph:
         """One update as a graph of (gradients, step size, share of the weights that does not decay)."""
 
-        def compute(g: Tensor, rate: Tensor, left: Tensor) -> list[Tensor]:
+        def compute(g: Tensor, rate: Any, left: Any) -> list[Tensor]:
+            if self._rate_factors is not None:
+                rate, left = rate * self._rate_factors, 1 - (1 - left) * self._rate_factors
             p = self._parameters * left if self.weight_decay else self._parameters
             parameters, kept = self.update(p, g, rate, **self.kept)
             self._parameters.assign(parameters)

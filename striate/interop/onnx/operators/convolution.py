@@ -154,15 +154,16 @@ def Gemm(node: Node, a: Value, b: Value, c: Value | None = None) -> Value:
         raise UnsupportedError(f"expected two matrices, got {a.shape} and {b.shape}")
     left = tensor_of(a, order)
     weight = array_of(b).T if node.get("transB", 0) else array_of(b)
+    weight = weight if alpha == 1 else alpha * weight
     if isinstance(a, Symbol) and (c is None or (not isinstance(c, Symbol) and c.shape in _rows(weight.shape[1]))):
         bias = None if c is None else np.broadcast_to(beta * array_of(c), (1, weight.shape[1]))[0]
         layer = node.layer(
             lambda name: layers.Dense(weight.shape[1], use_bias=c is not None, name=name),
             left,
-            weights={"kernel": alpha * weight} | ({} if bias is None else {"bias": bias}),
+            weights={"kernel": weight} | ({} if bias is None else {"bias": bias}),
         )
         return node.result(layer)
-    product = ops.dense(left, (alpha * weight).astype(np.float32))
+    product = ops.dense(left, weight.astype(np.float32, copy=False))
     return node.result(product if c is None else ops.add(product, ops.multiply(tensor_of(c, plain(rank(c))), beta)))
 
 
