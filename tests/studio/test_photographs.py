@@ -6,7 +6,6 @@ import struct
 
 import numpy as np
 import pytest
-import scipy.special
 from PIL import Image
 
 import striate
@@ -71,7 +70,7 @@ def test_P6_answer_is_the_softmax_worked_out_by_hand(address):
     header, probabilities = look(address, RED)
     # Half of the picture is black; the largest of every 2×2 window leaves it so.
     scores = WEIGHT * np.array([0.5, 0.1, 0, 0, 0, 0])
-    np.testing.assert_allclose(probabilities, scipy.special.softmax(scores), rtol=1e-5)
+    np.testing.assert_allclose(probabilities, np.exp(scores) / np.exp(scores).sum(), rtol=1e-5)
     assert header["scale"] == "probabilities"
     assert header["sure"] is True
     assert probabilities.argmax() == CLASSES.index("red")
@@ -154,7 +153,7 @@ def test_P6_layers_of_the_newest_pictures_are_kept_in_bounded_memory(monkeypatch
         ([0.2, 0.5, 0.3], "probabilities", [0.2, 0.5, 0.3]),
         ([0.9, 0.8, 0.1], "independent", [0.9, 0.8, 0.1]),
         ([3.0, -1.0, 900.0], "scores", [0, 0, 1]),
-        ([2.0, 1.0, 0.5], "scores", scipy.special.softmax([2.0, 1.0, 0.5])),
+        ([2.0, 1.0, 0.5], "scores", [0.6285317, 0.2312239, 0.1402444]),
     ],
 )
 def test_P6_outputs_that_are_no_probabilities_go_through_a_softmax(outputs, scale, probabilities):
