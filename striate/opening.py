@@ -100,7 +100,8 @@ def _from_state(path: Path, arch: str | None, input_shape: Sequence[int] | None)
     if not state:
         refuse(path, "it holds no weights")
     size = sum(array.size for array in state.values())
-    nearest = sorted(ARCHITECTURES.values(), key=lambda one: abs(one.parameters - size))
+    near = (one for one in ARCHITECTURES.values() if one.parameters / 2 < size < one.parameters * 2)
+    nearest = sorted(near, key=lambda one: abs(one.parameters - size))
     architecture = ARCHITECTURES[arch] if arch else next((one for one in nearest if one.fits(state)), None)
     if architecture is None:
         refuse(

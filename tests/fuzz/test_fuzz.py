@@ -1,0 +1,26 @@
+"""Every reader, for some seconds, guided by coverage; longer by hand: docs/fuzzing.md."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.seeds import SEEDS
+
+for _needed in ("atheris", "torch", "keras", "h5py"):
+    pytest.importorskip(_needed)
+
+
+@pytest.mark.parametrize("reader", SEEDS)
+def test_nothing_but_a_model_or_our_error_comes_out(reader, tmp_path):
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.fuzz", reader, "--seconds", "8", "--findings", tmp_path],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        timeout=300,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert not list(tmp_path.iterdir())
