@@ -117,6 +117,8 @@ def find_photos(root: str | os.PathLike[str]) -> PhotoFolder:
             f"find_photos: expected pictures ({', '.join(sorted(SUFFIXES))}) in a sub-folder of {places['train']} for "
             "each class, such as cats/1.jpg and dogs/1.jpg; got none."
         )
+    # A folder's name may be any bytes; that of a class is text, which model files hold.
+    found.classes = tuple(name.encode("utf-8", "backslashreplace").decode() for name in found.classes)
     return found
 
 

@@ -123,7 +123,7 @@ def test_R4_a_worker_that_dies_names_the_picture_it_read(paths, tmp_path):
     """Two processes wait, and one of them is killed: as the kernel does when memory is short."""
     with batches(paths * 30, 2) as data:
         iterator = iter(data)
-        next(iterator)
+        next(iterator), next(iterator)  # one batch of each
         worker = data._pool._processes[1]
         worker.process.send_signal(signal.SIGKILL)
         with pytest.raises(DataError, match=r"a worker process died \(exit code -9\) while it read .*/\d+\.png\."):
