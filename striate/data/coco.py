@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.data import strict_json
-from striate.data.archives import OUTSIDE
 from striate.data.files import open_regular, read_at_most
 from striate.errors import FormatError, LimitError
 
@@ -114,6 +113,8 @@ def _coco(document: Any) -> Coco:
 
 
 def _image(image: dict[str, Any], found: list[tuple[list[float], int, bool]]) -> CocoImage:
+    from striate.data.archives import OUTSIDE
+
     name = _text(image, "file_name")
     if OUTSIDE.fullmatch(name):
         _expected("a file_name inside the folder of images", name, image)
