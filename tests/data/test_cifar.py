@@ -78,8 +78,9 @@ def test_R3_cifar_damaged(save, read, content, message):
 
 @pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
 def test_R3_cifar_bomb_is_not_unpacked(save, pack):
+    bomb = pack(bytes(64 << 20))[:-4]  # cut short, which nobody notices who does not read to the end
     with pytest.raises(LimitError, match=r"expected at most 6,146 bytes, got more: .*\. Raise max_bytes if you trust"):
-        read_cifar10(save(pack(bytes(64 << 20))), max_bytes=2 * 3073)
+        read_cifar10(save(bomb), max_bytes=2 * 3073)
 
 
 def test_R3_cifar_of_just_the_limit_is_read(save):

@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import struct
+import tracemalloc
 import wave
 import zipfile
 from pathlib import Path
@@ -132,7 +133,10 @@ def test_A8_wav_that_scipy_writes(tmp_path, dtype, scale, silence):
         (riff(fmt()), "expected a chunk 'data', got the end of the file"),
         (riff(), "expected a chunk 'data', got the end of the file"),
         (riff(chunk(b"data", bytes(6)), fmt()), "expected a chunk 'fmt ' before the samples, got none"),
-        (riff(chunk(b"fmt ", bytes(14))), "expected at least 16 bytes in the chunk 'fmt ', got 14"),
+        (
+            riff(chunk(b"fmt ", bytes(14)), chunk(b"data", bytes(40))),
+            "expected at least 16 bytes in the chunk 'fmt ', got 14",
+        ),
         (riff(fmt(7, bits=8)), "PCM .format 1. of 8, 16, 24 or 32 bits or floats .* got format 7 of 8 bits. Convert"),
         (riff(fmt(1, bits=12)), "got format 1 of 12 bits"),
         (riff(extensible(2)), "got format 2 of 16 bits"),
@@ -159,6 +163,18 @@ def test_R3_wav_limits(save):
     assert len(read_wav(save(GOOD), max_bytes=12).samples) == 3
     with pytest.raises(LimitError, match="expected 'data' among the first 1,024 chunks, got other chunks only"):
         read_wav(save(riff(*[chunk(b"junk", b"")] * 1025, fmt(), chunk(b"data", b""))))
+
+
+@pytest.mark.parametrize("header", [fmt(bits=8), fmt(bits=24), fmt(3, bits=64)])
+def test_R3_wav_memory(save, header):
+    size = 12 << 20
+    path = save(riff(header, chunk(b"data", bytes(size))))
+    tracemalloc.start()
+    try:
+        samples = read_wav(path).samples
+        assert tracemalloc.get_traced_memory()[1] < samples.nbytes + (12 << 20)
+    finally:
+        tracemalloc.stop()
 
 
 def test_R3_wav_that_becomes_shorter_while_it_is_read(save, monkeypatch):
