@@ -99,7 +99,10 @@ def _find_data(file: BufferedReader, where: str) -> tuple[_Encoding, int]:
         raise FormatError(f"{where}: expected RIFF, a size and WAVE, got {start.hex(' ') or 'nothing'}.")
     (announced,) = struct.unpack("<I", start[4:8])
     if announced > size - 8:
-        raise FormatError(f"{where}: expected {announced:,} bytes, as the file announces, got {size - 8:,}.")
+        raise FormatError(
+            f"{where}: expected {announced:,} bytes, as the file announces, got {size - 8:,}: it is cut short, or the "
+            f"program that recorded it never finished it."
+        )
     encoding = None
     for _ in range(MAX_CHUNKS):
         header = file.read(8)
@@ -107,9 +110,8 @@ def _find_data(file: BufferedReader, where: str) -> tuple[_Encoding, int]:
             raise FormatError(f"{where}: expected a chunk 'data', got the end of the file.")
         name, length = header[:4], int.from_bytes(header[4:], "little")
         if length > size - file.tell():
-            raise FormatError(
-                f"{where}: expected {length:,} bytes in the chunk {_text(name)}, got {size - file.tell():,}."
-            )
+            letters, left = name.decode("latin-1"), size - file.tell()
+            raise FormatError(f"{where}: expected {length:,} bytes in the chunk {letters!r}, got {left:,}.")
         ends = file.tell() + length + length % 2
         if name == b"data":
             if encoding is None:
@@ -159,7 +161,3 @@ def _decode(content: bytes, encoding: _Encoding) -> NDArray[np.float32]:
         wide[:, 1:] = numbers.reshape(-1, 3)
         numbers = wide.reshape(-1).view("<i4")
     return numbers.astype(np.float32) / np.float32(2.0 ** (8 * numbers.itemsize - 1))
-
-
-def _text(name: bytes) -> str:
-    return repr(name.decode("latin-1"))
