@@ -31,6 +31,8 @@ from striate.runtime import executor
 
 TOLERANCE = 1e-4  # of the largest number of a result
 REST = 0.01  # seconds
+#: Of a layer's settings, what makes no difference to its operation: weights are copied.
+LEFT_OUT = {"name", "activation", "kernel_initializer", "depthwise_initializer", "bias_initializer"}
 WEIGHTED = (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense)
 OTHERS = (layers.MaxPooling2D, layers.AveragePooling2D, layers.GlobalAveragePooling2D, layers.BatchNormalization)
 
@@ -41,7 +43,7 @@ class Case:
 
     Arguments:
         kind: the layer's class.
-        config: its settings, without its name and activation.
+        config: its settings, without those that are `LEFT_OUT`.
         shape: of its input, with the batch.
         operation: "forward", "grad input", "grad weight", or "forward and backward".
         training: whether weights change from run to run, so that nothing may be made of them beforehand.
@@ -69,7 +71,7 @@ def cases(workload: Workload) -> dict[Case, int]:
         shape = tuple(size or 0 for size in call.inputs[0].shape)
         first = call.inputs[0].node is None
         for name in _operations(call.layer, training, first):
-            config = {k: v for k, v in call.layer.get_config().items() if k not in ("name", "activation")}
+            config = {k: v for k, v in call.layer.get_config().items() if k not in LEFT_OUT}
             case = Case(type(call.layer), json.dumps(config), shape, name, training)
             found[case] = found.get(case, 0) + 1
     return found

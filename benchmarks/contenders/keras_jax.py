@@ -32,6 +32,8 @@ def as_keras(model: Model) -> Any:
             pads = config["padding"]
             inputs = [keras.layers.ZeroPadding2D(tuple(pads) if isinstance(pads, list) else pads)(inputs[0])]
             config["padding"] = "valid"
+            config.pop("count_include_pad", None)  # these zeros count in a mean
+        config["name"] = layer.name.replace(".", "_")  # on PyTorch's backend a name may have no dot
         twin = getattr(keras.layers, type(layer).__name__).from_config(config)
         known[node.outputs[0]] = twin(inputs if len(inputs) > 1 else inputs[0])
         twins.append((layer, twin))

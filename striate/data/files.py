@@ -1,6 +1,7 @@
 """Opening and reading files that somebody else made."""
 
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +24,37 @@ def open_regular(path: str | os.PathLike[str], operation: str) -> BufferedReader
     if path.exists() and not path.is_file():
         raise FormatError(f"{operation}: expected a regular file, got a folder, pipe or device: {path}.")
     return path.open("rb")
+
+
+def open_beside(folder: Path, name: object) -> BufferedReader:
+    """Open a file that another one names as part of itself: a plain file of its folder, or of a folder in that.
+
+    A path that leads elsewhere, a link (also a hard one, which is another file's second name), a pipe or a device is
+    none. The error's text goes on after "its numbers are in".
+
+    Raises:
+        FormatError: it is none, or cannot be opened.
+    """
+    outside = not isinstance(name, str) or not name.strip(".") or any(letter in name for letter in "\\:\0")
+    if outside or Path(str(name)).is_absolute() or ".." in Path(str(name)).parts:
+        raise FormatError(f"{name!r:.80}, which is no file in the model's folder")
+    place = Path(os.path.realpath(folder)) / str(name)
+    if os.path.realpath(place) != str(place):
+        raise FormatError(f"{name!r:.80}, which is a link")
+    try:
+        file = open(place, "rb", opener=_without_links)  # noqa: SIM115 (whoever asked for it closes it)
+    except OSError as error:
+        raise FormatError(f"{name!r:.80}: {error.strerror}") from None
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        file.close()
+        raise FormatError(f"{name!r:.80}, which is no plain file of its own")
+    return file
+
+
+def _without_links(place: str, flags: int) -> int:
+    """Open a file unless it has become a link in the meantime; a pipe is not waited for."""
+    return os.open(place, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
 
 
 def read_at_most(stream: IO[bytes], count: int) -> bytearray:

@@ -2,7 +2,6 @@
 
 import math
 import os
-import stat
 from contextlib import ExitStack
 from io import BufferedReader
 from pathlib import Path
@@ -12,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.data import strict_json
-from striate.data.files import open_regular, read_at_most
+from striate.data.files import open_beside, open_regular, read_at_most
+from striate.errors import FormatError
 from striate.graph import Shape
 from striate.interop.keras.objects import shown
 from striate.interop.keras.reading import json_errors, model_from
@@ -124,18 +124,7 @@ def _shards(path: Path, names: list[str], expected: int) -> bytearray:
 
 
 def _beside(path: Path, name: Any) -> BufferedReader:
-    """Open a file in the folder of another one: a regular file that has no other name elsewhere."""
-    if not isinstance(name, str) or name in ("", ".", "..") or any(c in name for c in "/\\:\0"):
-        refuse(path, f"expected weights in files of the same folder, got {shown(name)}")
     try:
-        status = (path.parent / name).lstat()
-        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-            refuse(path, f"{name!r} is a link, or no regular file; weights are read from files of the same folder only")
-        return open(path.parent / name, "rb", opener=_open_no_link)
-    except OSError as error:
-        refuse(path, f"cannot open {shown(name)}, where its weights are: {error.strerror}")
-
-
-def _open_no_link(name: str, flags: int) -> int:
-    """Open a file, unless it has become a link in the meantime."""
-    return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0))
+        return open_beside(path.parent, name)
+    except FormatError as error:
+        refuse(path, f"its numbers are in {error}")

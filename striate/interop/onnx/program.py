@@ -54,11 +54,13 @@ class Built(NamedTuple):
         inputs: what the network begins with; inputs that are known, or that nothing uses, are not among them.
         outputs: what each output of the graph is.
         model: None if all outputs were known.
+        runners: what runs it, by the shapes of the inputs.
     """
 
     inputs: dict[str, Symbol]
     outputs: list[Value]
     model: Model | None
+    runners: dict[Any, Executor]
 
 
 class Program:
@@ -91,7 +93,6 @@ class Program:
         self._orders = {given.name: self._order(given) for given in self.inputs}
         self._network = Network()
         self._built: OrderedDict[Any, Built] = OrderedDict()
-        self._runners: OrderedDict[Any, Executor] = OrderedDict()
 
     # Checks
 
@@ -201,14 +202,14 @@ class Program:
         ends = [_arranged(value) if isinstance(value, Symbol) else value for value in outputs]
         tensors = list(dict.fromkeys(end.tensor for end in ends if isinstance(end, Symbol)))
         if not tensors:
-            return Built({}, ends, None)
+            return Built({}, ends, None, {})
         used = {tensor for node in topological_order(tensors) for tensor in node.inputs}
         inputs = {name: symbol for name, symbol in begin.items() if symbol.tensor in used}
         starts = [symbol.tensor for symbol in inputs.values()]
         model = Model(
             starts[0] if len(starts) == 1 else starts, tensors[0] if len(tensors) == 1 else tensors, name=self.name
         )
-        return Built(inputs, ends, model)
+        return Built(inputs, ends, model, {})
 
     def opened(self, input_shape: Sequence[int] | None) -> Built:
         """The network for any batch size; if that cannot be, for the one that the file says.
@@ -309,14 +310,14 @@ class Program:
             np.ascontiguousarray(arrays[name].transpose(symbol.order), np.float32)
             for name, symbol in built.inputs.items()
         ]
-        key = (id(model), *(array.shape for array in given))
-        if key not in self._runners:
-            symbols = [Tensor(array.shape, np.float32) for array in given]
+        shapes = tuple(array.shape for array in given)
+        if shapes not in built.runners:
+            symbols = [Tensor(shape, np.float32) for shape in shapes]
             graph = trace(lambda *tensors: model(tensors[0] if len(tensors) == 1 else list(tensors)), symbols)
-            self._runners[key] = executor(graph)
-            while len(self._runners) > KEPT:
-                self._runners.popitem(last=False)
-        return self._runners[key].run(given)
+            while len(built.runners) >= KEPT:
+                built.runners.pop(next(iter(built.runners)))
+            built.runners[shapes] = executor(graph)
+        return built.runners[shapes].run(given)
 
 
 class UnreadableError(Exception):

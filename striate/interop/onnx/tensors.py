@@ -2,12 +2,13 @@
 
 import math
 import os
-import stat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from striate.data.files import open_beside
+from striate.errors import FormatError
 from striate.graph import Array
 from striate.interop.onnx.messages import TensorProto
 from striate.interop.onnx.protobuf import DamagedError
@@ -133,31 +134,22 @@ def _typed(tensor: TensorProto, dtype: np.dtype[Any], count: int) -> Array:
 
 
 def _external(tensor: TensorProto, folder: Path, expected: int) -> bytes:
-    """The bytes of a tensor that lie in a file beside the model: a plain file of that folder, and nothing else."""
+    """The bytes of a tensor that lie in a file beside the model."""
     entries = {entry.key: entry.value or "" for entry in tensor.external_data}
     location = entries.get("location", "")
-    path = Path(location)
-    if not location or "\0" in location or path.is_absolute() or ".." in path.parts or "\\" in location:
-        raise DamagedError(f"its numbers are in {location!r}, which is no file in the model's folder")
     try:
         offset, length = int(entries.get("offset", 0)), int(entries.get("length", expected))
     except ValueError:
         raise DamagedError(f"its numbers begin at {entries.get('offset')!r} of {location!r}") from None
     if length != expected or offset < 0:
         raise DamagedError(f"expected {expected:,} bytes in {location!r}, got {length:,} from byte {offset:,}")
-    place = Path(os.path.realpath(folder)) / path
-    if os.path.realpath(place) != str(place):
-        raise DamagedError(f"its numbers are in {location!r}, which is a link")
     try:
-        with open(os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)), "rb") as f:
-            status = os.fstat(f.fileno())
-            if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
-                raise DamagedError(f"its numbers are in {location!r}, which is no plain file of its own")
-            if offset + length > status.st_size:
-                raise DamagedError(
-                    f"expected bytes {offset:,} to {offset + length:,} of {location!r}, which has {status.st_size:,}"
-                )
-            f.seek(offset)
-            return f.read(length)
-    except OSError as error:
-        raise DamagedError(f"its numbers are in {location!r}: {error.strerror}") from None
+        file = open_beside(folder, location)
+    except FormatError as error:
+        raise DamagedError(f"its numbers are in {error}") from None
+    with file:
+        size = os.fstat(file.fileno()).st_size
+        if offset + length > size:
+            raise DamagedError(f"expected bytes {offset:,} to {offset + length:,} of {location!r}, which has {size:,}")
+        file.seek(offset)
+        return file.read(length)
