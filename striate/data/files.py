@@ -3,7 +3,8 @@
 import os
 import stat
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import IO
@@ -67,6 +68,17 @@ def read_at_most(stream: IO[bytes], count: int) -> bytearray:
 def write_atomically(path: str | os.PathLike[str], content: bytes, operation: str) -> None:
     """Write a file so that at any moment, also after a crash, either the old or the new content is there.
 
+    Raises:
+        FormatError: the folder does not exist or cannot be written to.
+    """
+    with replacing(path, operation) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str], operation: str) -> Iterator[IO[bytes]]:
+    """A new file, to be written in the body of a ``with`` statement, that becomes ``path`` unless the body fails.
+
     The content goes to a temporary file beside it, is forced to the disk, and then takes the file's name.
 
     Raises:
@@ -76,7 +88,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes, operation: st
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
         with temporary.open("xb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

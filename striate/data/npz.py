@@ -36,6 +36,8 @@ def read_npy(path: str | os.PathLike[str], *, max_bytes: int = GIB) -> NDArray[A
 
     ``max_bytes`` is the largest array, in bytes, that may be read (default 1 GiB).
 
+    A category of Quick, Draw! is (N, 784), uint8, 255 for ink: ``read_npy(path).reshape(-1, 28, 28, 1)`` are images.
+
     Raises FormatError if the file is not ``.npy``, is damaged, or holds Python objects or records; LimitError if the
     array would be larger than ``max_bytes``; FileNotFoundError if there is no such file.
     """

@@ -11,12 +11,13 @@ MAX_CONTAINERS = 100_000
 MAX_DEPTH = 100
 
 
-def parse(text: str | bytes | bytearray, max_bytes: int = MAX_BYTES) -> Any:
+def parse(text: str | bytes | bytearray, max_bytes: int = MAX_BYTES, max_containers: int = MAX_CONTAINERS) -> Any:
     """The value that a JSON text stands for.
 
     Arguments:
         text: as bytes, in UTF-8.
         max_bytes: the longest text (default 4 MiB).
+        max_containers: the most lists and objects (default 100,000).
 
     Raises:
         ValueError: it is not JSON or not UTF-8; it has NaN, an infinity, a number beyond all floats, half a surrogate
@@ -27,8 +28,8 @@ def parse(text: str | bytes | bytearray, max_bytes: int = MAX_BYTES) -> Any:
         raise ValueError(f"it is longer than {max_bytes:,} bytes")
     if not isinstance(text, str):
         text = text.decode()
-    if text.count("[") + text.count("{") > MAX_CONTAINERS:
-        raise ValueError(f"it has more than {MAX_CONTAINERS:,} lists and objects")
+    if text.count("[") + text.count("{") > max_containers:
+        raise ValueError(f"it has more than {max_containers:,} lists and objects")
     try:
         value = json.loads(text, parse_float=_finite, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
     except RecursionError:

@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import lzma
 import os
 from pathlib import Path
 
@@ -47,6 +48,12 @@ def test_A8_idx_is_big_endian(tmp_path):
 def test_A8_idx_gzip_has_no_time_stamp(tmp_path):
     write_idx(tmp_path / "a.gz", np.arange(9, dtype=np.uint8))
     assert (tmp_path / "a.gz").read_bytes()[4:8] == bytes(4)
+
+
+def test_A8_idx_packed_by_xz(save):
+    assert read_idx(save(lzma.compress(LABELS))).tolist() == [5, 0, 4]
+    with pytest.raises(FormatError, match="got more"):
+        read_idx(save(lzma.compress(LABELS + bytes(64 << 20))[:-4]))
 
 
 @pytest.mark.skipif("STRIATE_DATA" not in os.environ, reason="STRIATE_DATA is not set: no real IDX files")

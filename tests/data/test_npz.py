@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from striate.data import read_npy, read_npz
+from striate.data import read_idx, read_npy, read_npz
 from striate.errors import FormatError, LimitError, StriateError
 
 
@@ -80,6 +80,16 @@ def test_A8_npy_version_2(save):
 def test_A8_npy_real_file():
     path = Path(os.environ["STRIATE_DATA"]) / "lfw_subset" / "lfw_subset.npy"
     np.testing.assert_array_equal(read_npy(path), np.load(path))
+
+
+@pytest.mark.skipif("STRIATE_DATA" not in os.environ, reason="STRIATE_DATA is not set: no real drawings")
+def test_A8_npy_of_quick_draw(tmp_path):
+    apples = read_idx(Path(os.environ["STRIATE_DATA"]) / "quickdraw" / "apple.idx.gz")
+    np.save(tmp_path / "apple.npy", apples.reshape(-1, 784))  # the form in which Google publishes them
+    images = read_npy(tmp_path / "apple.npy").reshape(-1, 28, 28, 1)
+    np.testing.assert_array_equal(images[..., 0], apples)
+    assert images[:, 0, 0].mean() < 1  # paper is 0
+    assert images.max() == 255
 
 
 class Explodes:
