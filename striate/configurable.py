@@ -37,6 +37,24 @@ class Configurable:
         return cls(**config)
 
 
+class Settings(Configurable):
+    """Base of what is equal to another of its class with the same arguments: schedules, initializers, regularizers.
+
+    A subclass is a ``@dataclass(eq=False, repr=False)``: what dataclasses would write for each class stands here once,
+    which saves a start some milliseconds.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and repr(self) == repr(other)
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={getattr(self, name)!r}" for name in signature_of(type(self)).parameters)
+        return f"{type(self).__name__}({arguments})"
+
+
 def signature_of(function: Any) -> inspect.Signature:
     """What a function or a class takes; asked again, it costs nothing."""
     return _signature(function)

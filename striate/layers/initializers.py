@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate import random
-from striate.configurable import Configurable, Names
+from striate.configurable import Names, Settings
 from striate.errors import ArgumentError, ShapeError
 from striate.graph import Array, Shape
 from striate.layers.filters import preset_filters
@@ -23,7 +23,7 @@ from striate.layers.filters import preset_filters
 TRUNCATED_STDDEV = math.sqrt(1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2)))
 
 
-class Initializer(Configurable):
+class Initializer(Settings):
     """Base of all initializers: called with a shape, one gives an array of it."""
 
     def __call__(self, shape: Shape, dtype: Any = np.float32) -> Array:
@@ -35,7 +35,7 @@ class Initializer(Configurable):
         raise NotImplementedError(f"{type(self).__name__}: define __call__(self, shape, dtype).")
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Zeros(Initializer):
     """Every number 0."""
 
@@ -43,7 +43,7 @@ class Zeros(Initializer):
         return np.zeros(shape, dtype)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Ones(Initializer):
     """Every number 1."""
 
@@ -51,7 +51,7 @@ class Ones(Initializer):
         return np.ones(shape, dtype)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Constant(Initializer):
     """Every number the same, or an array that broadcasts to the shape.
 
@@ -65,7 +65,7 @@ class Constant(Initializer):
         return np.array(np.broadcast_to(self.value, shape), dtype)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Identity(Initializer):
     """A matrix with ``gain`` on the diagonal and 0 elsewhere.
 
@@ -81,7 +81,7 @@ class Identity(Initializer):
         return np.asarray(self.gain * np.eye(*shape), dtype)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class RandomUniform(Initializer):
     """Uniform from ``minval`` up to ``maxval``.
 
@@ -99,7 +99,7 @@ class RandomUniform(Initializer):
         return np.asarray(self.minval + (self.maxval - self.minval) * drawn, dtype)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class RandomNormal(Initializer):
     """Normal with mean ``mean`` and standard deviation ``stddev``.
 
@@ -116,7 +116,7 @@ class RandomNormal(Initializer):
         return np.asarray(self.mean + self.stddev * random.normal(tuple(shape), **_source(self.seed)), dtype)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class TruncatedNormal(Initializer):
     """Normal, but numbers further than 2·``stddev`` from ``mean`` are drawn again.
 
@@ -133,7 +133,7 @@ class TruncatedNormal(Initializer):
         return np.asarray(self.mean + self.stddev * _truncated_normal(tuple(shape), self.seed), dtype)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class VarianceScaling(Initializer):
     """Random weights whose variance is ``scale`` / n, so that signals keep their size from layer to layer.
 
@@ -176,7 +176,7 @@ class VarianceScaling(Initializer):
         return TruncatedNormal(0.0, stddev / TRUNCATED_STDDEV, self.seed)(shape, dtype)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class _Scaled(Initializer):
     """`VarianceScaling` with settings that have a name of their own."""
 
@@ -241,7 +241,7 @@ class LecunNormal(_Scaled):
     settings = (1.0, "fan_in", "truncated_normal")
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Orthogonal(Initializer):
     """A random matrix (product of all axes but the last, last axis) whose rows or columns are orthogonal unit vectors.
 
@@ -266,7 +266,7 @@ class Orthogonal(Initializer):
         return np.asarray(self.gain * (q if rows >= columns else q.T).reshape(shape), dtype)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class PresetFilters(Initializer):
     """Preset filters as the first weights of a convolution: each is put on every input channel.
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from striate import ops
-from striate.configurable import Configurable, Names
+from striate.configurable import Names, Settings
 from striate.errors import ArgumentError
 
 
-class Regularizer(Configurable):
+class Regularizer(Settings):
     """Base of all regularizers: called with weights, one gives a scalar, for arrays and for symbols alike."""
 
     def __call__(self, x: Any) -> Any:
@@ -22,7 +22,7 @@ class Regularizer(Configurable):
                 raise ArgumentError(f"{type(self).__name__}: expected {name} of at least 0, got {factor!r}.")
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class L1(Regularizer):
     """l1 · Σ|w|, which makes many weights exactly 0.
 
@@ -44,7 +44,7 @@ class L1(Regularizer):
         return ops.multiply(ops.sum(ops.absolute(x)), self.l1)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class L2(Regularizer):
     """l2 · Σw², which keeps all weights small.
 
@@ -66,7 +66,7 @@ class L2(Regularizer):
         return ops.multiply(ops.sum(ops.square(x)), self.l2)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class L1L2(Regularizer):
     """l1 · Σ|w| + l2 · Σw².
 

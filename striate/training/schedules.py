@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from striate.configurable import Configurable, Names
+from striate.configurable import Names, Settings
 from striate.errors import ArgumentError
 
 
-class LearningRateSchedule(Configurable):
+class LearningRateSchedule(Settings):
     """Base of all schedules: a schedule is called with the step and returns the learning rate."""
 
     def __call__(self, step: int) -> float:
@@ -26,7 +26,7 @@ class LearningRateSchedule(Configurable):
                 raise ArgumentError(f"{type(self).__name__}: expected {name} above 0, got {value!r}.")
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class ConstantRate(LearningRateSchedule):
     """η(t) = η₀."""
 
@@ -36,7 +36,7 @@ class ConstantRate(LearningRateSchedule):
         return self.learning_rate
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class ExponentialDecay(LearningRateSchedule):
     """η(t) = η₀ · rate^(t / decay_steps).
 
@@ -65,7 +65,7 @@ class ExponentialDecay(LearningRateSchedule):
         return self.initial_learning_rate * self.decay_rate ** (math.floor(exponent) if self.staircase else exponent)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class InverseTimeDecay(LearningRateSchedule):
     """η(t) = η₀ / (1 + rate · t / decay_steps). Arguments as for `ExponentialDecay`.
 
@@ -87,7 +87,7 @@ class InverseTimeDecay(LearningRateSchedule):
         return self.initial_learning_rate / (1 + self.decay_rate * (math.floor(time) if self.staircase else time))
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class PiecewiseConstantDecay(LearningRateSchedule):
     """η(t) = values[i], where i is the number of boundaries below t.
 
@@ -117,7 +117,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         return self.values[bisect_left(self.boundaries, step)]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class PolynomialDecay(LearningRateSchedule):
     """η(t) = (η₀ − η₁) · (1 − t / decay_steps)^power + η₁, and η₁ from then on.
 
@@ -150,7 +150,7 @@ class PolynomialDecay(LearningRateSchedule):
         return height * math.pow(left, self.power) + self.end_learning_rate
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class CosineDecay(LearningRateSchedule):
     """Half a cosine from η to α·η, after a linear warm-up if one is asked for.
 
@@ -192,7 +192,7 @@ class CosineDecay(LearningRateSchedule):
         return start * ((1 - self.alpha) * _half_cosine(min(step / self.decay_steps, 1)) + self.alpha)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class CosineDecayRestarts(LearningRateSchedule):
     """Cosine decays one after the other, each ``t_mul`` times as long and ``m_mul`` times as high as the one before.
 
@@ -228,7 +228,7 @@ class CosineDecayRestarts(LearningRateSchedule):
         return self.initial_learning_rate * ((1 - self.alpha) * height * _half_cosine(time / length) + self.alpha)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class OneCycle(LearningRateSchedule):
     """Up from a low learning rate to a high one and down to almost nothing, both along half a cosine.
 

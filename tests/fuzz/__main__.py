@@ -27,6 +27,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("reader", choices=sorted(SEEDS))
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--files", type=int, default=-1, help="end after so many files, too")
+    parser.add_argument("--seed", type=int, default=0, help="0: another one each time")
     parser.add_argument("--findings", type=Path, default=Path(tempfile.gettempdir()))
     options = parser.parse_args()
 
@@ -47,6 +49,8 @@ def main() -> None:
 
     settings = {
         "max_total_time": options.seconds,
+        "runs": options.files,
+        "seed": options.seed,
         "max_len": MAX_LENGTH,
         "timeout": SECONDS_A_FILE,
         "rss_limit_mb": 0,  # it would count what the process that started this one once held
