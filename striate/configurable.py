@@ -10,6 +10,8 @@ import re
 from collections.abc import Container, Iterable, Mapping
 from typing import Any, Self, TypeVar
 
+import numpy as np
+
 from striate.errors import ArgumentError
 
 
@@ -38,21 +40,32 @@ class Configurable:
 
 
 class Settings(Configurable):
-    """Base of what is equal to another of its class with the same arguments: schedules, initializers, regularizers.
+    """Base of what never changes and equals another of its class with the same arguments: schedules, initializers, …
 
     A subclass is a ``@dataclass(eq=False, repr=False)``: what dataclasses would write for each class stands here once,
     which saves a start some milliseconds.
     """
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in vars(self):
+            raise AttributeError(f"{type(self).__name__}: {name} cannot be changed; make another one.")
+        super().__setattr__(name, value)
+
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and repr(self) == repr(other)
+        if type(self) is not type(other):
+            return False
+        return all(_same(getattr(self, name), getattr(other, name)) for name in signature_of(type(self)).parameters)
 
     def __hash__(self) -> int:
-        return hash(repr(self))
+        return hash(type(self))  # arguments may be lists and arrays
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={getattr(self, name)!r}" for name in signature_of(type(self)).parameters)
         return f"{type(self).__name__}({arguments})"
+
+
+def _same(a: Any, b: Any) -> bool:
+    return np.array_equal(a, b) if isinstance(a, np.ndarray) or isinstance(b, np.ndarray) else bool(a == b)
 
 
 def signature_of(function: Any) -> inspect.Signature:

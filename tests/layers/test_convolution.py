@@ -151,6 +151,7 @@ REFUSED: list[tuple[type[Layer], dict[str, Any], str]] = [
     (layers.Conv2D, {"kernel_constraint": "max_norm"}, "Conv2D: expected kernel_constraint=None, got 'max_norm'"),
     (layers.Conv2D, {"bias_constraint": "max_norm"}, "Conv2D: expected bias_constraint=None, got 'max_norm'"),
     (layers.Conv2D, {"activity_regularizer": "l2"}, "Conv2D: expected activity_regularizer=None, got 'l2'"),
+    (layers.Conv2DTranspose, {"groups": 3}, "Conv2DTranspose: expected groups to divide filters=4, got groups=3."),
     (layers.Conv2DTranspose, {"padding": "full"}, "expected padding 'valid', 'same', or how many numbers, got 'full'."),
     (
         layers.Conv2DTranspose,
@@ -201,3 +202,20 @@ def test_R4_inputs_that_do_not_fit() -> None:
         ShapeError, match=re.escape("expected input channels that groups=2 divides, got 3 (input is (None, 8, 8, 3))")
     ):
         layers.Conv2D(4, 3, groups=2)(np.zeros((1, 8, 8, 3)))
+
+
+def test_transposed_convolution_of_groups_with_explicit_padding_is_pytorchs() -> None:
+    torch = pytest.importorskip("torch")
+    theirs = torch.nn.ConvTranspose2d(4, 6, (4, 3), (2, 3), (1, 0), output_padding=(1, 2), groups=2)
+    ours = layers.Conv2DTranspose(6, (4, 3), (2, 3), ((1, 1), (0, 0)), output_padding=(1, 2), groups=2)
+    x = np.random.default_rng(0).standard_normal((2, 5, 4, 4)).astype(np.float32)
+    ours(x)
+    ours.set_weights([theirs.weight.detach().numpy().transpose(2, 3, 1, 0), theirs.bias.detach().numpy()])
+    with torch.no_grad():
+        expected = theirs(torch.from_numpy(x.transpose(0, 3, 1, 2))).numpy().transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(ours(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_R4_transposed_convolution_refuses_channels_that_groups_do_not_divide() -> None:
+    with pytest.raises(ShapeError, match=r"expected input channels that groups=2 divides, got 3 \(input is"):
+        layers.Conv2DTranspose(4, 3, groups=2)(np.zeros((1, 5, 5, 3), np.float32))

@@ -222,3 +222,16 @@ def test_what_cannot_be(make: Any, error: type[Exception], message: str) -> None
 def test_an_initializer_without_a_rule() -> None:
     with pytest.raises(NotImplementedError, match=r"Initializer: define __call__\(self, shape, dtype\)"):
         initializers.Initializer()((2,))
+
+
+def test_initializers_are_compared_by_their_arguments_and_never_change() -> None:
+    """Also by large arrays, of which only a few numbers are shown."""
+    numbers = np.zeros(5000)
+    others = numbers.copy()
+    others[2500] = 1
+    assert Constant(numbers) == Constant(numbers.copy()) != Constant(others)
+    assert HeNormal(seed=1) == HeNormal(seed=1) != HeNormal(seed=2)
+    assert Constant(0) != GlorotNormal()
+    assert len({Constant(1), Constant(1.0)}) == 1
+    with pytest.raises(AttributeError, match="Constant: value cannot be changed; make another one"):
+        Constant(1).value = 2
