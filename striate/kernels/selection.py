@@ -110,43 +110,22 @@ def lower_take_grad(plan: Plan, node: Node) -> bool | None:
     return None
 
 
-@lowers(MAX_UNPOOL)
+@lowers(MAX_UNPOOL, MAX_UNPOOL_GRAD)
 def lower_unpool(plan: Plan, node: Node) -> bool | None:
-    """One sample after the other."""
-    x, places = node.inputs
-    if any(tensor.dtype != np.float32 for tensor in (x, places)):
+    """One sample after the other: numbers of a pooled map to their places in the whole one, or back."""
+    if any(tensor.dtype != np.float32 for tensor in node.inputs):
         return False
-    y = plan.write(node.output)
-    n, *size, channels = known_shape(x)
+    forward = node.operation is MAX_UNPOOL
+    whole = node.output if forward else node.inputs[1]
+    n, *size, channels = known_shape(node.inputs[0])
+    result = plan.write(node.output)
     plan.launch(
-        unpool,
-        plan.read(x),
-        plan.read(places),
-        y,
-        items=n if y.size else 0,
+        unpool if forward else unpool_grad,
+        *map(plan.read, node.inputs),
+        result,
+        items=n if result.size else 0,
         count=math.prod(size),
-        size=math.prod(node.attributes["size"]),
-        channels=channels,
-    )
-    return None
-
-
-@lowers(MAX_UNPOOL_GRAD)
-def lower_unpool_grad(plan: Plan, node: Node) -> bool | None:
-    """One sample after the other."""
-    places, g = node.inputs
-    if any(tensor.dtype != np.float32 for tensor in (places, g)):
-        return False
-    x = plan.write(node.output)
-    n, *size, channels = known_shape(places)
-    plan.launch(
-        unpool_grad,
-        plan.read(places),
-        plan.read(g),
-        x,
-        items=n if x.size else 0,
-        count=math.prod(size),
-        size=math.prod(known_shape(g)[1:-1]),
+        size=math.prod(known_shape(whole)[1:-1]),
         channels=channels,
     )
     return None
