@@ -1,6 +1,5 @@
 """Activations as layers, and what ``activation=`` of other layers may be."""
 
-import difflib
 from collections.abc import Callable
 from typing import Any
 
@@ -47,6 +46,8 @@ def activation_function(where: str, identifier: Any) -> Callable[[Any], Any]:
     if isinstance(identifier, str):
         if identifier in ops.ACTIVATIONS:
             return ops.ACTIVATIONS[identifier]
+        import difflib  # here: a start without mistakes needs none of this
+
         close = difflib.get_close_matches(identifier, ops.ACTIVATIONS, 1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         known = ", ".join(sorted(ops.ACTIVATIONS))

@@ -1,7 +1,6 @@
 """Progress on the screen: a line that is redrawn on a terminal, one clean line per epoch in a file."""
 
 import math
-import shutil
 import sys
 import time
 from numbers import Real
@@ -82,6 +81,8 @@ class ProgbarLogger(Callback):
         self._steps_done = batch + 1
         now = time.perf_counter()
         if self._redraws and now - self._drawn_at >= SECONDS_BETWEEN_REDRAWS:
+            import shutil  # not before: a start would wait for it
+
             self._drawn_at = now
             # A line that the terminal wraps cannot be drawn over.
             line = self._line(logs, now, finished=False)[: shutil.get_terminal_size().columns - 1]
