@@ -49,6 +49,7 @@ class Tile:
         b_step: Index,
         depth: Index,
         *,
+        rows: range | None = None,
         unroll: int = 4,
         padded: bool = False,
     ) -> None:
@@ -59,16 +60,17 @@ class Tile:
             a_row, a_step: from row to row and from k to k + 1 in ``a``; as ``a_row`` also the place of each row.
             b_step: from k to k + 1 in ``b``.
             depth: how many products are added to each sum.
+            rows: of the sums; default all.
             unroll: how often the loop's body is written.
             padded: whether whole vectors may be read from ``b`` also where columns end.
         """
         for k in self.f.range(0, depth, unroll=unroll):
             here, right = a + k * a_step, b + k * b_step
             columns = [(right + c).load(self.lanes, None if padded else count) for c, count in self.vectors]
-            for r, sums in enumerate(self._sums):
+            for r in range(self.rows) if rows is None else rows:
                 row = a_row[r] if isinstance(a_row, Sequence) else r * a_row
                 left = self.f.splat((here + row).load(), self.lanes)
-                for total, column in zip(sums, columns, strict=True):
+                for total, column in zip(self._sums[r], columns, strict=True):
                     total.value = self.f.fma(left, column, total.value)
 
     def results(self) -> Iterator[tuple[int, int, int, Value]]:

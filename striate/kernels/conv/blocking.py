@@ -22,6 +22,8 @@ FAR = 12 * 2**20
 MANY = 64
 #: Multiply-adds that a core has to have at hand, so that none waits for another's result.
 LATENCY = 8
+#: Of the registers, what sums may take where each tap of a row is written down: with more, LLVM moves them about.
+SHARE = 2 / 3
 
 
 class Blocks(NamedTuple):
@@ -33,6 +35,7 @@ class Blocks(NamedTuple):
         parts: how many items share the panels of one place, or the groups if there are several.
         rows, columns: output rows of an item, and tiles of each.
         pitch: numbers from pixel to pixel of the copy in scratch memory; 0: the input is read where it lies.
+        inside: whether a tile is a whole row, and leaves out the pixels for which a tap lies outside of the image.
         fetch: whether the input of the next tile is brought into the cache while one is computed.
     """
 
@@ -42,6 +45,7 @@ class Blocks(NamedTuple):
     rows: int
     columns: int
     pitch: int
+    inside: bool
     fetch: bool
 
     @property
@@ -107,10 +111,14 @@ def cut(correlation: Correlation, target: Target) -> Blocks:
         rows = _balanced(height.count, many)
 
     crowded = tiles[0][0] > alongside
-    pitch = channels + crowded * target.lanes if c.taps and (crowded or width.is_padded) else 0
+    meeting = min(map(len, width.met), default=0) * vectors
+    fits = tiles == ((width.count, 1),) and width.count * vectors <= SHARE * target.registers
+    inside = width.is_padded and fits and meeting >= LATENCY
+    copied = crowded or (width.is_padded and not inside)
+    pitch = channels + crowded * target.lanes if c.taps and copied else 0
     numbers = channels * math.prod(a.size for a in c.axes) + c.groups * c.outputs * math.prod(a.count for a in c.axes)
     fetch = c.taps == 1 and pitch == 0 and c.outputs >= MANY and 4 * c.images * numbers > FAR
-    return Blocks(panels, tiles, parts, rows, columns, pitch, fetch)
+    return Blocks(panels, tiles, parts, rows, columns, pitch, inside, fetch)
 
 
 def _panel(target: Target, pixels: int, outputs: int) -> tuple[int, int]:

@@ -7,9 +7,10 @@ the kernel, a product of matrices is added to the tile,
     (pixels of the input, channels) · (channels, columns of the panel).
 
 Where the taps of a row of the kernel and their channels lie in a straight line, they are one product. Rows of the
-kernel that lie outside of the image are left out. Where columns do, the item's part of the input is first copied to
-scratch memory, with zeros on both sides. Pixels may lie so far apart that the nearest cache, which has few places for
-such addresses, could not hold those of a tile: then they are copied closer to each other, or tiles have fewer of them.
+kernel that lie outside of the image are left out. So are columns, where a tile is a whole row; where it is not, the
+item's part of the input is first copied to scratch memory, with zeros on both sides. Pixels may lie so far apart that
+the nearest cache, which has few places for such addresses, could not hold those of a tile: then they are copied closer
+to each other, or tiles have fewer of them.
 
 Letters: c correlation; d, h, s taps along depth, height, width; i output row of the item, j pixel, t tile of a row.
 """
@@ -22,7 +23,7 @@ from striate.codegen import Function, Pointer, Tile, Value, kernel, pieces
 from striate.codegen.values import Index
 from striate.kernels.conv.blocking import Blocks, cut
 from striate.kernels.conv.geometry import Correlation
-from striate.kernels.conv.packing import Entries, Panels, packed
+from striate.kernels.conv.packing import Entries, packed
 from striate.kernels.plan import Buffer, Plan
 from striate.kernels.pointwise import LINE, NOTHING, Epilogue
 
@@ -147,7 +148,7 @@ def correlate(
                             epilogue.prefetch(f, y, others, start, columns)
                     tile = Tile(f, size, columns, lanes)
                     here = window + group * c.channels
-                    _multiply(f, tile, here, panel, blocks.panels, c, source, planes, rows)
+                    _multiply(f, tile, here, panel, blocks, c, source, planes, rows)
                     for r, column, count, value in tile.results():
                         offset = (place_of + r * width.step) * all_outputs + channel + column
                         at_once.store(value, y, others, offset, channel + column, count)
@@ -266,7 +267,7 @@ def _multiply(
     tile: Tile,
     window: Pointer,
     panel: Pointer,
-    panels: Panels,
+    blocks: Blocks,
     c: Correlation,
     source: Source,
     planes: tuple[Index, Index],
@@ -282,15 +283,15 @@ def _multiply(
     if not c.taps:
         return
     _, height, width = c.axes
-    line = source.pixel == c.channels and (width.taps == 1 or width.dilation == 1)
+    line = source.pixel == c.channels and (width.taps == 1 or width.dilation == 1) and not blocks.inside
     taps, depth = (1, width.taps * c.channels) if line else (width.taps, c.channels)
-    step = panels.padded(tile.columns)
+    step = blocks.panels.padded(tile.columns)
     apart = width.stride * source.pixel
     most = min(WRITTEN // (tile.rows * len(tile.vectors)), apart)  # what pixels share is not worth registers
     unroll = next((u for u in range(min(most, depth), 2, -1) if depth % u == 0), max(1, min(most, 4)))
     for d in f.range(*planes):
         for h in f.range(*rows):
-            for s in f.range(0, taps):
+            for s, met in enumerate(width.met) if blocks.inside else ((s, None) for s in f.range(0, taps)):
                 a = window + (d * source.plane + h * source.row + s * (width.dilation * source.pixel))
                 b = panel + ((d * height.taps + h) * taps + s) * (depth * step)
-                tile.multiply(a, apart, 1, b, step, depth, unroll=unroll, padded=True)
+                tile.multiply(a, apart, 1, b, step, depth, rows=met, unroll=unroll, padded=True)

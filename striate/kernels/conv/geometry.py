@@ -67,6 +67,14 @@ class Axis:
         return first, f.larger(first, f.smaller(stop, self.count))
 
     @property
+    def met(self) -> list[range]:
+        """For each tap, the numbers of y for which it lies inside of x."""
+        shifts = [self.before - tap * self.dilation for tap in range(self.taps)]
+        firsts = [max(0, -(-shift // self.stride)) for shift in shifts]
+        stops = [min(self.count, -(-(self.size + shift) // self.stride)) for shift in shifts]
+        return [range(first, stop) for first, stop in zip(firsts, stops, strict=True)]
+
+    @property
     def is_pointwise(self) -> bool:
         """Whether y[i] is of x[i] alone."""
         return self == Axis(size=self.size, count=self.size, length=self.size)
