@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from striate.architectures.architecture import Architecture, InputShape, Weights
+from striate.architectures.architecture import Architecture, InputShape, Published, Weights
 from striate.architectures.blocks import conv_bn, normalized
 from striate.architectures.imagenet import imagenet_classes
 from striate.data.photo import PhotoPreprocessing
@@ -73,6 +73,26 @@ def _conv(
     return conv_bn(x, filters, kernel, strides, "same", names=names, activation=activation, epsilon=EPSILON)
 
 
+def _numbered_layers() -> dict[str, str]:
+    """How files call the layers whose blocks are numbered through, from 0 to 15, and what they are called here."""
+    ends = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
+    widening, filtering = {"_expand_conv": "conv_pw", "_bn0": "bn1"}, {"_depthwise_conv": "conv_dw", "_bn1": "bn2"}
+    widened = widening | filtering | {"_project_conv": "conv_pwl", "_bn2": "bn3"}
+    plain = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+    blocks = [
+        (f"blocks.{stage}.{number}", widened if expansion > 1 else plain)
+        for stage, (expansion, _, _, count, _) in enumerate(STAGES)
+        for number in range(count)
+    ]
+    return ends | {
+        f"_blocks.{number}.{theirs}": f"{block}.{ours}"
+        for number, (block, layers) in enumerate(blocks)
+        for theirs, ours in layers.items()
+    }
+
+
+NUMBERED = PhotoPreprocessing((224, 224), shorter_side=256, mean=(127.0,), std=(128.0,), interpolation="bicubic")
+
 EFFICIENTNET_LITE0 = Architecture(
     name="efficientnet_lite0",
     year=2020,
@@ -88,4 +108,5 @@ EFFICIENTNET_LITE0 = Architecture(
         (224, 224), shorter_side=256, mean=(127.5,), std=(127.5,), interpolation="bicubic"
     ),
     classes=imagenet_classes,
+    published=(Published(_numbered_layers(), NUMBERED),),
 )

@@ -1,4 +1,4 @@
-"""The ``.safetensors`` format, read without trusting it; NumPy has no bfloat16, which becomes float32 here.
+"""The ``.safetensors`` format, written, and read without trusting it. bfloat16, which NumPy lacks, becomes float32.
 
 A file is the length of a header (8 bytes), the header as JSON, and the elements of all arrays, one after another::
 
@@ -10,16 +10,18 @@ Source: https://github.com/huggingface/safetensors
 import json
 import math
 import os
+from collections.abc import Mapping
 from io import BufferedReader
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.data.files import open_regular
+from striate.data import strict_json
+from striate.data.files import open_regular, replacing
 from striate.errors import FormatError, LimitError
 
-__all__ = ["read_safetensors"]
+__all__ = ["read_metadata", "read_safetensors", "read_with_metadata", "write_safetensors"]
 
 #: Names of element types in the header; bfloat16 is read as the 16 bits that it is.
 DTYPES = {
@@ -50,9 +52,16 @@ def read_safetensors(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
         LimitError: the header is longer than `MAX_HEADER`.
         FileNotFoundError: there is no such file.
     """
+    return read_with_metadata(path)[0]
+
+
+def read_with_metadata(
+    path: str | os.PathLike[str], max_header: int = MAX_HEADER
+) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """The arrays, as `read_safetensors` returns them, and the texts that come with them."""
     where = f"read_safetensors: {path}"
     with open_regular(path, "read_safetensors") as file:
-        header, content = _header(file, where)
+        header, metadata, content = _header(file, where, max_header)
         entries = sorted(_entry(name, values, where) for name, values in header.items())
         expected = 0
         for entry in entries:
@@ -64,7 +73,40 @@ def read_safetensors(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
             expected = entry.end
         if expected != content:
             raise FormatError(f"{where}: expected {expected:,} bytes after the header, got {content:,}.")
-        return {entry.name: _read(file, entry, where) for entry in entries}
+        return {entry.name: _read(file, entry, where) for entry in entries}, metadata
+
+
+def read_metadata(path: str | os.PathLike[str], max_header: int = MAX_HEADER) -> dict[str, str]:
+    """The texts alone; raises as `read_safetensors` does for a header that is none."""
+    with open_regular(path, "read_safetensors") as file:
+        return _header(file, f"read_safetensors: {path}", max_header)[1]
+
+
+def write_safetensors(
+    path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str], operation: str
+) -> None:
+    """Write arrays and texts, sorted by their names, so that the same content is the same bytes; see `replacing`.
+
+    Arguments:
+        arrays: of the types in `DTYPES`.
+        operation: for the message of an error.
+
+    Raises:
+        FormatError: the file cannot be written.
+    """
+    names = {np.dtype(code): name for name, code in DTYPES.items() if name != "BF16"}
+    ordered = sorted(arrays.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))  # so that all are aligned
+    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
+    end = 0
+    for name, array in ordered:
+        begin, end = end, end + array.nbytes
+        header[name] = {"dtype": names[array.dtype], "shape": array.shape, "data_offsets": [begin, end]}
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with replacing(path, operation) as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for _, array in ordered:
+            file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
 
 def from_bfloat16(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
@@ -74,36 +116,25 @@ def from_bfloat16(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
     return wide.view(np.float32)
 
 
-def _header(file: BufferedReader, where: str) -> tuple[dict[str, Any], int]:
-    """The header without its metadata, and how many bytes follow it."""
+def _header(file: BufferedReader, where: str, most: int) -> tuple[dict[str, Any], dict[str, str], int]:
+    """What the header says of the arrays, its metadata, and how many bytes follow it."""
     size = os.fstat(file.fileno()).st_size
     prefix = file.read(8)
     length = int.from_bytes(prefix, "little")
     if len(prefix) < 8 or length > size - 8:
         raise FormatError(f"{where}: expected a header of {length:,} bytes, got {size - len(prefix):,} bytes in all.")
-    if length > MAX_HEADER:
-        raise LimitError(f"{where}: expected a header of at most {MAX_HEADER:,} bytes, got {length:,}.")
+    if length > most:
+        raise LimitError(f"{where}: expected a header of at most {most:,} bytes, got {length:,}.")
     try:
-        header = json.loads(file.read(length).decode(), parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"{where}: expected a header in JSON, got {error}.") from None
+        header = strict_json.parse(file.read(length), most)
+    except ValueError as error:
+        raise FormatError(f"{where}: expected a header in JSON: {error}.") from None
     if not isinstance(header, dict):
         raise FormatError(f"{where}: expected a header that names arrays, got a {type(header).__name__}.")
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
         raise FormatError(f"{where}: expected metadata as texts by name.")
-    return header, size - 8 - length
-
-
-def _no_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word}, which is not JSON")
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key twice")
-    return found
+    return header, metadata, size - 8 - length
 
 
 def _entry(name: str, values: Any, where: str) -> Entry:

@@ -72,7 +72,12 @@ def read_state(path: str | os.PathLike[str]) -> State:
         elif head[TAR[0] :] == TAR[1]:
             refuse(path, "it is a tar archive, as PyTorch wrote before 2017; load it with PyTorch and save it again")
         else:
-            refuse(path, f"it is no weights file of PyTorch, safetensors, NumPy or pickle: it begins with {head[:8]!r}")
+            refuse(
+                path,
+                "it is none of the files that are read, which are ONNX's, Keras's (.keras, .h5), TensorFlow.js's "
+                "(model.json), PyTorch's (.pth, .pt), safetensors, NumPy's (.npz, .npy) and pickled arrays; it begins "
+                f"with {head[:8]!r}",
+            )
     while wrapper := next((w for w in WRAPPERS if all(name.startswith(w) for name in state)), None):
         state = {name.removeprefix(wrapper): array for name, array in state.items()}
     for name, array in state.items():

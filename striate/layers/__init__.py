@@ -52,6 +52,8 @@ from striate.layers.normalization import (
     GroupNormalization,
     LayerNormalization,
     LocalResponseNormalization,
+    Normalization,
+    UnitNormalization,
 )
 from striate.layers.pooling import (
     AdaptiveAveragePooling1D,
@@ -176,6 +178,7 @@ __all__ = [
     "Minimum",
     "MixedPooling2D",
     "Multiply",
+    "Normalization",
     "PReLU",
     "Permute",
     "ReLU",
@@ -189,6 +192,7 @@ __all__ = [
     "SpatialDropout2D",
     "SpatialDropout3D",
     "Subtract",
+    "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",
     "UpSampling3D",

@@ -1,6 +1,9 @@
 """Fully connected layers, and the two simplest: the identity and a change of scale."""
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from striate import ops
 from striate.graph import Shape, Variable
@@ -94,20 +97,31 @@ class Rescaling(Layer):
     """A change of scale: y = x · scale + offset; any shape → the same.
 
     Arguments:
-        scale: such as 1/255 for pixels that are to lie in 0…1.
-        offset: added afterwards.
+        scale: such as 1/255 for pixels that are to lie in 0…1; a number, or one for each channel.
+        offset: added afterwards; a number, or one for each channel.
 
     Raises:
-        ArgumentError: one of them is no finite number.
+        ArgumentError: they are no finite numbers.
     """
 
-    def __init__(self, scale: float, offset: float = 0.0, **kwargs: Any):
+    def __init__(self, scale: float | Sequence[float], offset: float | Sequence[float] = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
-        self.scale = real("Rescaling", "scale", scale)
-        self.offset = real("Rescaling", "offset", offset)
+        self.scale = _one_or_each("scale", scale)
+        self.offset = _one_or_each("offset", offset)
 
     def call(self, inputs: Any) -> Any:
-        return ops.add(ops.multiply(inputs, self.scale), self.offset)
+        scale, offset = (np.array(n, np.float32) if isinstance(n, tuple) else n for n in (self.scale, self.offset))
+        return ops.add(ops.multiply(inputs, scale), offset)
 
     def describe(self) -> str:
-        return f"Every number times {self.scale:g}" + (f", plus {self.offset:g}." if self.offset else ".")
+        scale, offset = (
+            " or ".join(f"{number:g}" for number in (value if isinstance(value, tuple) else (value,)))
+            for value in (self.scale, self.offset)
+        )
+        return f"Every number times {scale}" + (f", plus {offset}." if self.offset else ".")
+
+
+def _one_or_each(name: str, value: Any) -> float | tuple[float, ...]:
+    if isinstance(value, list | tuple):
+        return tuple(real("Rescaling", name, one) for one in value)
+    return real("Rescaling", name, value)

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+
 from striate import ops
 from striate.errors import ArgumentError, ShapeError
-from striate.graph import Shape, Variable
+from striate.graph import Array, Shape, Variable
 from striate.layers import initializers, regularizers
 from striate.layers.arguments import at_least, integer, not_offered, real, share, whole
 from striate.layers.layer import Layer
@@ -275,6 +277,128 @@ class GroupNormalization(_Normalization):
         return f"The maps in {groups}, each shifted and scaled to mean 0 and variance 1, then by learned β and γ."
 
 
+class Normalization(Layer):
+    """Shifts and scales by statistics that are known before training: y = (x − mean)/√variance, such as of pixels.
+
+    They are given, or those of data that `adapt` has seen, and training leaves them as they are.
+
+    Shapes: any → the same; mean and variance of the sizes along ``axis``.
+
+    Arguments:
+        axis: the axis, or axes, whose entries have statistics of their own; −1: the last; None: one for all numbers.
+        mean, variance: a number, or an array of the sizes along ``axis``; None: until `adapt`, 0 and 1.
+        invert: whether to go back: y = x·√variance + mean.
+
+    Raises:
+        ArgumentError: an argument means nothing, or the input has no such axis.
+        ShapeError: mean and variance do not have the sizes along ``axis``.
+    """
+
+    def __init__(self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **kwargs: Any):
+        super().__init__(**kwargs)
+        where = "Normalization"
+        axes = () if axis is None else axis if isinstance(axis, list | tuple) else (axis,)
+        self.axis = tuple(integer(where, "axis", one) for one in axes)
+        if (mean is None) != (variance is None):
+            raise ArgumentError(f"{where}: expected mean and variance, or neither, got {mean!r} and {variance!r}.")
+        self.given = None if mean is None else (_numbers("mean", mean), _numbers("variance", variance))
+        if self.given and (self.given[1] < 0).any():
+            raise ArgumentError(f"{where}: expected a variance of at least 0, got {variance!r}.")
+        self.invert = bool(invert)
+        self.mean: Variable | Array
+        self.variance: Variable | Array
+
+    def build(self, input_shape: Shape) -> None:
+        sizes = tuple(input_shape[axis] for axis in normalized_axes("Normalization", self.axis, len(input_shape)))
+        if self.given:
+            try:
+                self.mean, self.variance = (np.broadcast_to(array, sizes) for array in self.given)
+            except ValueError:
+                raise ShapeError(
+                    f"Normalization: expected mean and variance of shape {sizes}, which the input has along axis="
+                    f"{self.axis}, got {self.given[0].shape} and {self.given[1].shape}."
+                ) from None
+        elif None in sizes:
+            raise ShapeError(f"Normalization: expected known sizes along axis={self.axis}, got {input_shape}.")
+        else:
+            self.mean = self.add_weight(sizes, "zeros", "mean", trainable=False)
+            self.variance = self.add_weight(sizes, "ones", "variance", trainable=False)
+
+    def call(self, inputs: Any) -> Any:
+        rank = len(inputs.shape)
+        axes = normalized_axes("Normalization", self.axis, rank)
+        mean, variance = along(self.mean, axes, rank), along(self.variance, axes, rank)
+        if self.invert:
+            return ops.add(ops.multiply(inputs, ops.sqrt(variance)), mean)
+        return ops.normalize_with(inputs, mean, variance, None, None, LEAST_VARIANCE)
+
+    def adapt(self, data: Any) -> None:
+        """Take mean and variance from data.
+
+        Arguments:
+            data: an array as the layer takes it, (N, …).
+
+        Raises:
+            ArgumentError: the layer was made with a mean and a variance.
+        """
+        if self.given:
+            raise ArgumentError("Normalization: mean and variance were given; make the layer without them to adapt it.")
+        data = np.asarray(data)
+        if not self.built:
+            self(data[:1])
+        axes = normalized_axes("Normalization", self.axis, data.ndim)
+        others = tuple(axis for axis in range(data.ndim) if axis not in axes)
+        mean, variance = self.weights
+        mean.assign(data.mean(others, np.float64))
+        variance.assign(data.var(others, np.float64))
+
+    def describe(self) -> str:
+        if self.invert:
+            return "Every number times a known deviation, plus a known mean."
+        return "Every number less a known mean, over a known deviation."
+
+
+#: Added to the variance: data that are always the same would be divided by 0.
+LEAST_VARIANCE = 1e-14
+
+
+def _numbers(name: str, value: Any) -> Array:
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+        raise ArgumentError(f"Normalization: expected {name} as finite numbers, got {value!r}.")
+    return array.astype(np.float32)
+
+
+class UnitNormalization(Layer):
+    """Scales each sample's numbers along ``axis`` to a Euclidean length of 1: y = x / √(Σ x²).
+
+    Shapes: any → the same. Where all are nearly 0 they are divided by 10⁻⁶ instead.
+
+    Arguments:
+        axis: one axis or several, along which the length is taken; −1: the last.
+
+    Raises:
+        ArgumentError: an argument means nothing, or the input has no such axis.
+    """
+
+    def __init__(self, axis: Any = -1, **kwargs: Any):
+        super().__init__(**kwargs)
+        axes = axis if isinstance(axis, list | tuple) else (axis,)
+        self.axis = tuple(integer("UnitNormalization", "axis", one) for one in axes)
+
+    def call(self, inputs: Any) -> Any:
+        axes = normalized_axes("UnitNormalization", self.axis, len(inputs.shape))
+        squares = ops.sum(ops.multiply(inputs, inputs), axes, keepdims=True)
+        return ops.divide(inputs, ops.sqrt(ops.maximum(squares, LEAST_SQUARES)))
+
+    def describe(self) -> str:
+        return "The numbers of each place scaled so that together they have the length 1."
+
+
+#: Of the numbers whose length becomes 1.
+LEAST_SQUARES = 1e-12
+
+
 class LocalResponseNormalization(Layer):
     """Each number divided by a measure of how strong its neighbours in the channels are: y = x / (bias + α·Σ x²)^β.
 
@@ -309,8 +433,8 @@ class LocalResponseNormalization(Layer):
         return f"Each number weakened where the {self.depth_radius} maps on either side of its own are strong."
 
 
-def along(variable: Variable | None, axes: Shape, rank: int) -> Any:
-    """A variable with the sizes along ``axes``, in a shape that broadcasts to ``rank`` axes; None stays None."""
+def along(variable: Variable | Array | None, axes: Shape, rank: int) -> Any:
+    """What has the sizes along ``axes``, in a shape that broadcasts to ``rank`` axes; None stays None."""
     if variable is None or axes == tuple(range(rank - len(axes), rank)):
         return variable  # on the last axes, broadcasting does it
     sizes = dict(zip(axes, variable.shape, strict=True))

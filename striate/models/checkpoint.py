@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from striate.data.files import write_atomically
-from striate.errors import FormatError
+from striate.data.safetensors import read_with_metadata, write_safetensors
+from striate.errors import FormatError, LimitError
 from striate.models.saving import named_weights
 
 if TYPE_CHECKING:
@@ -28,11 +28,10 @@ def save_checkpoint(model: "Model", path: str | Path, progress: Mapping[str, Any
         ModelError: the model has not been trained.
         FormatError: the file cannot be written.
     """
-    from safetensors.numpy import save as as_bytes
-
     tensors = {f"weights/{name}": variable.value for name, variable in named_weights(model).items()}
     tensors |= {f"optimizer/{name}": array for name, array in model.optimizer.state().items()}
-    write_atomically(path, as_bytes(tensors, {ENTRY: json.dumps(dict(progress), allow_nan=False)}), "save_checkpoint")
+    metadata = {ENTRY: json.dumps(dict(progress), allow_nan=False)}
+    write_safetensors(path, tensors, metadata, "save_checkpoint")
 
 
 def load_checkpoint(model: "Model", path: str | Path) -> dict[str, Any]:
@@ -45,13 +44,10 @@ def load_checkpoint(model: "Model", path: str | Path) -> dict[str, Any]:
         FormatError: there is no such file, it is damaged, or belongs to another network or optimizer.
         ModelError: the model is not compiled.
     """
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, framework="numpy") as file:
-            progress = json.loads((file.metadata() or {})[ENTRY])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dictionary)
-    except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
+        tensors, metadata = read_with_metadata(path)
+        progress = json.loads(metadata[ENTRY])
+    except (FormatError, LimitError, OSError, KeyError, ValueError, RecursionError) as error:
         raise FormatError(f"load_checkpoint: cannot read {path}: it is no checkpoint, or damaged: {error}.") from None
     variables = {f"weights/{name}": variable for name, variable in named_weights(model).items()}
     given = {name: array.shape for name, array in tensors.items() if name.startswith("weights/")}

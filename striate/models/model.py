@@ -157,6 +157,11 @@ class Model(Layer, Trainer):
     def call(self, inputs: Any) -> Any:
         """Run the network's layers on arrays, or on symbols to make it part of another network."""
         if self._graph is None:
+            if self.origin is not None:
+                raise ModelError(
+                    f"{self.name}: its layers depend on the values of its inputs. Call run([…]) with arrays as the "
+                    "file wants them."
+                )
             raise ModelError(f"{self.name}: has no layers yet. Add some, or define call(self, inputs).")
         begin, end = self._graph
         symbols, values = tensors_in(begin), _leaves(inputs)

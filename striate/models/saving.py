@@ -1,4 +1,4 @@
-"""One safetensors file for each model: weights as tensors, everything else as JSON in the file's metadata.
+"""One safetensors file for each model: weights and large constants as tensors, all else as JSON in its metadata.
 
     metadata["striate"] = {
         "version": 1,
@@ -6,7 +6,7 @@
         "preprocessing": {…} or null, "classes": [...], "threshold": 0.5,
         "training": {"optimizer": …, "loss": …, "metrics": …} or null
     }
-    tensors: "conv2d/kernel", "conv2d/bias", …
+    tensors: "conv2d/kernel", "conv2d/bias", …, "#0", "#1", … (constants)
 
 Nothing in a file is executed: class names are looked up in a table of this library's layers, their arguments are plain
 data, operations are looked up by name, and arrays are only as large as the file.
@@ -16,8 +16,11 @@ Format: https://github.com/huggingface/safetensors
 
 import json
 import math
+from collections.abc import Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -25,10 +28,10 @@ import numpy as np
 from striate.configurable import free_name
 from striate.data import strict_json
 from striate.data.drawing import Preprocessing
-from striate.data.files import write_atomically
 from striate.data.photo import KIND as PHOTO
 from striate.data.photo import PhotoPreprocessing
-from striate.errors import FormatError, ModelError, StriateError
+from striate.data.safetensors import read_with_metadata, write_safetensors
+from striate.errors import FormatError, LimitError, ModelError, StriateError
 from striate.graph import Array, Node, Shape, Tensor, Variable
 from striate.graph.tensor import map_tensors, tensors_in
 from striate.layers.input import InputLayer
@@ -42,7 +45,11 @@ if TYPE_CHECKING:
 
 VERSION = 1
 MAX_METADATA = 32 << 20  # bytes of JSON; the largest architectures need far less
-MAX_CONSTANT = 4096  # numbers in a constant that is part of an architecture
+#: Numbers in a constant that is written as JSON; larger ones are tensors of the file.
+MAX_CONSTANT = 256
+CONSTANT = "#"  # how their names begin
+#: What large constants are called in the file that is being written or read; None: there is no file.
+_CONSTANTS: ContextVar[dict[str, Array] | None] = ContextVar("constants", default=None)
 
 
 def save(model: "Model", filepath: str | Path, overwrite: bool) -> None:
@@ -52,15 +59,17 @@ def save(model: "Model", filepath: str | Path, overwrite: bool) -> None:
             f"save: the structure of {model.name} is Python code, not data (or it has seen no input yet). "
             "Save its weights with save_weights, or build it with Sequential or Model(inputs, outputs)."
         )
+    with _constants({}) as constants:
+        config = model.get_config()
     description = {
         "version": VERSION,
-        "model": {"class_name": type(model).__name__, "config": model.get_config()},
+        "model": {"class_name": type(model).__name__, "config": config},
         "preprocessing": model.preprocessing.to_json() if model.preprocessing else None,
         "classes": list(model.classes),
         "threshold": model.threshold,
         "training": model.compile_config(),
     }
-    _write(model, filepath, overwrite, description)
+    _write(model, filepath, overwrite, description, constants)
 
 
 def save_weights(model: "Model", filepath: str | Path, overwrite: bool) -> None:
@@ -68,15 +77,18 @@ def save_weights(model: "Model", filepath: str | Path, overwrite: bool) -> None:
     _write(model, filepath, overwrite, {"version": VERSION, "model": None})
 
 
-def _write(model: "Model", filepath: str | Path, overwrite: bool, description: dict[str, Any]) -> None:
-    from safetensors.numpy import save as as_bytes
-
+def _write(
+    model: "Model",
+    filepath: str | Path,
+    overwrite: bool,
+    description: dict[str, Any],
+    constants: Mapping[str, Array] = MappingProxyType({}),
+) -> None:
     path = Path(filepath)
     if not overwrite and path.exists():
         raise FormatError(f"save: {path} exists already; give overwrite=True to replace it.")
-    tensors = {name: variable.value for name, variable in named_weights(model).items()}
-    metadata = {"striate": json.dumps(description, allow_nan=False)}  # one entry: the library does not keep an order
-    write_atomically(path, as_bytes(tensors, metadata), "save")
+    weights = {name: variable.value for name, variable in named_weights(model).items()}
+    write_safetensors(path, {**weights, **constants}, {"striate": json.dumps(description, allow_nan=False)}, "save")
 
 
 def load_model(filepath: str | Path) -> "Model":
@@ -96,9 +108,10 @@ def load_model(filepath: str | Path) -> "Model":
     tensors, description = _read(path)
     if description.get("model") is None:
         _refuse(path, "it holds weights only. Build the model, then call load_weights")
+    constants = {name: tensors.pop(name) for name in list(tensors) if name.startswith(CONSTANT)}
     budget = sum(array.size for array in tensors.values())
     try:
-        with weights_from_file(budget, "load_model: the architecture"):
+        with weights_from_file(budget, "load_model: the architecture"), _constants(constants):
             model: Model = from_description(description["model"])
         if not hasattr(model, "is_graph"):
             _refuse(path, f"it describes a {type(model).__name__}, not a model")
@@ -139,7 +152,7 @@ def load_weights(model: "Model", filepath: str | Path) -> None:
     """See `Model.load_weights`."""
     path = Path(filepath)
     tensors, _ = _read(path)
-    _assign(path, model, tensors)
+    _assign(path, model, {name: array for name, array in tensors.items() if not name.startswith(CONSTANT)})
 
 
 def named_weights(layer: Layer, prefix: str = "") -> dict[str, Variable]:
@@ -175,16 +188,12 @@ def _assign(path: Path, model: "Model", tensors: dict[str, Array]) -> None:
 
 def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     """Tensors and description of a model file, each checked for what it claims."""
-    from safetensors import SafetensorError, safe_open
-
     if not path.is_file():
         raise FormatError(f"load_model: no file {path}. The models that ship are called {', '.join(shipped_models())}.")
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dictionary)
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
-        _refuse(path, f"it is not a safetensors file, or damaged: {error}")
+        tensors, metadata = read_with_metadata(path, MAX_METADATA)
+    except (FormatError, LimitError) as error:
+        _refuse(path, f"it is not a safetensors file, or damaged: {str(error).rstrip('.')}")
     text = metadata.get("striate", "")
     if not text:
         _refuse(path, "it was not written by Striate: its metadata has no entry 'striate'")
@@ -202,6 +211,16 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
 
 def _refuse(path: Path, reason: str) -> NoReturn:
     raise FormatError(f"load_model: cannot open {path}: {reason}.") from None
+
+
+@contextmanager
+def _constants(constants: dict[str, Array]) -> "Iterator[dict[str, Array]]":
+    """While an architecture is written or read, its large constants go to a file's tensors or come from there."""
+    token = _CONSTANTS.set(constants)
+    try:
+        yield constants
+    finally:
+        _CONSTANTS.reset(token)
 
 
 @contextmanager
@@ -274,9 +293,12 @@ def graph_config(model: "Model") -> dict[str, Any]:
     def reference(tensor: Tensor) -> dict[str, Any]:
         if tensor.value is None:
             return {"tensor": place[tensor]}
-        if tensor.value.size > MAX_CONSTANT:
-            raise ModelError(f"save: a constant of {tensor.value.size} numbers is too large to be written as data.")
-        return {"constant": tensor.value.tolist()}
+        constants = _CONSTANTS.get()
+        if constants is None or tensor.value.size <= MAX_CONSTANT:
+            return {"constant": tensor.value.tolist()}
+        name = f"{CONSTANT}{len(constants)}"
+        constants[name] = np.asarray(tensor.value, np.float32)
+        return {"constant": name}
 
     def described(node: Node) -> dict[str, Any]:
         arguments, attributes = map_tensors((node.arguments, node.attributes), reference)
@@ -316,7 +338,8 @@ def graph_from_config(cls: type["Model"], config: dict[str, Any]) -> "Model":
                 node, index = value["tensor"]
                 return outputs[node][index]
             if value.keys() == {"constant"}:
-                return np.asarray(value["constant"], np.float32)
+                given = value["constant"]
+                return (_CONSTANTS.get() or {})[given] if isinstance(given, str) else np.asarray(given, np.float32)
             return {key: resolve(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [resolve(item) for item in value]

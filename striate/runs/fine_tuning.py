@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Literal
 
 from striate.data import PhotoPreprocessing
-from striate.errors import ArgumentError, FormatError
+from striate.data.safetensors import read_metadata
+from striate.errors import ArgumentError, FormatError, LimitError
 from striate.layers.layer import Layer
 from striate.models import Model, load_model
+from striate.models.saving import MAX_METADATA
 from striate.runs.folder import MODEL, is_run
 
 __all__ = ["Freeze", "freeze_layers", "set_depth_rates", "weights_file"]
@@ -30,12 +32,9 @@ def weights_file(path: Path) -> tuple[Path, PhotoPreprocessing | None]:
 
 def _is_model(path: Path) -> bool:
     """Whether this is a model file of ours, not only of weights."""
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, framework="numpy") as file:
-            return "striate" in (file.metadata() or {})
-    except (SafetensorError, OSError):
+        return "striate" in read_metadata(path, MAX_METADATA)
+    except (FormatError, LimitError):
         return False
 
 

@@ -35,7 +35,10 @@ HANGS = 120.0  # seconds after which it is ended, however little it computed
 MIB = 1 << 20
 
 #: What readers import when they need it.
-PRELOADED = ("h5py", "json", "lzma", "numpy", "onnx", "PIL.Image", "safetensors.numpy", "zipfile")
+PRELOADED = (
+    *("h5py", "json", "lzma", "numpy", "onnx", "safetensors.numpy", "zipfile", "PIL.Image", "PIL.ImageOps"),
+    *(f"PIL.{name}ImagePlugin" for name in ("Bmp", "Gif", "Jpeg", "Png", "Ppm", "Tiff", "WebP")),
+)
 NOT_PRELOADED = ("striate.__main__", "striate.cli", "striate.studio")
 MAY_BE_IMPORTED = ("encodings", "numpy", "striate")
 FORBIDDEN = (

@@ -135,6 +135,9 @@ CONTRACTS = [
     contract(layers.Dense, 4, use_bias=False, given=(2, 5, 3), gives=(2, 5, 4), parameters=12, refuses=(3,)),
     contract(layers.Identity, given=(3, 2), gives=(3, 2)),
     contract(layers.Rescaling, 0.5, offset=1.0, given=(3, 2), gives=(3, 2)),
+    contract(layers.Normalization, given=(3, 2), gives=(3, 2), parameters=4),
+    contract(layers.Normalization, mean=[1.0, 2.0], variance=[4.0, 0.5], given=(3, 2), gives=(3, 2)),
+    contract(layers.UnitNormalization, given=(3, 2), gives=(3, 2)),
     contract(layers.BatchNormalization, given=(4, 3, 2), gives=(4, 3, 2), parameters=8, refuses=(3,), training="batch"),
     contract(
         layers.BatchNormalization, 1, center=False, given=(3, 4), gives=(3, 4), parameters=9, refuses=(3,),
@@ -275,7 +278,7 @@ def check_gradients(case: Contract, training: bool) -> None:
     layer = case.built()
     inputs = case.arrays(3, np.float64)
     given = inputs if isinstance(inputs, list) else [inputs]
-    variables = layer.trainable_weights if training else layer.weights
+    variables = layer.trainable_weights if training and case.training == "batch" else layer.weights
 
     def function(*values: Any) -> Any:
         """The layer as a function of its inputs and variables."""

@@ -14,6 +14,7 @@ pytest.importorskip("torch")
 keras = pytest.importorskip("keras")
 h5py = pytest.importorskip("h5py")
 
+from striate import layers  # noqa: E402
 from striate.errors import FormatError  # noqa: E402
 from striate.graph import Array  # noqa: E402
 from striate.interop.keras import read_keras, read_keras_weights  # noqa: E402
@@ -79,6 +80,11 @@ CASES: list[tuple[str, dict[str, Any], Any]] = [
     ("Dense", {"units": 4, "use_bias": False}, (2, 5, 3)),
     ("Identity", {}, (3, 2)),
     ("Rescaling", {"scale": 0.5, "offset": 1.0}, (3, 2)),
+    ("Rescaling", {"scale": [0.5, 2.0], "offset": [1.0, -1.0]}, (3, 4, 2)),
+    ("Normalization", {"mean": 0.5, "variance": 4.0}, (3, 2)),
+    ("Normalization", {"axis": (1, 3), "mean": [[0.5], [1], [2]], "variance": [[4.0], [1], [0]]}, (3, 4, 1)),
+    ("Normalization", {"axis": 2, "mean": [0.5, 1], "variance": [4.0, 1], "invert": True}, (3, 2)),
+    ("UnitNormalization", {"axis": (1, 2)}, (3, 2)),
     ("BatchNormalization", {"momentum": 0.9}, (4, 3, 2)),
     ("BatchNormalization", {"axis": 1, "scale": False}, (4, 3)),
     ("BatchNormalization", {"epsilon": 0.1, "center": False}, (3,)),
@@ -206,6 +212,33 @@ def test_A6_noise_is_gone_after_training(
     layer = getattr(keras.layers, name)(**settings)
     check_round_trip(keras.Model(inputs, keras.layers.ReLU()(layer(inputs))), tmp_path, "keras")
     check_round_trip(keras.Sequential([inputs, layer, keras.layers.ReLU()]), tmp_path, "keras")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("axis", [-1, (1, 2), None])
+def test_A6_statistics_that_were_learnt_before_training(tmp_path: Path, kind: str, axis: Any) -> None:
+    """Keras keeps, beside mean and variance, how many batches they are of."""
+    x = np.random.default_rng(0).normal(3, 2, (7, 4, 5)).astype(np.float32)
+    layer = keras.layers.Normalization(axis=axis)
+    layer.adapt(x)
+    model = keras.Sequential([keras.Input((4, 5)), layer, keras.layers.Dense(3)])
+    model.save(tmp_path / f"model.{kind}")
+    opened = read_keras(tmp_path / f"model.{kind}")
+    np.testing.assert_allclose(opened.predict(x), model.predict(x, verbose=0), rtol=1e-5, atol=1e-5)
+    ours = layers.Normalization(axis)
+    ours.adapt(x)
+    for theirs, own in zip(layer.get_weights(), ours.get_weights(), strict=False):
+        np.testing.assert_allclose(own, theirs, rtol=1e-5)
+
+
+def test_A6_efficientnet(tmp_path: Path) -> None:
+    """Rescaling, normalization, depthwise convolution, squeeze and excitation, 238 layers."""
+    model = keras.applications.EfficientNetB0(weights=None, classes=7, input_shape=(64, 64, 3))
+    model.save(tmp_path / "model.keras")
+    opened = read_keras(tmp_path / "model.keras")
+    x = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
+    np.testing.assert_allclose(opened.predict(x), model.predict(x, verbose=0), rtol=1e-5, atol=1e-5)
+    assert opened.count_params() == model.count_params() - 1  # the count of batches
 
 
 def test_A6_who_calls_a_network_of_keras_3_decides_whether_it_is_trained(tmp_path: Path) -> None:

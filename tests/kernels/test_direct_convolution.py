@@ -36,6 +36,8 @@ LARGER = [
     square(2, 9, 5, 17, 3, pad=1),
     square(1, 14, 17, 40, 3, stride=2, pad=1),
     square(3, 11, 40, 5, 5, pad=2),
+    square(2, 7, 8, 40, 5, pad=2),  # a tile is a whole row, and leaves out what lies beside the image
+    square(2, 13, 9, 20, 3, stride=2, pad=2, dilation=2),
     square(1, 31, 3, 20, 7, stride=2, pad=3),  # a first layer
     square(1, 43, 1, 6, 11, stride=4),
     square(2, 7, 24, 100, 1),  # images joined to one long row
@@ -192,6 +194,13 @@ def test_phases_fill_each_place_once_and_use_each_entry_at_most_once(length, ker
 def test_what_lies_in_memory_is_fetched_early_and_what_lies_in_a_cache_is_not():
     near, far = square(1, 72, 128, 72, 1), square(4, 72, 128, 72, 1)
     assert [dict(native([each])[0].plan.steps[-1].settings)["blocks"].fetch for each in (near, far)] == [False, True]
+
+
+@pytest.mark.skipif(host().lanes < 16, reason="tiles of whole rows are smaller here")
+def test_a_tile_that_is_a_whole_row_leaves_out_what_lies_beside_the_image():
+    for pixels, inside in ((7, True), (6, True), (5, False), (2, False), (14, False), (30, False)):
+        launch = native([square(2, pixels, 8, 32, 5, pad=2)])[0].plan.steps[-1]
+        assert dict(launch.settings)["blocks"].inside == inside
 
 
 @pytest.mark.parametrize("target", [host(), *NARROWER], ids=lambda target: target.cpu)

@@ -40,6 +40,7 @@ def test_identity_and_rescaling() -> None:
         (layers.Identity(), "The numbers as they are."),
         (layers.Rescaling(0.5), "Every number times 0.5."),
         (layers.Rescaling(2, 1), "Every number times 2, plus 1."),
+        (layers.Rescaling([2, 0.5]), "Every number times 2 or 0.5."),
     ],
 )
 def test_describe(layer: Layer, sentence: str) -> None:
@@ -57,6 +58,7 @@ def test_describe(layer: Layer, sentence: str) -> None:
             {"units": 3, "kernel_constraint": "max_norm"},
             "Dense: expected kernel_constraint=None, got 'max_norm'",
         ),
+        (layers.Rescaling, {"scale": [1, "big"]}, "Rescaling: expected scale as a finite number, got 'big'."),
         (layers.Rescaling, {"scale": "big"}, "Rescaling: expected scale as a finite number, got 'big'."),
         (
             layers.Rescaling,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import striate
 from striate import layers
 from striate.errors import ArgumentError, ShapeError
 from striate.graph import Array, Tensor, trace
@@ -94,9 +95,37 @@ def test_without_scale_and_offset() -> None:
         assert (layer.gamma, layer.beta) == (None, None)
 
 
+def test_O9_normalization_by_the_statistics_of_data() -> None:
+    data = np.random.default_rng(3).normal((2, -5), (3, 0.1), (1000, 2)).astype(np.float32)
+    layer = layers.Normalization()
+    np.testing.assert_array_equal(layer(data), data)  # until it has seen data
+    layer.adapt(data)
+    y = layer(data)
+    np.testing.assert_allclose((y.mean(0), y.std(0)), ((0, 0), (1, 1)), atol=1e-4)
+    assert not layer.trainable_weights
+    back = layers.Normalization(mean=layer.mean.value, variance=layer.variance.value, invert=True)
+    np.testing.assert_allclose(back(y), data, atol=1e-5)
+    assert layers.Normalization(None, 1, 4)(np.float32([[5, 1]])).tolist() == [[2, 0]]
+
+
+def test_O9_numbers_that_are_always_the_same() -> None:
+    layer = layers.Normalization()
+    layer.adapt(np.full((4, 1), 7, np.float32))
+    assert layer(np.array([[7], [8]], np.float32)).tolist() == [[0], [pytest.approx(1e7)]]
+    assert layers.UnitNormalization()(np.zeros((2, 3), np.float32)).tolist() == [[0] * 3] * 2
+
+
+def test_unit_normalization() -> None:
+    y = layers.UnitNormalization()(np.float32([[3, -4], [0, 2]]))
+    np.testing.assert_allclose(y, [[0.6, -0.8], [0, 1]], rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("layer", "sentence"),
     [
+        (layers.Normalization(), "Every number less a known mean, over a known deviation."),
+        (layers.Normalization(invert=True), "Every number times a known deviation, plus a known mean."),
+        (layers.UnitNormalization(), "The numbers of each place scaled so that together they have the length 1."),
         (
             layers.BatchNormalization(),
             "Every map shifted and scaled to mean 0 and variance 1 over the batch, then by learned β and γ.",
@@ -125,6 +154,16 @@ def test_describe(layer: Layer, sentence: str) -> None:
 
 
 REFUSED: list[tuple[Any, dict[str, Any], str]] = [
+    (layers.Normalization, {"axis": 0.5}, "Normalization: expected axis as a whole number, got 0.5."),
+    (layers.Normalization, {"mean": 1}, "Normalization: expected mean and variance, or neither, got 1 and None."),
+    (layers.Normalization, {"mean": "x", "variance": 1}, "Normalization: expected mean as finite numbers, got 'x'."),
+    (
+        layers.Normalization,
+        {"mean": 1, "variance": [1, np.nan]},
+        "Normalization: expected variance as finite numbers, got [1, nan].",
+    ),
+    (layers.Normalization, {"mean": 1, "variance": -1}, "Normalization: expected a variance of at least 0, got -1."),
+    (layers.UnitNormalization, {"axis": "x"}, "UnitNormalization: expected axis as a whole number, got 'x'."),
     (layers.BatchNormalization, {"axis": 1.5}, "BatchNormalization: expected axis as a whole number, got 1.5."),
     (layers.BatchNormalization, {"axis": (1, 2)}, "BatchNormalization: expected axis as a whole number, got (1, 2)."),
     (layers.BatchNormalization, {"momentum": 1}, "BatchNormalization: expected momentum below 1, got 1."),
@@ -156,6 +195,17 @@ def test_R4_arguments_are_checked_at_the_door(cls: Any, settings: dict[str, Any]
 
 
 def test_R4_inputs_that_do_not_fit() -> None:
+    with pytest.raises(
+        ShapeError,
+        match=re.escape(
+            "Normalization: expected mean and variance of shape (2,), which the input has along axis=(-1,), got (3,)"
+        ),
+    ):
+        layers.Normalization(mean=[1, 2, 3], variance=[1, 1, 1])(X)
+    with pytest.raises(ArgumentError, match="Normalization: mean and variance were given; make the layer without"):
+        layers.Normalization(mean=1, variance=1).adapt(X)
+    with pytest.raises(ShapeError, match=re.escape("Normalization: expected known sizes along axis=(0,), got (None,")):
+        striate.Sequential([striate.Input((2,)), layers.Normalization(axis=0)])
     with pytest.raises(ArgumentError, match="BatchNormalization: expected another axis than the batch, got axis=0"):
         layers.BatchNormalization(axis=0)(X)
     with pytest.raises(ArgumentError, match="BatchNormalization: expected axis as a whole number from -4 to 3"):

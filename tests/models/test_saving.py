@@ -93,6 +93,24 @@ def test_weights_alone(tmp_path):
         striate.Sequential([striate.Input((8, 8, 1)), layers.Conv2D(4, 3, name="first")]).load_weights(path)
 
 
+def test_large_constants_are_tensors_of_the_file(tmp_path):
+    small, large = (np.random.default_rng(0).standard_normal((1, size, 4)).astype(np.float32) for size in (1, 3000))
+    x, y = striate.Input((1, 4)), striate.Input((1, 4))
+    both = striate.ops.add(striate.ops.multiply(x, large), striate.ops.multiply(y, small))
+    model = striate.Model([x, y], layers.Dense(2)(both))
+    model.save(tmp_path / "m.safetensors")
+    assert (tmp_path / "m.safetensors").stat().st_size < 4 * large.size + 5000
+    given = [np.random.default_rng(1).standard_normal((5, 1, 4)).astype(np.float32) for _ in range(2)]
+    again = striate.load_model(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(again.predict(given), model.predict(given))
+    again.save(tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "m.safetensors").read_bytes()
+    again.load_weights(tmp_path / "m.safetensors")
+    copy = striate.Model.from_config(model.get_config())  # without a file, constants of any size are data
+    copy.set_weights(model.get_weights())
+    np.testing.assert_array_equal(copy.predict(given), model.predict(given))
+
+
 def test_subclassed_models_have_no_structure_to_save(tmp_path):
     class Mine(striate.Model):
         def __init__(self):
@@ -311,8 +329,11 @@ def test_other_ways_of_not_being_a_model(tmp_path):
     path.write_bytes(as_bytes({"a": np.ones(1, np.float32)}, {"striate": '{"version": NaN}'}))
     with pytest.raises(FormatError, match="not valid JSON: NaN is not JSON"):
         striate.load_model(path)
+    path.write_bytes(as_bytes({"a": np.ones(1, np.float32)}, {"striate": "[" * 90_000}))
+    with pytest.raises(FormatError, match="not valid JSON: it is nested too deeply"):
+        striate.load_model(path)
     path.write_bytes(as_bytes({"a": np.ones(1, np.float32)}, {"striate": "[" * 100_000}))
-    with pytest.raises(FormatError, match="not valid JSON"):
+    with pytest.raises(FormatError, match="expected a header in JSON: it has more than 100,000 lists and objects"):
         striate.load_model(path)
     with pytest.raises(FormatError, match="expected weights in float32, d/bias is int64"):
         striate.load_model(written(path, {"d/kernel": np.ones((4, 2), np.float32), "d/bias": np.ones(2, np.int64)}))

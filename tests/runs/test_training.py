@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 import striate
+from striate.architectures import ARCHITECTURES
 from striate.data import PhotoPreprocessing, decode_image
 from striate.data.augmentation import AUGMENTATIONS, Augmentation
 from striate.errors import ArgumentError, DataError, FormatError
 from striate.runs import PhotoSettings, PhotoTraining, RunFolder, write_report
+from striate.runs.fine_tuning import layers_with_weights
 from striate.runs.folder import CHECKPOINT, CONFIG, LOG, MODEL, REPORT
 from striate.runs.training import Recorder
 from tests.data.photos import stripes
@@ -135,6 +137,26 @@ def test_fine_tuning_begins_with_the_weights_of_a_run(finished, folder, tmp_path
     ]
     np.testing.assert_array_equal(kernels[0], kernels[1])
     assert not np.array_equal(kernels[0], kernels[2])
+
+
+@pytest.mark.skipif("STRIATE_DATA" not in os.environ, reason="STRIATE_DATA names no folder with real weights")
+def test_P7_fine_tuning_begins_with_published_weights(folder, tmp_path):
+    """All of them but the last layer's, which were for a thousand classes; photographs as its authors prepared them."""
+    file = "weights/squeezenet_v1.0_imagenet/squeezenet_v1.0_decoded_f32.npz"
+    path = os.path.join(os.environ["STRIATE_DATA"], file)
+    options = {"arch": "squeezenet1_0_caffe", "size": 64, "epochs": 8, "learning_rate": 0.003}
+    tuned = train(folder, tmp_path / "tuned", **options, weights=path, freeze="all-but-head")
+    model = striate.load_model(tmp_path / "tuned" / MODEL)
+    with np.load(path) as published:
+        kernels = {name: array for name, array in published.items() if array.ndim == 4}
+    own = [layer.get_weights()[0].transpose(3, 2, 0, 1) for layer in layers_with_weights(model)]
+    *others, head = own
+    assert len(own) == len(kernels) == 26
+    assert all(any(np.array_equal(one, kernel) for kernel in kernels.values()) for one in others)
+    assert head.shape == (2, 512, 1, 1)
+    assert model.preprocessing.colours == ARCHITECTURES["squeezenet1_0_caffe"].preprocessing.colours == "BGR"
+    assert model.preprocessing.mean == ARCHITECTURES["squeezenet1_0_caffe"].preprocessing.mean
+    assert tuned.scores.accuracy == 1  # two kinds of stripes: what it learnt of a million photographs tells them apart
 
 
 def test_a_validation_set_is_held_out_and_a_test_set_is_what_counts(folder, tmp_path):

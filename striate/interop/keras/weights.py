@@ -26,6 +26,8 @@ from striate.models import Model, Sequential
 
 #: Where Keras 3 and TensorFlow 2.12 to 2.15 keep a network's layers.
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
+#: The variables of `Normalization`.
+STATISTICS = ["mean", "variance"]
 
 
 class Stored(Protocol):
@@ -82,6 +84,8 @@ class Matching:
 
     def pair(self, name: str, variables: list[Variable], arrays: Sequence[Stored]) -> None:
         """A layer's variables and arrays, in order."""
+        if [variable.name for variable in variables] == STATISTICS and len(arrays) == len(STATISTICS) + 1:
+            arrays = arrays[:-1]  # the last counts what the others were taken of
         if len(variables) != len(arrays):
             self.reasons.append(f"{name}: expected {len(variables)} arrays, got {len(arrays)}")
             return

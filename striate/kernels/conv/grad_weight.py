@@ -17,6 +17,7 @@ copied: for each tap, pixels whose partner lies outside are left out.
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 from striate.codegen import Function, Pointer, Target, Tile, fit, kernel, most_rows, pieces, split
@@ -24,7 +25,7 @@ from striate.codegen.values import Index
 from striate.graph import Node
 from striate.kernels.conv.geometry import Correlation
 from striate.kernels.plan import Plan
-from striate.kernels.pointwise import Epilogue
+from striate.kernels.pointwise import LINE, Epilogue
 
 Four = tuple[int, int, int, int]
 
@@ -36,6 +37,8 @@ ITEMS = 32
 PIXELS = 512
 #: Rows and columns of the result in one item, about.
 BLOCK = 128, 64
+#: Bytes of x that one core's caches do not hold.
+FAR = 2**21
 #: Input channels from which on taps are not merged, and rows that are merged without regard to their places.
 ENOUGH_ROWS, FEW_ROWS = 16, 48
 
@@ -52,6 +55,7 @@ class Cut(NamedTuple):
         tile: its rows and columns.
         lanes: columns of a vector: fewer than the target has where the result has few columns.
         block: rows of a run and columns that one item computes, multiples of the tile's.
+        fetch: whether the next chunk is brought into the cache while one is summed.
     """
 
     merged: int
@@ -62,6 +66,7 @@ class Cut(NamedTuple):
     tile: tuple[int, int]
     lanes: int
     block: tuple[int, int]
+    fetch: bool
 
 
 def cut(sums: Correlation, target: Target) -> Cut:
@@ -100,7 +105,9 @@ def cut(sums: Correlation, target: Target) -> Cut:
     if lanes < target.lanes:
         tile = split(rows, most_rows(target, 1))[0][0], lanes
     block = _multiple(-(-rows // parts[0]), tile[0]), _multiple(-(-sums.outputs // parts[1]), tile[1])
-    return Cut(merged, copied, chunk, chunks, -(-total // chunks), tile, lanes, block)
+    pieces_of_pixels = sums.taps == sums.groups == 1 and parts[0] > 2  # else the processor sees what comes next
+    fetch = pieces_of_pixels and 4 * pixels * sums.channels > FAR
+    return Cut(merged, copied, chunk, chunks, -(-total // chunks), tile, lanes, block, fetch)
 
 
 def run(sums: Correlation, merged: int) -> int:
@@ -173,10 +180,17 @@ def sum_pixels(
             base, units = _copy(f, x, sums, way, begin) if way.copied else _in_place(x, sums)
             base = base + group * sums.channels
             images = begin[0], f.smaller(begin[0] + way.chunk[0], sums.images)
+            near = _Near(f, x, g, sums, way, row, column) if way.fetch else None
+            if near:
+                with f.when(chunk.equals(start)) if way.chunks > 1 else nullcontext():
+                    near.fetch(chunk, 0, near.pixels)
             for line, tap, bounds in _taps(f, sums, way, begin):
                 steps = (axis.dilation * unit for axis, unit in zip(sums.axes, units[1:], strict=True))
                 here = base + sum(u * s for u, s in zip(tap, steps, strict=True))
                 for r, count, first, places in _rows(f, sums, way, row, units):
+                    if near and way.chunks > 1:
+                        part = (r - row) // way.tile[0]
+                        near.fetch(chunk + 1, part * near.share, near.share)
                     for k, wide in pieces(f, column, way.block[1], columns, way.tile[1]):
                         channel = group * columns + k
                         tile = Tile(f, count, wide, way.lanes)
@@ -189,6 +203,43 @@ def sum_pixels(
                                 before = (y + offset).load(added.type.lanes, lanes)
                                 total = f.select(chunk.equals(start), added, before + added)
                             epilogue.store(total, y, others, offset, channel + c, lanes)
+
+
+class _Near(NamedTuple):
+    """Brings what an item reads into the cache. With one tap, the pixels of a chunk are neighbours.
+
+    Arguments:
+        row, column: of the item's block.
+    """
+
+    f: Function
+    x: Pointer
+    g: Pointer
+    sums: Correlation
+    way: Cut
+    row: Index
+    column: Index
+
+    @property
+    def pixels(self) -> int:
+        """In a chunk."""
+        return math.prod(self.way.chunk)
+
+    @property
+    def share(self) -> int:
+        """Pixels that are fetched before each tile of a chunk."""
+        return -(-self.pixels // (self.way.block[0] // self.way.tile[0]))
+
+    def fetch(self, chunk: Index, first: Index, count: int) -> None:
+        """Fetch some pixels of a chunk."""
+        first = chunk * self.pixels + first
+        for pixel in self.f.range(first, first + count):
+            for rows, size, block, start in (
+                (self.x, self.sums.channels, self.way.block[0], self.row),
+                (self.g, self.sums.outputs, self.way.block[1], self.column),
+            ):
+                for number in range(0, min(size, block), LINE):
+                    self.f.prefetch(rows + (pixel * size + start + number))
 
 
 def _in_place(x: Pointer, sums: Correlation) -> tuple[Pointer, Four]:

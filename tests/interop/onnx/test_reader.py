@@ -134,6 +134,29 @@ def test_a_file_that_does_not_say_its_sizes_needs_them(tmp_path):
         read_onnx(path, input_shape=(12, 10))
 
 
+def test_a_network_whose_layers_depend_on_its_inputs_values_runs_and_says_so(tmp_path):
+    proto = model(node("Reshape", ("x", "sizes")), shape=(2, 3, 4, 5))
+    sizes = info("sizes", (2,))
+    sizes.type.tensor_type.elem_type = 7
+    proto.graph.input.append(sizes)
+    network = read_onnx(written(tmp_path, proto))
+    x = np.arange(120, dtype=np.float32).reshape(2, 3, 4, 5)
+    np.testing.assert_array_equal(network.run([x, np.array([6, 20])])[0], x.reshape(6, 20))
+    np.testing.assert_array_equal(network.run([x, np.array([-1, 8])])[0], x.reshape(15, 8))
+    with pytest.raises(ModelError, match=r"net: its layers depend on the values of its inputs\. Call run\(\[…\]\)"):
+        read_onnx(written(tmp_path, proto)).predict(x)
+
+
+def test_large_constants_between_layers_are_saved(tmp_path):
+    table = np.random.default_rng(0).standard_normal((1, 3, 60, 60)).astype(np.float32)
+    proto = model(node("Mul", ("x", "t")), arrays=[as_tensor(table, "t")], shape=("N", 3, 60, 60))
+    network = read_onnx(written(tmp_path, proto))
+    network.save(tmp_path / "m.safetensors")
+    x = np.random.default_rng(1).standard_normal((2, 3, 60, 60)).astype(np.float32)
+    again = striate.load_model(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(again.predict(x), x * table)
+
+
 def test_run_takes_the_files_inputs_and_no_others(tmp_path):
     network = read_onnx(written(tmp_path, small()))
     with pytest.raises(ShapeError, match=r"run: expected 1 inputs \(x\), got 2"):
