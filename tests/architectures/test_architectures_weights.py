@@ -100,3 +100,32 @@ def test_A5_the_authors_squeezenet(tmp_path):
     again = striate.load_model(tmp_path / "squeezenet.safetensors")
     assert again.preprocessing.colours == "BGR"
     assert again.classes[8] == "hen"
+
+
+def test_A5_efficientnet_lite0_by_its_ports_names(tmp_path):
+    """The names of a file that a port to PyTorch publishes, which numbers all blocks through."""
+    model = striate.architectures.efficientnet_lite0(classes=10)
+    (published,) = ARCHITECTURES["efficientnet_lite0"].published
+    there = {ours: theirs for theirs, ours in published.layers.items()}
+    assert there.keys() == {layer.name for layer in model.layers if layer.weights}
+    for ours, theirs in {
+        "conv_stem": "_conv_stem",
+        "bn1": "_bn0",
+        "blocks.0.0.conv_dw": "_blocks.0._depthwise_conv",
+        "blocks.0.0.bn1": "_blocks.0._bn1",
+        "blocks.0.0.conv_pw": "_blocks.0._project_conv",
+        "blocks.1.1.conv_pw": "_blocks.2._expand_conv",
+        "blocks.1.1.bn1": "_blocks.2._bn0",
+        "blocks.6.0.conv_pwl": "_blocks.15._project_conv",
+        "blocks.6.0.bn3": "_blocks.15._bn2",
+        "classifier": "_fc",
+    }.items():
+        assert there[ours] == theirs
+    state = {}
+    for layer in model.layers:
+        state |= {f"{there[layer.name]}/{variable.name}": variable.value for variable in layer.weights}
+    np.savez(tmp_path / "w.npz", **state)
+    opened = striate.open_model(tmp_path / "w.npz")
+    x = np.random.default_rng(0).standard_normal((1, 224, 224, 3)).astype(np.float32)
+    np.testing.assert_array_equal(opened.predict(x), model.predict(x))
+    assert (opened.name, opened.preprocessing.mean, opened.preprocessing.std) == ("efficientnet_lite0", (127,), (128,))
