@@ -38,7 +38,8 @@ def written(folder: Path) -> dict[str, Path]:
     import keras
     import torch
     from safetensors.torch import save_file
-    from torchvision.models import resnet50
+
+    from tests.architectures.oracles import torchvision
 
     names = ("ours.safetensors", "m.onnx", "torch.pth", "legacy.pth", "torch.safetensors", "m.npz", "m.pkl", "m.keras",
              "m.h5", "js")  # fmt: skip
@@ -46,7 +47,7 @@ def written(folder: Path) -> dict[str, Path]:
     ours = striate.architectures.resnet50()
     ours.save(files["ours.safetensors"])
     ours.export(files["m.onnx"])
-    state = resnet50(weights=None).state_dict()
+    state = torchvision("resnet50").state_dict()
     torch.save(state, files["torch.pth"])
     torch.save(state, files["legacy.pth"], _use_new_zipfile_serialization=False)
     save_file(state, files["torch.safetensors"])

@@ -284,9 +284,55 @@ def test_deep_nesting(tmp_path):
     opened(tmp_path, b"\x08\x08\x3a" + _varint(len(graph)) + graph, "messages nest more than 64 deep")
 
 
-@pytest.mark.parametrize("op", ["If", "Loop", "Scan", "Foo", "", "eval", "os.system", "__import__", "Node", "Any"])
+@pytest.mark.parametrize("op", ["Loop", "Scan", "Foo", "", "eval", "os.system", "__import__", "Node", "Any"])
 def test_operators_that_are_not_there(tmp_path, op):
     opened(tmp_path, model(node(op)), "there is no operator of this name here")
+
+
+def branching(then, otherwise, condition="c"):
+    """A model of an `If` whose condition is known."""
+    branches = [
+        AttributeProto(name=name, type=AttributeProto.GRAPH, g=graph)
+        for name, graph in (("then_branch", then), ("else_branch", otherwise))
+        if graph is not None
+    ]
+    true = TensorProto(name="c", dims=[1], data_type=9, raw_data=b"\1")
+    return model(node("If", (condition,), attribute=branches), arrays=[true])
+
+
+def branch(*nodes, output="z"):
+    return GraphProto(node=list(nodes), name="branch", output=[ValueInfoProto(name=output)])
+
+
+def test_branches_that_lie(tmp_path):
+    good = branch(node("Relu", ("x",), ("z",)))
+    opened(tmp_path, branching(good, None), "expected a condition and two branches")
+    opened(tmp_path, branching(None, None), "expected a condition and two branches")
+    opened(tmp_path, branching(good, branch(node("Foo", ("x",), ("z",)))), "there is no operator of this name here")
+    opened(tmp_path, branching(branch(node("Relu", ("w",), ("z",))), good), "it uses 'w', which nothing before it")
+    opened(
+        tmp_path, branching(branch(node("Relu", ("x",), ("z",)), output="w"), good), "nothing computes the output 'w'"
+    )
+    opened(tmp_path, branching(branch(node("Relu", ("x",), ("x",)), output="x"), good), "'x' is computed twice")
+    opened(tmp_path, branching(GraphProto(node=[], name="empty"), good), "it has no output")
+    opened(tmp_path, branching(good, good, condition="z"), "it uses 'z', which nothing before it computes")
+    many = branch(*(node("Relu", ("x",), (f"v{i}",)) for i in range(2500)), output="v0")
+    opened(tmp_path, branching(many, many), "expected at most 4,000 nodes, got 5,001")
+    uncertain = branching(good, good)
+    uncertain.graph.initializer[0] = TensorProto(name="c", dims=[2], data_type=9, raw_data=b"\0\1")
+    opened(tmp_path, uncertain, "expected one condition, the same for any batch size")
+
+
+def test_branches_within_branches(tmp_path):
+    inner = branching(branch(node("Relu", ("x",), ("z",))), branch(node("Relu", ("x",), ("z",)))).graph.node[0]
+    for depth in range(20):
+        inner.output[0] = "z"
+        graphs = [branch(inner), branch(node("Relu", ("x",), ("z",)))]
+        inner = branching(*graphs).graph.node[0]
+        inner.name = f"level {depth}"
+    proto = branching(branch(node("Relu", ("x",), ("z",))), branch(node("Relu", ("x",), ("z",))))
+    proto.graph.node[0] = inner
+    opened(tmp_path, proto, "messages nest more than 64 deep")
 
 
 def test_code_of_others(tmp_path):

@@ -1,7 +1,7 @@
 """An ONNX graph: checked, put together as a network of this library, and run on arrays as the file has them."""
 
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections import ChainMap, OrderedDict
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +33,8 @@ OLDEST_OPSET = 7
 MAX_NODES = 4_000
 #: Bytes of arrays that are worked out while a network is put together, for each of the file; 8 bits may become 32.
 GRANTED = 8
+#: The one operator that has graphs of its own.
+IF = "If"
 #: Networks that are kept for inputs of other shapes.
 KEPT = 8
 
@@ -82,46 +84,18 @@ class Program:
         graph = proto.graph
         if graph is None:
             raise UnreadableError("it holds no graph")
-        if len(graph.node) > MAX_NODES:
-            raise UnreadableError(f"expected at most {MAX_NODES:,} nodes, got {len(graph.node):,}")
+        if (count := _count(graph)) > MAX_NODES:
+            raise UnreadableError(f"expected at most {MAX_NODES:,} nodes, got {count:,}")
         self.name = graph.name or path.stem
         self.nodes = graph.node
-        self._check_names(graph)
+        if reasons := _wrong_names(graph, set()):
+            raise UnreadableError(*reasons)
         self.constants = self._constants(graph)
         self.inputs = [_given(info) for info in graph.input if info.name not in self.constants]
         self.outputs = [_given(info) for info in graph.output]
         self._orders = {given.name: self._order(given) for given in self.inputs}
         self._network = Network()
         self._built: OrderedDict[Any, Built] = OrderedDict()
-
-    # Checks
-
-    def _check_names(self, graph: GraphProto) -> None:
-        reasons = []
-        if graph.sparse_initializer:
-            reasons.append("it has sparse arrays")
-        known = {tensor.name for tensor in graph.initializer} | {info.name for info in graph.input} | {""}
-        made: set[str] = set()
-        for number, node in enumerate(graph.node):
-            where = _where(node, number)
-            domain = node.domain or ""
-            if domain not in ("", "ai.onnx"):
-                reasons.append(f"{where}: operators of {domain!r} are not read")
-            elif node.op_type not in OPERATORS:
-                reasons.append(f"{where}: there is no operator of this name here")
-            for name in node.input:
-                if name not in known:
-                    reasons.append(f"{where}: it uses {name!r}, which nothing before it computes")
-            for name in filter(None, node.output):
-                if name in known or name in made:
-                    reasons.append(f"{where}: {name!r} is computed twice")
-                made.add(name)
-            known |= set(node.output)
-        reasons += [f"nothing computes the output {info.name!r}" for info in graph.output if info.name not in known]
-        if not graph.output:
-            reasons.append("it has no output")
-        if reasons:
-            raise UnreadableError(*reasons)
 
     def _constants(self, graph: GraphProto) -> dict[str, Known]:
         found, reasons = {}, []
@@ -163,6 +137,7 @@ class Program:
             UnreadableError: nodes that cannot be done; all of them.
         """
         values: dict[str, Value | None] = dict(self.constants)
+        self._spent = 0
         begin: dict[str, Symbol] = {}
         for given in self.inputs:
             if given.name in known:
@@ -170,33 +145,60 @@ class Program:
             else:
                 begin[given.name] = _symbol(given, shapes[given.name], self._orders[given.name])
                 values[given.name] = begin[given.name]
-        self._compute(values)
+        self._compute(self.nodes, values)
         outputs = [values[given.name] for given in self.outputs]
         return self._finished(begin, [_end(value, begin) for value in outputs if value is not None])
 
-    def _compute(self, values: dict[str, Value | None]) -> None:
-        """Apply all nodes, in the file's order; a value is None where a node before could not be done."""
-        reasons, spent = [], 0
+    def _compute(self, nodes: Sequence[NodeProto], values: MutableMapping[str, Value | None]) -> None:
+        """Apply nodes in the file's order; a value is None where a node before could not be done."""
+        reasons: list[str] = []
         batch = next((given.shape[0] for given in self.inputs if given.shape), None)
-        for number, proto in enumerate(self.nodes):
+        for number, proto in enumerate(nodes):
             inputs = [values[name] if name else None for name in proto.input]
             missing = any(name and value is None for name, value in zip(proto.input, inputs, strict=True))
             results: Any = None
             if not missing:
                 try:
-                    node = Node(proto, self.opset, self.folder, batch, self._network)
-                    results = node.apply(OPERATORS[proto.op_type or ""], inputs)
+                    if proto.op_type == IF:
+                        results = self._branch(proto, inputs, values)
+                    else:
+                        node = Node(proto, self.opset, self.folder, batch, self._network)
+                        results = node.apply(OPERATORS[proto.op_type or ""], inputs)
                 except ValueNeededError:
                     raise
+                except UnreadableError as error:
+                    reasons += error.reasons
                 except (StriateError, DamagedError, ValueError, IndexError, TypeError, ArithmeticError) as error:
                     reasons.append(f"{_where(proto, number)}: {error}".rstrip("."))
             for place, name in enumerate(proto.output):
                 values[name] = value = results[place] if results is not None and place < len(results) else None
-                spent += sum(a.nbytes for a in value.arrays if a.base is None) if isinstance(value, Known) else 0
-            if spent > self._most_bytes:
-                raise UnreadableError(*reasons, f"{_where(proto, number)}: arrays of {spent:,} bytes are worked out")
+                if isinstance(value, Known):
+                    self._spent += sum(array.nbytes for array in value.arrays if array.base is None)
+            if self._spent > self._most_bytes:
+                where = _where(proto, number)
+                raise UnreadableError(*reasons, f"{where}: arrays of {self._spent:,} bytes are worked out")
         if reasons:
             raise UnreadableError(*reasons)
+
+    def _branch(
+        self, proto: NodeProto, inputs: Sequence[Value | None], values: MutableMapping[str, Value | None]
+    ) -> list[Value | None]:
+        """What `If` gives: the outputs of one of its two graphs, which see all values before it.
+
+        Raises:
+            ValueNeededError: the condition is computed from inputs.
+        """
+        (condition,) = inputs
+        if isinstance(condition, Symbol):
+            raise ValueNeededError(condition.sources)
+        answers = {bool(array.all()) for array in condition.arrays if array.size == 1} if condition else set()
+        if len(answers) != 1:
+            raise ValueError("expected one condition, the same for any batch size")
+        graph = _branches(proto)["then_branch" if answers.pop() else "else_branch"]
+        inner: ChainMap[str, Value | None] = ChainMap({}, values)
+        inner.update(self._constants(graph))
+        self._compute(graph.node, inner)
+        return [inner[info.name or ""] for info in graph.output]
 
     def _finished(self, begin: dict[str, Symbol], outputs: list[Value]) -> Built:
         ends = [_arranged(value) if isinstance(value, Symbol) else value for value in outputs]
@@ -330,6 +332,51 @@ class UnreadableError(Exception):
     def __init__(self, *reasons: str):
         super().__init__("; ".join(reasons[:20]))
         self.reasons = reasons
+
+
+def _count(graph: GraphProto) -> int:
+    """Nodes of a graph and of all graphs in it."""
+    return len(graph.node) + sum(_count(a.g) for node in graph.node for a in node.attribute if a.g is not None)
+
+
+def _branches(node: NodeProto) -> dict[str, GraphProto]:
+    return {attribute.name or "": attribute.g for attribute in node.attribute if attribute.g is not None}
+
+
+def _wrong_names(graph: GraphProto, outside: set[str]) -> list[str]:
+    """What is wrong with a graph's operators and names, and with those of the branches in it.
+
+    Arguments:
+        outside: names of values that it may use without having them.
+    """
+    reasons = ["it has sparse arrays"] if graph.sparse_initializer else []
+    known = outside | {tensor.name or "" for tensor in graph.initializer} | {info.name or "" for info in graph.input}
+    known.add("")
+    made: set[str] = set()
+    for number, node in enumerate(graph.node):
+        where = _where(node, number)
+        domain = node.domain or ""
+        if domain not in ("", "ai.onnx"):
+            reasons.append(f"{where}: operators of {domain!r} are not read")
+        elif node.op_type == IF:
+            branches = _branches(node)
+            if branches.keys() != {"then_branch", "else_branch"} or len(node.input) != 1:
+                reasons.append(f"{where}: expected a condition and two branches")
+            reasons += [reason for branch in branches.values() for reason in _wrong_names(branch, known)]
+        elif node.op_type not in OPERATORS:
+            reasons.append(f"{where}: there is no operator of this name here")
+        for name in node.input:
+            if name not in known:
+                reasons.append(f"{where}: it uses {name!r}, which nothing before it computes")
+        for name in filter(None, node.output):
+            if name in known or name in made:
+                reasons.append(f"{where}: {name!r} is computed twice")
+            made.add(name)
+        known |= set(node.output)
+    reasons += [f"nothing computes the output {info.name!r}" for info in graph.output if info.name not in known]
+    if not graph.output:
+        reasons.append("it has no output")
+    return reasons
 
 
 def _opset(proto: ModelProto) -> int:

@@ -12,7 +12,7 @@ from striate.errors import FormatError, ModelError, ShapeError
 from striate.interop.onnx.messages import AttributeProto
 from striate.interop.onnx.reader import read_onnx
 from striate.interop.onnx.tensors import as_tensor
-from tests.attacks.test_onnx import info, integer, ints, model, node
+from tests.attacks.test_onnx import branch, branching, info, integer, ints, model, node
 
 
 def written(tmp_path, proto):
@@ -145,6 +145,39 @@ def test_a_network_whose_layers_depend_on_its_inputs_values_runs_and_says_so(tmp
     np.testing.assert_array_equal(network.run([x, np.array([-1, 8])])[0], x.reshape(15, 8))
     with pytest.raises(ModelError, match=r"net: its layers depend on the values of its inputs\. Call run\(\[…\]\)"):
         read_onnx(written(tmp_path, proto)).predict(x)
+
+
+@pytest.mark.parametrize("size", [4, 5])
+def test_of_two_branches_the_one_whose_condition_holds_is_taken(tmp_path, size):
+    """As PyTorch writes what depends on an array's size; it is known, whatever the batch."""
+    then, otherwise = (
+        branch(node("Relu", ("x",), ("z",))),
+        branch(node("Neg", ("x",), ("a",)), node("Exp", ("a",), ("z",))),
+    )
+    proto = branching(then, otherwise, "even")
+    proto.graph.node[:0] = [
+        node("Shape", ("x",), ("shape",)),
+        node("Gather", ("shape", "three"), ("size",)),
+        node("Equal", ("size", "four"), ("even",)),
+    ]
+    proto.graph.initializer[:] = [as_tensor(np.array(n), name) for n, name in ((3, "three"), (4, "four"))]
+    proto.graph.input[0] = info("x", ("N", 3, 4, size))
+    network = read_onnx(written(tmp_path, proto))
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, size)).astype(np.float32)
+    np.testing.assert_allclose(network.run([x])[0], np.maximum(x, 0) if size == 4 else np.exp(-x), rtol=1e-6)
+    assert network.output_shape[0] is None
+
+
+def test_a_condition_among_the_inputs_is_asked_for(tmp_path):
+    proto = branching(branch(node("Relu", ("x",), ("z",))), branch(node("Neg", ("x",), ("z",))))
+    proto.graph.initializer[:] = []
+    condition = info("c", (1,))
+    condition.type.tensor_type.elem_type = 9
+    proto.graph.input.append(condition)
+    network = read_onnx(written(tmp_path, proto))
+    x = np.random.default_rng(0).standard_normal((1, 3, 8, 8)).astype(np.float32)
+    np.testing.assert_array_equal(network.run([x, np.array([True])])[0], np.maximum(x, 0))
+    np.testing.assert_array_equal(network.run([x, np.array([False])])[0], -x)
 
 
 def test_large_constants_between_layers_are_saved(tmp_path):
