@@ -134,7 +134,7 @@ def at_server(address: str, runs: int) -> list[float]:
 
 def report(name: str, latencies: list[float]) -> None:
     """Print n, median, p95 and maximum."""
-    p95 = statistics.quantiles(latencies, n=20)[-1]
+    p95 = statistics.quantiles(latencies, n=20, method="inclusive")[-1]
     median = statistics.median(latencies)
     print(f"{name:24} n {len(latencies):5}  median {median:6.1f}  p95 {p95:6.1f}  maximum {max(latencies):6.1f} ms")
 

@@ -14,6 +14,7 @@ from striate.graph.tensor import map_tensors, tensors_in
 from striate.layers.input import Input, InputLayer
 from striate.layers.layer import Layer
 from striate.models import receptive, saving, summary
+from striate.models.explanation import Explanation, explain
 from striate.models.layer_outputs import LayerOutput, layer_outputs
 from striate.training.trainer import Trainer
 
@@ -231,6 +232,38 @@ class Model(Layer, Trainer):
             DataError, ShapeError: as `predict`.
         """
         return layer_outputs(self, x)
+
+    def explain(self, x: Any, layer: str | Layer, index: Sequence[int]) -> Explanation:
+        """The exact sums that one number of a layer's output came from.
+
+        Arguments:
+            x: a batch of inputs, as `predict` takes.
+            layer: the layer, or its name.
+            index: of the number in ``activations(x)``'s values of that layer: the sample first.
+
+        Returns:
+            The layer's operations from the last one back, each with its formula, its summands, and the numbers that
+            these were made of: of a convolution with ReLU, first the ReLU, then a + b, then Σ x·w. Printed, it is text.
+
+        Raises:
+            ArgumentError: no such layer, or an index outside of its output.
+            DataError, ShapeError: as `predict`.
+
+        Examples:
+            >>> import numpy as np
+            >>> import striate
+            >>> model = striate.Sequential([striate.Input((2,)), striate.layers.Dense(1, name="sum")])
+            >>> model.set_weights([np.array([[3.0], [4.0]]), np.array([0.5])])
+            >>> print(model.explain(np.array([[1.0, 2.0]]), "sum", (0, 0)))
+            sum[0, 0] = 11.5
+              add[0, 0]: a + b = 11.5
+                11   from a[0, 0] 11
+                0.5   from b[0] 0.5
+              dense[0, 0]: Σ x·w over the features = 11
+                3   from x[0, 0] 1 · w[0, 0] 3
+                8   from x[0, 1] 2 · w[1, 0] 4
+        """
+        return explain(self, x, layer, index)
 
     def receptive_field(self, layer: str | Layer, *position: int) -> tuple[tuple[int, int], ...]:
         """The rectangle of the input that one position of a layer's output depends on.

@@ -1,0 +1,112 @@
+"""`Model.explain`: the sums behind one number are those that the network computed."""
+
+import re
+
+import numpy as np
+import pytest
+
+import striate
+from striate import layers
+from striate.architectures import ARCHITECTURES
+from striate.errors import ArgumentError, ShapeError
+
+
+def small():
+    """Convolution with ReLU, normalization, pooling, a shortcut, dense with softmax."""
+    striate.set_seed(1)
+    x = image = striate.Input((6, 6, 2))
+    x = layers.Conv2D(3, 3, padding="same", activation="relu", name="conv")(x)
+    y = layers.BatchNormalization(name="norm")(x)
+    x = layers.MaxPooling2D(name="pool")(layers.Add(name="sum")([x, y]))
+    return striate.Model(image, layers.Dense(4, activation="softmax", name="dense")(layers.Flatten(name="flat")(x)))
+
+
+def images(shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def test_a_convolution_by_hand():
+    model = striate.Sequential([striate.Input((3, 3, 1)), layers.Conv2D(1, 2, activation="relu", name="conv")])
+    model.set_weights([np.array([1.0, 2, 3, -4]).reshape(2, 2, 1, 1), np.array([10.0])])
+    found = model.explain(np.arange(18.0).reshape(2, 3, 3, 1), "conv", (1, 0, 1, 0))
+    relu, add, conv = found.steps
+    assert (found.layer, found.index, found.value) == ("conv", (1, 0, 1, 0), 25)
+    assert [(step.operation, step.value) for step in found.steps] == [("relu", 25), ("add", 25), ("conv", 15)]
+    assert [term.value for term in relu.terms.terms] == [25]
+    assert [term.value for term in add.terms.terms] == [15, 10]
+    assert sorted(term.value for term in conv.terms.terms) == [-56, 10, 22, 39]  # 14·(−4), 10·1, 11·2, 13·3
+    assert str(found).splitlines() == [
+        "conv[1, 0, 1, 0] = 25",
+        "  relu[1, 0, 1, 0]: max(x, 0) = 25",
+        "    25   from x[1, 0, 1, 0] 25",
+        "  add[1, 0, 1, 0]: a + b = 25",
+        "    15   from a[1, 0, 1, 0] 15",
+        "    10   from b[0] 10",
+        "  conv[1, 0, 1, 0]: Σ x·w over the window and its channels = 15",
+        "    10   from x[1, 0, 1, 0] 10 · w[0, 0, 0, 0] 1",
+        "    22   from x[1, 0, 2, 0] 11 · w[0, 1, 0, 0] 2",
+        "    39   from x[1, 1, 1, 0] 13 · w[1, 0, 0, 0] 3",
+        "    -56   from x[1, 1, 2, 0] 14 · w[1, 1, 0, 0] -4",
+    ]
+
+
+def agree(model, x, every=3):
+    """The sums of some numbers of every layer are the numbers of `activations`, and each leads to the next."""
+    generator = np.random.default_rng(2)
+    for output in model.activations(x):
+        for _ in range(every):
+            index = tuple(int(generator.integers(size)) for size in output.values.shape)
+            found = model.explain(x, output.name, index)
+            expected = float(output.values[index])
+            if not found.steps:
+                continue  # a layer that leaves everything as it is
+            size = max(sum(abs(term.value) for term in found.steps[0].terms.terms), abs(expected), 1e-3)
+            assert abs(found.value - expected) <= 1e-5 * size
+            for step in found.steps:
+                size = max(sum(abs(term.value) for term in step.terms.terms), abs(step.value), 1e-3)
+                assert abs(step.terms.total - step.value) <= 1e-5 * size
+            assert abs(found.steps[0].value - found.value) <= 1e-4 * size
+
+
+def test_every_layers_numbers_are_the_sums():
+    agree(small(), images((3, 6, 6, 2)), every=10)
+
+
+@pytest.mark.parametrize("name", ["lenet5", "ocr", "resnet20", "mobilenet_v2", "googlenet"])
+def test_every_layer_of_known_networks(name):
+    side = {"mobilenet_v2": 32, "googlenet": 64}.get(name)
+    build = ARCHITECTURES[name].build
+    model = build(input_shape=(side, side, 3), classes=10) if side else build()
+    agree(model, images((2, *model.input_shape[1:])), every=1)
+
+
+def test_a_step_leads_to_the_one_before():
+    found = small().explain(images((1, 6, 6, 2)), "dense", (0, 2))
+    assert [(step.operation, step.index) for step in found.steps] == [(n, (0, 2)) for n in ("softmax", "add", "dense")]
+    logits = {read.index: read.value for term in found.steps[0].terms.terms for read in term.reads}
+    assert logits[0, 2] == found.steps[1].value
+
+
+def test_weights_that_change_change_the_sums():
+    model, x = small(), images((1, 6, 6, 2))
+    before = model.explain(x, "conv", (0, 2, 2, 1)).steps[-1].terms.total
+    model.set_weights([2 * array for array in model.get_weights()])
+    assert model.explain(x, "conv", (0, 2, 2, 1)).steps[-1].terms.total == pytest.approx(2 * before)
+
+
+def test_long_sums_are_shortened_as_text():
+    text = str(small().explain(images((1, 6, 6, 2)), "conv", (0, 3, 3, 0)))
+    assert text.splitlines()[-1] == "    … and 8 more"
+    assert len(text.splitlines()) == 1 + 2 + 3 + 12
+
+
+def test_R4_what_is_not_there():
+    model, x = small(), images((1, 6, 6, 2))
+    with pytest.raises(ArgumentError, match="explain: no layer 'cnv'; there are conv, norm, sum, pool, flat, dense"):
+        model.explain(x, "cnv", (0, 0, 0, 0))
+    for index in ((1, 0, 0, 0), (0, 6, 0, 0), (0, -1, 0, 0), (0, 0, 0)):
+        sizes = re.escape("expected an index inside of (1, 6, 6, 3), the output of conv; got " + str(index))
+        with pytest.raises(ArgumentError, match=sizes):
+            model.explain(x, model.get_layer("conv"), index)
+    with pytest.raises(ShapeError, match=r"explain: expected x of shape \(N, 6, 6, 2\), got \(1, 6, 6\)"):
+        model.explain(x[..., 0], "conv", (0, 0, 0, 0))
