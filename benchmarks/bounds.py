@@ -14,12 +14,11 @@ import time
 
 import numpy as np
 
-import striate
 from benchmarks.contenders import ours
 from benchmarks.workloads import WORKLOADS, Workload
 from striate.codegen import Function, Pointer, Tile, compiler, host, kernel, most_rows
 from striate.codegen.values import element
-from striate.graph import Graph, Node, trace
+from striate.graph import Graph, Node, Tensor, trace
 from striate.kernels import Plan
 from striate.kernels.conv import geometry, ways, winograd
 from striate.kernels.conv.cost import Cost, direct
@@ -75,8 +74,9 @@ def products(node: Node, hoist: bool) -> tuple[float, float]:
         return count, count
     if node.name not in CONVOLUTIONS or node.attributes["groups"] > 1:
         return 0.0, 0.0
-    plan = Plan(Graph(node.inputs, [node.output]), target, hoist=hoist)
-    way, sums = ways.choose(plan, node), geometry.of_node(node)
+    symbols = [Tensor(tensor.shape, tensor.dtype) for tensor in node.inputs]
+    alone = Graph(symbols, [node.operation(*symbols, **node.attributes)])
+    way, sums = ways.choose(Plan(alone, target, hoist=hoist), alone.nodes[-1]), geometry.of_node(node)
     plain = float(sums.images * np.prod([axis.count for axis in sums.axes]) * sums.depth * sums.outputs)
     cost: Cost
     if isinstance(way, winograd.Choice):
@@ -90,7 +90,7 @@ def total(workload: Workload) -> tuple[float, float]:
     """Multiply-adds of one prediction for a batch: ours, and directly."""
     model = ours.compiled(workload)
     shape = (workload.batch, *workload.net.input_shape)
-    graph = trace(model, [striate.graph.Tensor(shape)])
+    graph = trace(model, [Tensor(shape)])
     counts = [products(node, hoist=True) for node in graph.nodes]
     return sum(own for own, _ in counts), sum(plain for _, plain in counts)
 

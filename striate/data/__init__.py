@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from striate.data.cifar import read_cifar10, read_cifar100
     from striate.data.coco import Coco, CocoImage, read_coco
-    from striate.data.download import download
+    from striate.data.downloads import download
     from striate.data.drawing import Preprocessing, render
     from striate.data.folder import ImageFolder, epoch_order, image_dataset_from_directory
     from striate.data.idx import read_idx, write_idx
@@ -23,7 +23,7 @@ _HOMES = {
     "Coco": "coco",
     "CocoImage": "coco",
     "read_coco": "coco",
-    "download": "download",
+    "download": "downloads",
     "Preprocessing": "drawing",
     "render": "drawing",
     "ImageFolder": "folder",

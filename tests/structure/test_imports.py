@@ -79,6 +79,18 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
+def test_names_that_are_imported_later_are_no_modules() -> None:
+    """Importing a module sets an attribute of its package: it would take the place of what has the same name."""
+    import striate.data
+
+    homes = vars(striate.data)["_HOMES"]
+    modules = {path.stem for path in (PACKAGE / "data").glob("*.py")}
+    assert set(homes) == set(striate.data.__all__)
+    assert set(homes.values()) <= modules
+    assert not set(homes) & modules
+    assert all(callable(getattr(striate.data, name)) for name in homes)
+
+
 def test_A3_import_needs_numpy_alone() -> None:
     loaded = run_python("import sys, striate; print(*sorted({name.split('.')[0] for name in sys.modules}))")
     assert loaded.returncode == 0, loaded.stderr

@@ -96,7 +96,7 @@ def test_R3_redirects_to_plain_http_are_not_followed(server, tmp_path, target):
 def test_R3_redirects_from_the_network_do_not_reach_this_machine():
     from urllib.request import HTTPRedirectHandler, Request
 
-    from striate.data.download import _opener
+    from striate.data.downloads import _opener
 
     (redirects,) = (one for one in _opener().handlers if isinstance(one, HTTPRedirectHandler))
     asked = Request("https://example.com/a")
