@@ -36,7 +36,7 @@ MIB = 1 << 20
 
 #: What readers import when they need it.
 PRELOADED = (
-    *("h5py", "json", "lzma", "numpy", "onnx", "safetensors.numpy", "zipfile", "PIL.Image", "PIL.ImageOps"),
+    *("difflib", "h5py", "json", "lzma", "numpy", "onnx", "safetensors.numpy", "zipfile", "PIL.Image", "PIL.ImageOps"),
     *(f"PIL.{name}ImagePlugin" for name in ("Bmp", "Gif", "Jpeg", "Png", "Ppm", "Tiff", "WebP")),
 )
 NOT_PRELOADED = ("striate.__main__", "striate.cli", "striate.studio")
