@@ -29,8 +29,9 @@ from striate.kernels.pointwise import LINE, Epilogue
 
 Four = tuple[int, int, int, int]
 
-#: Numbers of x and g in one chunk: a quarter of a MiB.
-CHUNK = 65_536
+#: Numbers of x and g in one chunk: a quarter of a MiB; fewer where the next chunk is fetched meanwhile, as the first
+#: one is waited for.
+CHUNK, FETCHED = 65_536, 16_384
 #: Items that are enough for many threads to finish together.
 ITEMS = 32
 #: Pixels of a shard at least, so that adding shards costs little beside computing them.
@@ -90,7 +91,9 @@ def cut(sums: Correlation, target: Target) -> Cut:
     shards = max(1, min(enough, pixels // PIXELS))
     channels = sums.channels * (sums.groups if copied else 1) / parts[0]
     per_pixel = channels * math.prod(min(axis.stride, axis.span) for axis in sums.axes) + sums.outputs / parts[1]
-    left = max(1, min(round(CHUNK / per_pixel), -(-pixels // shards)))
+    in_pieces = sums.taps == sums.groups == 1 and parts[0] > 2  # of pixels; else the processor sees what comes next
+    fetch = in_pieces and 4 * pixels * sums.channels > FAR
+    left = max(1, min(round((FETCHED if fetch else CHUNK) / per_pixel), -(-pixels // shards)))
     sizes: list[int] = []
     for count in reversed(counts):
         most = count if copied and not sizes else left  # rows are copied whole
@@ -105,8 +108,6 @@ def cut(sums: Correlation, target: Target) -> Cut:
     if lanes < target.lanes:
         tile = split(rows, most_rows(target, 1))[0][0], lanes
     block = _multiple(-(-rows // parts[0]), tile[0]), _multiple(-(-sums.outputs // parts[1]), tile[1])
-    pieces_of_pixels = sums.taps == sums.groups == 1 and parts[0] > 2  # else the processor sees what comes next
-    fetch = pieces_of_pixels and 4 * pixels * sums.channels > FAR
     return Cut(merged, copied, chunk, chunks, -(-total // chunks), tile, lanes, block, fetch)
 
 
