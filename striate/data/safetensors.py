@@ -58,7 +58,12 @@ def read_safetensors(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
 def read_with_metadata(
     path: str | os.PathLike[str], max_header: int = MAX_HEADER
 ) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
-    """The arrays, as `read_safetensors` returns them, and the texts that come with them."""
+    """The arrays, as `read_safetensors` returns them, and the texts that come with them; raises as it does.
+
+    Arguments:
+        path: of the file.
+        max_header: bytes of the longest header.
+    """
     where = f"read_safetensors: {path}"
     with open_regular(path, "read_safetensors") as file:
         header, metadata, content = _header(file, where, max_header)

@@ -1,6 +1,6 @@
 """The exact sums behind one number of a network."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +107,7 @@ class _Plan:
             node = inside[tensor]
             terms = node.operation.terms(place, *_inputs(node, values), **node.attributes)
             steps.append(Step(node.name, place, float(values[tensor][place]), terms))
-            before = _before(node, terms, place, set(inside))
+            before = _before(node, terms, place, inside)
             if before is None:
                 break
             tensor, place = before
@@ -126,7 +126,7 @@ def _inputs(node: Node, values: dict[Tensor, Array]) -> list[Array]:
     return [tensor.value if tensor.value is not None else values[tensor] for tensor in node.inputs]
 
 
-def _before(node: Node, terms: Terms, index: Index, inside: set[Tensor]) -> tuple[Tensor, Index] | None:
+def _before(node: Node, terms: Terms, index: Index, inside: Container[Tensor]) -> tuple[Tensor, Index] | None:
     """The one number inside the layer that a number came from, or among several the one at its own place."""
     sources = dict(zip(node.operation.input_names(len(node.inputs)), node.inputs, strict=True))
     reads = dict.fromkeys((sources[read.source], read.index) for term in terms.terms for read in term.reads)

@@ -192,7 +192,7 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
         raise FormatError(f"load_model: no file {path}. The models that ship are called {', '.join(shipped_models())}.")
     try:
         tensors, metadata = read_with_metadata(path, MAX_METADATA)
-    except (FormatError, LimitError) as error:
+    except (FormatError, LimitError, OSError) as error:
         _refuse(path, f"it is not a safetensors file, or damaged: {str(error).rstrip('.')}")
     text = metadata.get("striate", "")
     if not text:

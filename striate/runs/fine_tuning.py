@@ -34,7 +34,7 @@ def _is_model(path: Path) -> bool:
     """Whether this is a model file of ours, not only of weights."""
     try:
         return "striate" in read_metadata(path, MAX_METADATA)
-    except (FormatError, LimitError):
+    except (FormatError, LimitError, OSError):
         return False
 
 
