@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from striate.configurable import free_name, snake_case
 from striate.data.drawing import Preprocessing
@@ -14,9 +14,11 @@ from striate.graph.tensor import map_tensors, tensors_in
 from striate.layers.input import Input, InputLayer
 from striate.layers.layer import Layer
 from striate.models import receptive, saving, summary
-from striate.models.explanation import Explanation, explain
 from striate.models.layer_outputs import LayerOutput, layer_outputs
 from striate.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from striate.models.explanation import Explanation
 
 #: What writes a model as a file of another kind, by suffix: functions of model, path and ``overwrite``. ``striate``
 #: fills it: imports go down only, and other people's formats lie above us.
@@ -233,7 +235,7 @@ class Model(Layer, Trainer):
         """
         return layer_outputs(self, x)
 
-    def explain(self, x: Any, layer: str | Layer, index: Sequence[int]) -> Explanation:
+    def explain(self, x: Any, layer: str | Layer, index: Sequence[int]) -> "Explanation":
         """The exact sums that one number of a layer's output came from.
 
         Arguments:
@@ -263,6 +265,8 @@ class Model(Layer, Trainer):
                 3   from x[0, 0] 1 · w[0, 0] 3
                 8   from x[0, 1] 2 · w[1, 0] 4
         """
+        from striate.models.explanation import explain  # here: a start need not wait for it
+
         return explain(self, x, layer, index)
 
     def receptive_field(self, layer: str | Layer, *position: int) -> tuple[tuple[int, int], ...]:

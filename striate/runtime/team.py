@@ -116,7 +116,7 @@ class Team:
         if not isinstance(threads, int | np.integer) or not 1 <= threads <= _MOST_THREADS:
             raise ArgumentError(f"threads: expected a whole number from 1 to {_MOST_THREADS}, got {threads!r}.")
         self.threads = threads
-        self._native = _native()
+        self._code = team_code()
         self._lock = threading.Lock()
         self._memory = _aligned((_LINES_BEFORE_SHARES + threads) * _LINE * 8, _LINE * 8)
         self._memory[_THREADS] = threads
@@ -126,6 +126,10 @@ class Team:
         self._most_workers = threads - 1
         self._asleep: set[_Worker] = set()  # each worker adds and removes itself
         self._missed = 0  # nanoseconds of runs that began while workers slept, since some were last woken
+
+    @functools.cached_property
+    def _native(self) -> "_Native":  # not before the first program, whose kernels are compiled at the same time
+        return _native(self._code)
 
     def run(self, program: Program) -> None:
         """Run a program; when this returns, it is finished, and nobody reads its memory any more."""
@@ -264,19 +268,23 @@ class _Native(NamedTuple):
     work: Callable[[Any, int, int], int]
 
 
+@functools.cache
 def team_code() -> "Code":
-    """The module of team.ll, for those who have it compiled together with other code."""
-    from striate.codegen import host
+    """The module of team.ll, for those who have it compiled together with other code.
+
+    It also imports what compiles: a process that is forked while a thread imports could never import that again.
+    """
+    from striate.codegen import compiler, host  # noqa: F401
     from striate.codegen.kernel import Code
 
     return Code(("run", "work"), _text(host().triple))
 
 
 @functools.cache
-def _native() -> _Native:
+def _native(code: "Code") -> _Native:
     from striate.codegen import compiler
 
-    found = compiler.addresses([team_code()])
+    found = compiler.addresses([code])
     run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
     work = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
     return _Native(run(found["run"]), work(found["work"]))
@@ -303,7 +311,7 @@ def _seconds_per_poll() -> float:
     times = []
     for _ in range(5):
         start = time.perf_counter()
-        _native().work(nobody.ctypes.data, 1, polls)
+        _native(team_code()).work(nobody.ctypes.data, 1, polls)
         times.append(time.perf_counter() - start)
     return min(times) / polls
 

@@ -1,12 +1,14 @@
 """What a kernel's code depends on, and that it can be written for machines that are not this one."""
 
 import ctypes
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 llvm = pytest.importorskip("llvmlite.binding")
 from striate.codegen import Function, Pointer, Target, Tile, compiler, host, kernel, most_rows, split  # noqa: E402
+from striate.codegen import llvm as ours  # noqa: E402
 from striate.codegen.values import FLOAT  # noqa: E402
 
 OTHERS = [
@@ -37,9 +39,51 @@ def code(target, rows=3, columns=10, depth=7):
 def test_kernels_compile_for_other_machines(target):
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
-    content = compiler.compile_object(code(target), target)
+    content = ours.emit_object(code(target).text, target)
     assert content[:4] in (b"\x7fELF", b"\xcf\xfa\xed\xfe")
     assert b"fmaf" not in content or target.cpu == "x86-64"  # only without FMA instructions is it a call
+
+
+def test_what_takes_long_is_done_without_llvmlites_lock(monkeypatch):
+    """The lock would let one thread at a time compile; it tells us whenever it is taken."""
+    taken, called, without_lock = [], [], ours._without_lock
+
+    def watched(name):
+        def call(*arguments):
+            before = len(taken)
+            result = without_lock(name)(*arguments)
+            called.append((name, len(taken) - before))
+            return result
+
+        return call
+
+    def take():
+        taken.append(True)
+
+    def give():
+        pass
+
+    monkeypatch.setattr(ours, "_without_lock", watched)
+    llvm.ffi.register_lock_callback(take, give)
+    try:
+        ours.emit_object(code(host()).text, host())
+    finally:
+        llvm.ffi.unregister_lock_callback(take, give)
+    assert called == [("LLVMPY_RunNewModulePassManager", 0), ("LLVMPY_TargetMachineEmitToMemory", 0)]
+    assert taken  # by all that is quick
+
+
+def test_many_threads_compile_at_once_to_the_same_bytes():
+    texts = [code(host(), rows, columns).text for rows in range(1, 7) for columns in (1, 8, 10, 16, 33)]
+    alone = [ours.emit_object(text, host()) for text in texts]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(ours.emit_object, texts * 4, [host()] * (4 * len(texts))))
+    assert together == alone * 4
+
+
+def test_text_that_is_no_module_is_an_error_of_llvms():
+    with pytest.raises(RuntimeError, match="expected top-level entity"):
+        ours.emit_object("x", host())
 
 
 def test_no_address_of_this_process_is_in_the_code():

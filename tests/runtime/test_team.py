@@ -654,6 +654,38 @@ thread.join()
     assert_ends_well(start_python(code), "." * 5)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_fork_while_another_thread_compiles():
+    code = """
+os.environ["STRIATE_CACHE"] = "/proc/none"  # nothing is found there, and nothing kept
+from striate.codegen import compiler, kernel
+from striate.codegen import host
+from striate.codegen.values import FLOAT
+@kernel
+def add(f, x, *, amount):
+    for item in f.items(): (x + item).store((x + item).load() + float(amount))
+def compile_one(amount):
+    code = add.code(host(), (FLOAT,), (("amount", amount),))
+    return compiler.addresses([code])[code.symbol]
+compiled, over = 0, False
+def work():
+    global compiled
+    while not over: compile_one(compiled); compiled += 1
+thread = threading.Thread(target=work)
+thread.start()
+for number in range(20):
+    reached = compiled
+    while compiled < reached + 2: time.sleep(0.0005)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if compile_one(10_000 + number) else 1)
+    if os.waitpid(child, 0)[1]: sys.stdout.write("died")
+over = True
+thread.join()
+"""
+    assert_ends_well(start_python(code))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C arrives differently")
 def test_ctrl_c_leaves_a_team_that_works():
     code = """

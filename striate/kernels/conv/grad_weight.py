@@ -91,7 +91,8 @@ def cut(sums: Correlation, target: Target) -> Cut:
     shards = max(1, min(enough, pixels // PIXELS))
     channels = sums.channels * (sums.groups if copied else 1) / parts[0]
     per_pixel = channels * math.prod(min(axis.stride, axis.span) for axis in sums.axes) + sums.outputs / parts[1]
-    in_pieces = sums.taps == sums.groups == 1 and parts[0] > 2  # of pixels; else the processor sees what comes next
+    in_a_row = sums.groups == 1 and all(axis.is_pointwise for axis in sums.axes)  # the pixels of a chunk
+    in_pieces = in_a_row and parts[0] > 2  # are read; else the processor sees what comes next
     fetch = in_pieces and 4 * pixels * sums.channels > FAR
     left = max(1, min(round((FETCHED if fetch else CHUNK) / per_pixel), -(-pixels // shards)))
     sizes: list[int] = []
@@ -168,16 +169,14 @@ def sum_pixels(
 ) -> None:
     """y (shards, taps, C, K) = Σ x · g over the pixels of each shard; each item is a block of a shard and group."""
     rows, columns, all_columns = run(sums, way.merged), sums.outputs, sums.groups * sums.outputs
-    counts = sums.images, *(axis.count for axis in sums.axes)
-    parts = [max(1, -(-count // size)) for count, size in zip(counts, way.chunk, strict=True)]
     for item in f.items():
         shard, group, row, column = _digits(item, (way.shards, sums.groups, *_blocks(sums, way)))
         row, column = row * way.block[0], column * way.block[1]
         start = shard * way.chunks
-        stop = f.smaller(start + way.chunks, math.prod(parts))
+        stop = f.smaller(start + way.chunks, math.prod(_grid(sums, way)))
         chunks: Iterable[Any] = f.range(start, stop) if way.chunks > 1 else [start]
         for chunk in chunks:
-            begin = [digit * size for digit, size in zip(_digits(chunk, parts), way.chunk, strict=True)]
+            begin = _begin(chunk, sums, way)
             base, units = _copy(f, x, sums, way, begin) if way.copied else _in_place(x, sums)
             base = base + group * sums.channels
             images = begin[0], f.smaller(begin[0] + way.chunk[0], sums.images)
@@ -233,7 +232,10 @@ class _Near(NamedTuple):
 
     def fetch(self, chunk: Index, first: Index, count: int) -> None:
         """Fetch some pixels of a chunk."""
-        first = chunk * self.pixels + first
+        image, *places = _begin(chunk, self.sums, self.way)
+        for place, axis in zip(places, self.sums.axes, strict=True):
+            image = image * axis.count + place
+        first = image + first
         for pixel in self.f.range(first, first + count):
             for rows, size, block, start in (
                 (self.x, self.sums.channels, self.way.block[0], self.row),
@@ -355,6 +357,17 @@ def _add_pixels(
                     stop - first,
                     unroll=1 if tile.rows * len(tile.vectors) >= 12 else 4,
                 )
+
+
+def _grid(sums: Correlation, way: Cut) -> list[int]:
+    """How many chunks there are along the images and each axis."""
+    counts = sums.images, *(axis.count for axis in sums.axes)
+    return [max(1, -(-count // size)) for count, size in zip(counts, way.chunk, strict=True)]
+
+
+def _begin(chunk: Index, sums: Correlation, way: Cut) -> list[Index]:
+    """The image and the places at which a chunk begins."""
+    return [digit * size for digit, size in zip(_digits(chunk, _grid(sums, way)), way.chunk, strict=True)]
 
 
 def _digits(number: Index, counts: Sequence[int]) -> list[Index]:
