@@ -6,10 +6,20 @@ from tests.cases.conv import case, gradient_cases
 from tests.kernels.agreement import assert_agrees, assert_same_bits_with_any_number_of_threads, native
 
 
-def gradient(images, size, channels, outputs):
-    """Of a 1×1 convolution."""
-    settings = ((1, 1), ((0, 0),) * 2, (1, 1), 1)
-    return gradient_cases(case((images, size, size, channels), (1, 1, channels, outputs), *settings))[1]
+def gradient(images, size, channels, outputs, kernel=1, groups=1, padded=True):
+    """Of a convolution; padded, it keeps the size of its images."""
+    settings = ((1, 1), ((kernel // 2 * padded,) * 2,) * 2, (1, 1), groups)
+    weights = kernel, kernel, channels // groups, outputs
+    return gradient_cases(case((images, size, size, channels), weights, *settings))[1]
+
+
+def assert_computed_as(expected, each):
+    """A case is cut in this way, agrees with the reference, and has the same bits with any number of threads."""
+    executor, (result,) = native([each])
+    way = dict(executor.plan.steps[0].settings)["way"]
+    assert {name: getattr(way, name) for name in expected} == expected
+    assert_agrees(result, each)
+    assert_same_bits_with_any_number_of_threads(lambda: native([each])[1])
 
 
 @pytest.mark.parametrize(
@@ -22,8 +32,20 @@ def gradient(images, size, channels, outputs):
     ],
 )
 def test_what_lies_in_memory_is_fetched_while_what_came_before_is_summed(shape, fetched):
-    each = gradient(*shape)
-    executor, (result,) = native([each])
-    assert dict(executor.plan.steps[0].settings)["way"].fetch == fetched
-    assert_agrees(result, each)
-    assert_same_bits_with_any_number_of_threads(lambda: native([each])[1])
+    assert_computed_as({"fetch": fetched}, gradient(*shape))
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((16, 7, 32, 128, 5), {"merged": 0, "apart": True}),
+        ((2, 7, 64, 24, 5, 2), {"merged": 0, "apart": True}),
+        ((33, 14, 20, 24, 3), {"merged": 0, "apart": False}),
+        ((33, 14, 40, 24, 3, 2), {"merged": 0, "apart": False}),
+        ((5, 12, 6, 16, 5), {"merged": 1, "copied": True, "apart": False}),
+        ((5, 12, 6, 16, 5, 1, False), {"merged": 1, "copied": False, "apart": True}),
+        ((300, 12, 6, 16, 5, 1, False), {"merged": 1, "copied": False, "apart": False}),
+    ],
+)
+def test_runs_of_rows_are_items_where_there_are_few_others(shape, expected):
+    assert_computed_as(expected, gradient(*shape))

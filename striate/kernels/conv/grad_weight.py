@@ -32,8 +32,8 @@ Four = tuple[int, int, int, int]
 #: Numbers of x and g in one chunk: a quarter of a MiB; fewer where the next chunk is fetched meanwhile, as the first
 #: one is waited for.
 CHUNK, FETCHED = 65_536, 16_384
-#: Items that are enough for many threads to finish together.
-ITEMS = 32
+#: Items that are enough for many threads to finish together, and those that are too few.
+ITEMS, FEW_ITEMS = 32, 8
 #: Pixels of a shard at least, so that adding shards costs little beside computing them.
 PIXELS = 512
 #: Rows and columns of the result in one item, about.
@@ -57,6 +57,7 @@ class Cut(NamedTuple):
         lanes: columns of a vector: fewer than the target has where the result has few columns.
         block: rows of a run and columns that one item computes, multiples of the tile's.
         fetch: whether the next chunk is brought into the cache while one is summed.
+        apart: whether each run is an item of its own, so that few pixels, too, give several threads work.
     """
 
     merged: int
@@ -68,6 +69,7 @@ class Cut(NamedTuple):
     lanes: int
     block: tuple[int, int]
     fetch: bool
+    apart: bool
 
 
 def cut(sums: Correlation, target: Target) -> Cut:
@@ -109,7 +111,14 @@ def cut(sums: Correlation, target: Target) -> Cut:
     if lanes < target.lanes:
         tile = split(rows, most_rows(target, 1))[0][0], lanes
     block = _multiple(-(-rows // parts[0]), tile[0]), _multiple(-(-sums.outputs // parts[1]), tile[1])
-    return Cut(merged, copied, chunk, chunks, -(-total // chunks), tile, lanes, block, fetch)
+    way = Cut(merged, copied, chunk, chunks, -(-total // chunks), tile, lanes, block, fetch, apart=False)
+    return way._replace(apart=not copied and items(sums, way) < FEW_ITEMS)
+
+
+def items(sums: Correlation, way: Cut) -> int:
+    """How many items of work there are."""
+    runs = math.prod(_runs(sums, way)) if way.apart else 1
+    return way.shards * sums.groups * runs * math.prod(_blocks(sums, way))
 
 
 def run(sums: Correlation, merged: int) -> int:
@@ -123,12 +132,11 @@ def lower_sums(plan: Plan, node: Node, sums: Correlation) -> None:
     way = cut(sums, plan.target)
     x, g = map(plan.read, node.inputs)
     settings: dict[str, Any] = {"sums": sums, "way": way}
-    items = way.shards * sums.groups * math.prod(_blocks(sums, way))
     scratch = 4 * math.prod(_copied_sizes(sums, way)) * sums.channels * sums.groups if way.copied else 0
     columns = sums.groups * sums.outputs
     if way.shards > 1:
         slots = plan.temporary(way.shards, sums.depth, columns)
-        plan.launch(sum_pixels, x, g, slots, items=items, scratch=scratch, epilogue=Epilogue(), **settings)
+        plan.launch(sum_pixels, x, g, slots, items=items(sums, way), scratch=scratch, epilogue=Epilogue(), **settings)
         y, epilogue, others = plan.finish(node)
         plan.launch(
             add_shards,
@@ -143,10 +151,12 @@ def lower_sums(plan: Plan, node: Node, sums: Correlation) -> None:
         )
     elif way.chunks > 1:
         y = plan.write(node.output)
-        plan.launch(sum_pixels, x, g, y, items=items, scratch=scratch, epilogue=Epilogue(), **settings)
+        plan.launch(sum_pixels, x, g, y, items=items(sums, way), scratch=scratch, epilogue=Epilogue(), **settings)
     else:
         y, epilogue, others = plan.finish(node)
-        plan.launch(sum_pixels, x, g, y, *others, items=items, scratch=scratch, epilogue=epilogue, **settings)
+        plan.launch(
+            sum_pixels, x, g, y, *others, items=items(sums, way), scratch=scratch, epilogue=epilogue, **settings
+        )
 
 
 @kernel
@@ -167,10 +177,11 @@ def add_shards(
 def sum_pixels(
     f: Function, x: Pointer, g: Pointer, y: Pointer, *others: Pointer, sums: Correlation, way: Cut, epilogue: Epilogue
 ) -> None:
-    """y (shards, taps, C, K) = Σ x · g over the pixels of each shard; each item is a block of a shard and group."""
+    """y (shards, taps, C, K) = Σ x · g over the pixels of each shard; each item is a block of a shard, group or run."""
     rows, columns, all_columns = run(sums, way.merged), sums.outputs, sums.groups * sums.outputs
     for item in f.items():
-        shard, group, row, column = _digits(item, (way.shards, sums.groups, *_blocks(sums, way)))
+        runs = _runs(sums, way) if way.apart else [1, 1, 1]
+        shard, group, *only, row, column = _digits(item, (way.shards, sums.groups, *runs, *_blocks(sums, way)))
         row, column = row * way.block[0], column * way.block[1]
         start = shard * way.chunks
         stop = f.smaller(start + way.chunks, math.prod(_grid(sums, way)))
@@ -184,7 +195,7 @@ def sum_pixels(
             if near:
                 with f.when(chunk.equals(start)) if way.chunks > 1 else nullcontext():
                     near.fetch(chunk, 0, near.pixels)
-            for line, tap, bounds in _taps(f, sums, way, begin):
+            for line, tap, bounds in _taps(f, sums, way, begin, only):
                 steps = (axis.dilation * unit for axis, unit in zip(sums.axes, units[1:], strict=True))
                 here = base + sum(u * s for u, s in zip(tap, steps, strict=True))
                 for r, count, first, places in _rows(f, sums, way, row, units):
@@ -291,11 +302,19 @@ def _units(sizes: Sequence[int], sums: Correlation) -> Four:
     return math.prod(sizes) * pixel, height * width * pixel, width * pixel, pixel
 
 
+def _runs(sums: Correlation, way: Cut) -> list[int]:
+    """How many runs of rows there are along each axis of the kernel."""
+    return [axis.taps if i < 3 - way.merged else 1 for i, axis in enumerate(sums.axes)]
+
+
 def _taps(
-    f: Function, sums: Correlation, way: Cut, begin: Sequence[Index]
+    f: Function, sums: Correlation, way: Cut, begin: Sequence[Index], only: Sequence[Index]
 ) -> Iterator[tuple[Index, list[Index], list[tuple[Index, Index]]]]:
-    """A loop over the runs: (number of the run, its first tap, pixels along each axis that it meets in the image)."""
-    loops = [axis.taps if i < 3 - way.merged else 1 for i, axis in enumerate(sums.axes)]
+    """A loop over the runs: (number of the run, its first tap, pixels along each axis that it meets in the image).
+
+    Where runs are items of their own, it is the ``only`` one.
+    """
+    counts = _runs(sums, way)
     spans = list(zip(begin[1:], way.chunk[1:], sums.axes, strict=True))
 
     def meets(number: int, tap: Index) -> tuple[Index, Index]:
@@ -304,12 +323,15 @@ def _taps(
         first = f.larger(first, start)
         return first, f.larger(first, f.smaller(stop, start + size))
 
-    for d in f.range(0, loops[0]):
+    def loop(number: int) -> Iterable[Index]:
+        return [only[number]] if way.apart else f.range(0, counts[number])
+
+    for d in loop(0):
         deep = meets(0, d)
-        for h in f.range(0, loops[1]):
+        for h in loop(1):
             high = meets(1, h)
-            for w in f.range(0, loops[2]):
-                yield (d * loops[1] + h) * loops[2] + w, [d, h, w], [deep, high, meets(2, w)]
+            for w in loop(2):
+                yield (d * counts[1] + h) * counts[2] + w, [d, h, w], [deep, high, meets(2, w)]
 
 
 def _rows(
