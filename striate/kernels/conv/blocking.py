@@ -12,8 +12,9 @@ from striate.kernels.conv.packing import Panels
 
 #: Multiply-adds of one item: some 20 µs, so that many threads share even one image, and handing out costs nothing.
 ITEM = 2**20
-#: Bytes of weights, and of input, that stay in a core's second-level cache while they are used again and again.
-WEIGHTS, INPUT = 2**19, 2**18
+#: Bytes of weights, and of input, that stay in a core's second-level cache while they are used again and again; and of
+#: weights where input is copied, which each part of them has to do anew.
+WEIGHTS, INPUT, WEIGHTS_OF_COPY = 2**19, 2**18, 5 * 2**18
 #: Addresses a multiple of this apart share one set of the first-level cache, which keeps few of them.
 PERIOD, WAYS = 4096, 4
 #: Bytes of input and result together from which on both are rather in memory than in a cache.
@@ -98,8 +99,14 @@ def cut(correlation: Correlation, target: Target) -> Blocks:
         fitting = min(fitting, alongside)
     tiles = tuple(split(width.count, fitting))
 
+    crowded = tiles[0][0] > alongside
+    meeting = min(map(len, width.met), default=0) * vectors
+    fits = tiles == ((width.count, 1),) and width.count * vectors <= SHARE * target.registers
+    inside = width.is_padded and fits and meeting >= LATENCY
+    copied = c.taps > 0 and (crowded or (width.is_padded and not inside))
+
     units, unit = (c.groups, panels.group_size) if c.groups > 1 else (panels.count, panels.columns * c.depth)
-    together = _balanced(units, WEIGHTS // max(1, 4 * unit))
+    together = _balanced(units, (WEIGHTS_OF_COPY if copied else WEIGHTS) // max(1, 4 * unit))
     parts = -(-units // together)
     pixels = ITEM // max(1, c.depth * c.outputs * c.groups // parts)
     rows, columns = 1, sum(count for _, count in tiles)
@@ -110,12 +117,7 @@ def cut(correlation: Correlation, target: Target) -> Blocks:
         many = min(pixels // width.count, INPUT // row) if height.dilation == 1 else 1
         rows = _balanced(height.count, many)
 
-    crowded = tiles[0][0] > alongside
-    meeting = min(map(len, width.met), default=0) * vectors
-    fits = tiles == ((width.count, 1),) and width.count * vectors <= SHARE * target.registers
-    inside = width.is_padded and fits and meeting >= LATENCY
-    copied = crowded or (width.is_padded and not inside)
-    pitch = channels + crowded * target.lanes if c.taps and copied else 0
+    pitch = channels + crowded * target.lanes if copied else 0
     numbers = channels * math.prod(a.size for a in c.axes) + c.groups * c.outputs * math.prod(a.count for a in c.axes)
     fetch = c.taps == 1 and pitch == 0 and c.outputs >= MANY and 4 * c.images * numbers > FAR
     return Blocks(panels, tiles, parts, rows, columns, pitch, inside, fetch)
