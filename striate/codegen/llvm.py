@@ -88,8 +88,15 @@ def _jit() -> Any:
 
 @functools.cache
 def _without_lock(name: str) -> Any:
-    """A function of llvmlite's library; calling it here passes by the lock."""
+    """A function of llvmlite's library; calling it here passes by the lock.
+
+    Where llvmlite keeps its library is not documented. If it is elsewhere one day, modules are compiled in turns.
+    """
     library = binding().ffi.lib
-    locked, function = getattr(library, name), getattr(ctypes.CDLL(library._name, handle=library._handle), name)
+    locked = getattr(library, name)
+    try:
+        function = getattr(ctypes.CDLL(library._name, handle=library._handle), name)
+    except AttributeError:
+        return locked
     function.argtypes, function.restype = locked.argtypes, locked.restype
     return function

@@ -73,6 +73,20 @@ def test_what_takes_long_is_done_without_llvmlites_lock(monkeypatch):
     assert taken  # by all that is quick
 
 
+def test_a_library_that_is_kept_elsewhere_compiles_under_its_lock(monkeypatch):
+    class Elsewhere:
+        def __getattr__(self, name, library=llvm.ffi.lib):
+            if name in ("_name", "_handle"):
+                raise AttributeError(name)
+            return getattr(library, name)
+
+    expected = ours.emit_object(code(host()).text, host())
+    monkeypatch.setattr(llvm.ffi, "lib", Elsewhere())
+    monkeypatch.setattr(ours, "_without_lock", ours._without_lock.__wrapped__)
+    assert type(ours._without_lock("LLVMPY_TargetMachineEmitToMemory")).__name__ == "_lib_fn_wrapper"
+    assert ours.emit_object(code(host()).text, host()) == expected
+
+
 def test_many_threads_compile_at_once_to_the_same_bytes():
     texts = [code(host(), rows, columns).text for rows in range(1, 7) for columns in (1, 8, 10, 16, 33)]
     alone = [ours.emit_object(text, host()) for text in texts]

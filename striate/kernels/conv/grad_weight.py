@@ -93,9 +93,9 @@ def cut(sums: Correlation, target: Target) -> Cut:
     shards = max(1, min(enough, pixels // PIXELS))
     channels = sums.channels * (sums.groups if copied else 1) / parts[0]
     per_pixel = channels * math.prod(min(axis.stride, axis.span) for axis in sums.axes) + sums.outputs / parts[1]
-    in_a_row = sums.groups == 1 and all(axis.is_pointwise for axis in sums.axes)  # the pixels of a chunk
-    in_pieces = in_a_row and parts[0] > 2  # are read; else the processor sees what comes next
-    fetch = in_pieces and 4 * pixels * sums.channels > FAR
+    neighbours = sums.groups == 1 and all(axis.is_pointwise for axis in sums.axes)  # the pixels of a chunk are
+    in_pieces = parts[0] > 2  # each pixel is read; else the processor sees what comes next
+    fetch = neighbours and in_pieces and 4 * pixels * sums.channels > FAR
     left = max(1, min(round((FETCHED if fetch else CHUNK) / per_pixel), -(-pixels // shards)))
     sizes: list[int] = []
     for count in reversed(counts):
