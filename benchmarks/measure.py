@@ -21,6 +21,8 @@ from benchmarks.workloads import WORKLOADS, Workload
 from striate.models import Model
 
 STEPS = 3  # of training, whose losses are compared: the second and third depend on all gradients and updates before
+REST = 0.06  # seconds: ONNX Runtime's threads spin for some 0.04 after a call
+BLOCKS = 12, 40  # a network's time wavers from minute to minute
 LOSS_TOLERANCE = 1e-3  # relative
 LOG_TOLERANCE = 1e-4  # of the largest |log p|
 
@@ -80,7 +82,7 @@ def measure(workload: Workload, threads: int, seconds: float, compiled: bool = F
     if workload.kind == "train":  # the steps to be timed drop what they drop
         base, model = twins(workload, drop=True)
         ready = list(everybody(workload, base, model, threads, compiled))
-    timings = interleaved({contender.name: contender.call for contender in ready}, seconds)
+    timings = interleaved({contender.name: contender.call for contender in ready}, seconds, REST, BLOCKS)
     return {
         "contenders": [
             {"side": one.side, "variant": one.variant, "apart": apart[one.name], **asdict(timings[one.name])}

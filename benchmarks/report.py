@@ -26,7 +26,7 @@ A training step is what a user pays: a batch that lies in memory as a NumPy arra
 the loss as a number. Everybody has the same weights and data. Before anything is timed, everybody's losses of three
 steps (without dropout, whose random numbers differ) or probabilities are compared with PyTorch's; who differs by more
 than 1e-3 of the loss, or 1e-4 of the largest log-probability, gets no ratio. Contenders take turns in one process, in
-short blocks with 30 ms of rest before each. Times are medians, with quartiles in brackets. A ratio is against the best
+short blocks with 60 ms of rest before each. Times are medians, with quartiles in brackets. A ratio is against the best
 of a peer's variants: for PyTorch, both memory formats with ordinary and fused optimizers, or with batch normalisation
 folded. "No kernel" counts the operations of our network that ran on the reference executor.
 

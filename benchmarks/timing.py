@@ -15,7 +15,7 @@ from typing import Any
 
 REST = 0.03  # seconds
 BLOCK = 0.05  # seconds that a block takes, about
-BLOCKS = (6, 40)  # at least, at most
+BLOCKS = 6, 40  # at least, at most
 WARM_CALLS = (1, 12)  # before anything is timed; it takes some until a tuned malloc needs no fresh pages
 MOST_CALLS = 200  # in one block
 
@@ -37,13 +37,16 @@ class Timing:
         return cls(len(times), median, q1, q3, min(times))
 
 
-def interleaved(calls: Mapping[str, Callable[[], Any]], seconds: float, rest: float = REST) -> dict[str, Timing]:
+def interleaved(
+    calls: Mapping[str, Callable[[], Any]], seconds: float, rest: float = REST, blocks: tuple[int, int] = BLOCKS
+) -> dict[str, Timing]:
     """How long each call takes, when they take turns.
 
     Arguments:
         calls: by name.
         seconds: for each, rests included, as far as the least number of blocks allows.
         rest: seconds of quiet before each block.
+        blocks: of each call, at least and at most.
     """
     counts, rounds = {}, []
     for name, call in calls.items():
@@ -61,7 +64,7 @@ def interleaved(calls: Mapping[str, Callable[[], Any]], seconds: float, rest: fl
     collecting = gc.isenabled()
     gc.disable()
     try:
-        for _ in range(max(BLOCKS[0], min(BLOCKS[1], round(min(rounds))))):
+        for _ in range(max(blocks[0], min(blocks[1], round(min(rounds))))):
             shuffle(order)
             for name in order:
                 gc.collect(0)

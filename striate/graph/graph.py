@@ -41,8 +41,8 @@ class Graph:
 
     @cached_property
     def nodes(self) -> list[Node]:
-        """Every node that an output or an update needs, each after those it reads."""
-        return topological_order([*self.outputs, *(tensor for _, tensor in self.updates)])
+        """Every node between the inputs and the outputs and updates, each after those it reads."""
+        return topological_order([*self.outputs, *(tensor for _, tensor in self.updates)], self.inputs)
 
 
 def topological_order(tensors: Iterable[Tensor], behind: Iterable[Tensor] = ()) -> list[Node]:

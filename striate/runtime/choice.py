@@ -129,9 +129,9 @@ def predicting_executor(traced: Callable[[int], Graph], samples: int) -> Executo
     graph = traced(samples)
     if _runs_on_reference(graph):
         return executor(graph)
-    from striate.runtime.slices import SlicedExecutor, samples_at_once
+    from striate.runtime.slices import SlicedExecutor, stages
 
-    count = samples_at_once(graph, exact=_settings.exact)
-    if count == samples:
+    parts = stages(graph, traced)
+    if parts == [graph]:
         return executor(graph)
-    return SlicedExecutor(graph, cast("NativeExecutor", executor(traced(count))), samples // count)
+    return SlicedExecutor(graph, [cast("NativeExecutor", executor(part)) for part in parts])

@@ -1,40 +1,53 @@
-"""Predictions for many samples, some at a time: what a few need between inputs and outputs stays in the caches."""
+"""Predictions for many samples, some at a time: what a few need between inputs and outputs stays in the caches.
+
+A network's first layers have large images and few weights, its last ones small images and many weights. So a graph is
+cut into stages: the first for few samples, those that follow for more, up to the whole batch, so that their weights are
+read seldom.
+"""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from striate.codegen import host
 from striate.graph import Array, Graph, Node, Tensor
-from striate.kernels import POINTWISE, Plan
+from striate.kernels import POINTWISE
+from striate.kernels.plan import FUSIONS
 from striate.ops.operation import known_shape
-from striate.runtime.native import NativeExecutor, arena_size
+from striate.runtime.native import NativeExecutor
 from striate.runtime.reference import check_inputs
 
-#: Bytes between inputs and outputs of all samples that are computed together: about half of a last-level cache.
-TOGETHER = 2**24
+#: Bytes of all samples that are computed together, at any time: about a quarter of a last-level cache, as weights and
+#: what other programs use go through it too.
+TOGETHER = 2**23
 #: Operations that see one sample at a time, if their weights are the same for all.
 WITH_WEIGHTS = {"conv", "conv_grad_input", "dense", "normalize_with", "prelu"}
 OF_ONE_INPUT = {"local_response_normalization", "upsample_bilinear", "upsample_nearest"}
+#: Operations that others' kernels can end with, in place.
+ENDINGS = {*POINTWISE, *FUSIONS}
 
 
 class SlicedExecutor:
-    """Runs a graph for a batch as several runs of the same graph for fewer samples.
+    """Runs a graph for a batch in stages, each for as many samples at a time as suit it.
 
     Arguments:
         graph: for the whole batch.
-        inner: runs the graph for one slice.
-        slices: how many there are.
+        stages: what runs each part of the graph, in order; each takes a multiple of the samples of the one before.
     """
 
-    def __init__(self, graph: Graph, inner: NativeExecutor, slices: int):
-        self.graph, self.inner, self.slices = graph, inner, slices
+    def __init__(self, graph: Graph, stages: Sequence[NativeExecutor]):
+        self.graph, self.stages = graph, stages
+
+    @property
+    def samples(self) -> list[int]:
+        """How many samples each stage computes together."""
+        return [_samples(stage.graph) for stage in self.stages]
 
     @property
     def without_kernel(self) -> list[Node]:
         """The nodes that run on the reference."""
-        return self.inner.without_kernel
+        return [node for stage in self.stages for node in stage.without_kernel]
 
     def run(
         self, inputs: Sequence[Array], seed: int = 0, step: int = 0, into: Mapping[int, Array] | None = None
@@ -46,24 +59,106 @@ class SlicedExecutor:
             into[number] if number in into else np.empty(known_shape(tensor), tensor.dtype)
             for number, tensor in enumerate(self.graph.outputs)
         ]
-        cut = [[np.split(array, self.slices) for array in arrays] for arrays in (inputs, outputs)]
-        for number in range(self.slices):
-            given, wanted = ([parts[number] for parts in arrays] for arrays in cut)
-            self.inner.run(given, seed, step, dict(enumerate(wanted)))
+
+        def fill(wanted: Sequence[Array], stages: Sequence[NativeExecutor], given: Sequence[Array]) -> None:
+            *before, last = stages
+            slices = len(wanted[0]) // _samples(last.graph)
+            between = [np.empty(known_shape(tensor), tensor.dtype) for tensor in last.graph.inputs] if before else []
+            for arrays, results in zip(_cut(given, slices), _cut(wanted, slices), strict=True):
+                if before:
+                    fill(between, before, arrays)
+                last.run(between if before else arrays, seed, step, dict(enumerate(results)))
+
+        fill(outputs, self.stages, inputs)
         return outputs
 
 
-def samples_at_once(graph: Graph, *, exact: bool) -> int:
-    """How many samples of a batch are best computed together: a divisor of all of them."""
+def _cut(arrays: Sequence[Array], slices: int) -> Iterator[tuple[Array, ...]]:
+    """As many parts of all arrays, along their first axis."""
+    return zip(*(np.split(array, slices) for array in arrays), strict=True)
+
+
+def stages(graph: Graph, traced: Callable[[int], Graph]) -> list[Graph]:
+    """The parts of a graph that follow each other, each for as many samples as are best computed together.
+
+    Arguments:
+        graph: for the whole batch.
+        traced: the same for another number of samples.
+    """
     samples = _samples(graph)
-    if samples < 2 or not is_samplewise(graph):
-        return samples
-    if sum(4 * math.prod(known_shape(node.output)) for node in graph.nodes) <= TOGETHER:
-        return samples
-    most = max(1, TOGETHER * samples // max(1, arena_size(Plan(graph, host(), exact=exact, hoist=True))))
-    fitting = [count for count in range(1, samples + 1) if samples % count == 0 and count <= most]
+    if samples < 2 or not graph.nodes or not is_samplewise(graph):
+        return [graph]
+    sections, start, together = list(_sections(graph)), -1, 1
+    found: list[Graph] = []
+    while sections:
+        needs = [section.bytes for section in sections]
+        together = _fitting(samples, together, max(needs))
+        last = max(number for number, need in enumerate(needs) if _fitting(samples, together, need) == together)
+        end = sections[last].end
+        found.append(_part(graph if together == samples else traced(together), start, end))
+        sections, start = sections[last + 1 :], end
+    return found
+
+
+class _Section(NamedTuple):
+    """Nodes between two places where a graph can be cut."""
+
+    end: int  # number of its last node
+    bytes: int  # of one sample, at most, at any time
+
+
+def _sections(graph: Graph) -> Iterator[_Section]:
+    """A graph can be cut where everything later is of one tensor, unless the kernel that computes it goes on."""
+    readers: dict[Tensor, list[int]] = {}
+    for number, node in enumerate(graph.nodes):
+        for tensor in dict.fromkeys(node.inputs):
+            readers.setdefault(tensor, []).append(number)
+    alive, moving, most = {tensor for tensor in graph.inputs if tensor in readers}, set(graph.inputs), 0
+    for number, node in enumerate(graph.nodes):
+        if not moving.intersection(node.inputs):
+            continue
+        result = node.output
+        moving.add(result)
+        ending = {tensor for tensor in alive if tensor not in graph.outputs and readers[tensor][-1] == number}
+        in_place = node.name in ENDINGS and any(_bytes(tensor) == _bytes(result) for tensor in ending)
+        most = max(most, sum(map(_bytes, alive)) + (0 if in_place else _bytes(result)))
+        alive = (alive - ending) | {result}
+        follow = [graph.nodes[reader].name for reader in readers.get(result, ())]
+        if number == len(graph.nodes) - 1 or (
+            alive == {result} and result not in graph.outputs and (len(follow) > 1 or follow[0] not in ENDINGS)
+        ):
+            yield _Section(number, most)
+            most = 0
+
+
+def _bytes(tensor: Tensor) -> int:
+    """Of one sample."""
+    return math.prod(known_shape(tensor)[1:]) * int(tensor.dtype.itemsize)
+
+
+def _fitting(samples: int, multiple_of: int, each: int) -> int:
+    """How many samples are best computed together: a divisor of all of them.
+
+    Arguments:
+        samples: all of them.
+        multiple_of: what else must divide it; it may be more than fits.
+        each: bytes of one.
+    """
+    most = max(multiple_of, TOGETHER // max(1, each))
+    counts = range(multiple_of, min(most, samples) + 1, multiple_of)
+    fitting = max(count for count in counts if samples % count == 0)
     # where divisors have a gap, as 7 has, the whole batch is better than slices much smaller than they may be
-    return samples if 2 * fitting[-1] <= min(most, samples) else fitting[-1]
+    return samples if 2 * fitting <= min(most, samples) else fitting
+
+
+def _part(graph: Graph, start: int, end: int) -> Graph:
+    """The nodes of a graph after number ``start``, up to number ``end``."""
+    nodes, last = graph.nodes, len(graph.nodes) - 1
+    if (start, end) == (-1, last):
+        return graph
+    inputs = graph.inputs if start < 0 else [nodes[start].output]
+    outputs = graph.outputs if end == last else [nodes[end].output]
+    return Graph(inputs, outputs, graph.variables)
 
 
 def is_samplewise(graph: Graph) -> bool:

@@ -1,7 +1,11 @@
 """Large batches are predicted some samples at a time, where samples do not depend on each other."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import striate
 from striate import layers, ops
@@ -10,7 +14,7 @@ from striate.graph import Tensor, Variable, trace
 
 pytest.importorskip("llvmlite")
 from striate.runtime import slices
-from striate.runtime.slices import SlicedExecutor, is_samplewise, samples_at_once
+from striate.runtime.slices import SlicedExecutor, is_samplewise, stages
 
 W = Variable(np.random.default_rng(0).standard_normal((3, 3, 4, 4)).astype(np.float32), "w")
 V = Variable(np.ones((4,), np.float32), "v")
@@ -40,13 +44,85 @@ def test_slices_predict_what_the_whole_batch_does(monkeypatch):
     model.forget_plans()
     parts = model.predict_on_batch(x)
     (step,) = steps(model)
-    assert 1 < step.slices < 12
+    # bytes of a sample: 9,216 upsampled, 2,304 after the transposed convolution, and 2,304 for the image to be added;
+    # before that sum there is no place to cut, and after it there are 2,304, twice when they are flattened
+    assert step.samples == [2, 6]
     for a, b in zip(whole, parts, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
     with pytest.raises(ShapeError, match=r"this graph takes x of shape \(12, 12, 12, 4\), got \(11, 12, 12, 4\)"):
         model.predictor(12)(x[:11])
     model.set_weights([2 * weight for weight in model.get_weights()])
     assert not np.allclose(model.predict_on_batch(x)[1], parts[1])
+
+
+def stack(*convolutions, ends=()):
+    """Convolutions, some with a pooling after them or a residual around them, then a dense layer for each end."""
+    x = image = striate.Input((8, 8, 4))
+    outputs = []
+    for number, (kind, filters) in enumerate(convolutions):
+        y = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
+        if kind == "pool":
+            y = layers.MaxPooling2D(padding="same")(y)
+        if kind == "residual":
+            y = layers.Add()([layers.BatchNormalization()(layers.Conv2D(filters, 3, padding="same")(y)), y])
+        x = y
+        if number in ends:
+            outputs.append(layers.Dense(2)(layers.Flatten()(x)))
+    return striate.Model(image, [*outputs, layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling2D()(x))])
+
+
+def test_later_stages_take_more_samples(monkeypatch):
+    model = stack(("", 8), ("pool", 8), ("residual", 8), ("pool", 8), ("", 8))
+    # bytes of a sample: 3,072 for the first convolution's image and result, 4,096 for the second's, 1,024 where images
+    # have 4 x 4 pixels, 256 where they have 2 x 2
+    monkeypatch.setattr(slices, "TOGETHER", 8_200)
+    x = np.random.default_rng(1).standard_normal((24, 8, 8, 4)).astype(np.float32)
+    model.predict_on_batch(x)
+    (step,) = steps(model)
+    assert step.samples == [2, 8, 24]
+    shapes = [stage.graph.inputs[0].shape for stage in step.stages]
+    assert shapes == [(2, 8, 8, 4), (8, 4, 4, 8), (24, 2, 2, 8)]
+
+
+def test_a_tensor_that_is_wanted_is_not_left_behind(monkeypatch):
+    monkeypatch.setattr(slices, "TOGETHER", 8_200)
+    image = striate.Input((8, 8, 4))
+    early = layers.Conv2D(8, 3, padding="same")(image)
+    late = layers.Dense(3)(layers.GlobalAveragePooling2D()(layers.MaxPooling2D()(early)))
+    model = striate.Model(image, [early, late])
+    model.predict_on_batch(np.ones((6, 8, 8, 4), np.float32))
+    assert steps(model)[0].samples == [2]
+
+
+def test_what_only_passes_through_is_run_whole():
+    symbol = Tensor((4, 5))
+    graph = trace(lambda x: x, [symbol])
+    assert stages(graph, pytest.fail) == [graph]
+
+
+@given(st.data())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_stages_of_any_network_predict_what_the_reference_does(monkeypatch, data):
+    kinds = st.tuples(st.sampled_from(["", "pool", "residual"]), st.sampled_from([3, 8, 20]))
+    convolutions = data.draw(st.lists(kinds, min_size=1, max_size=5))
+    ends = data.draw(st.sets(st.integers(0, len(convolutions) - 1)))
+    samples, together = data.draw(st.integers(2, 24)), data.draw(st.integers(1, 60_000))
+    striate.set_seed(data.draw(st.integers(0, 9)))
+    model = stack(*convolutions, ends=ends)
+    x = np.random.default_rng(samples).standard_normal((samples, 8, 8, 4)).astype(np.float32)
+    monkeypatch.setattr(slices, "TOGETHER", together)
+    found = model.predict_on_batch(x)
+    for before, after in pairwise([count for step in steps(model) for count in step.samples]):
+        assert after > before
+        assert after % before == 0
+        assert samples % after == 0
+    striate.set_executor("reference")
+    try:
+        expected = model.predict_on_batch(x)
+    finally:
+        striate.set_executor("native")
+    for a, b in zip(found, expected, strict=True) if ends else [(found, expected)]:
+        np.testing.assert_allclose(a, b, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -85,4 +161,4 @@ def test_samples_that_do_not_depend_on_each_other(function):
 def test_samples_that_depend_on_each_other(function):
     graph = trace(function, [Tensor((4, 5, 5, 4))])
     assert not is_samplewise(graph)
-    assert samples_at_once(graph, exact=False) == 4
+    assert stages(graph, pytest.fail) == [graph]
