@@ -1,5 +1,7 @@
 """All parameters of a network as one flat vector, and their gradients as another."""
 
+import ctypes
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,6 +28,7 @@ class ParameterVector:
         self.gradient_parts = self._parts(self.gradients)
         for variable, view in zip(self.variables, self._views, strict=True):
             variable.keep_in(view)
+        _give_memory_back()
 
     def rate_factors(self) -> Array | None:
         """The `Variable.rate_factor` of each number, or None if all are 1."""
@@ -39,3 +42,9 @@ class ParameterVector:
     def _parts(self, vector: Array) -> list[Array]:
         parts = np.split(vector, np.cumsum(self.sizes)[:-1]) if self.sizes else []
         return [part.reshape(v.shape) for part, v in zip(parts, self.variables, strict=True)]
+
+
+def _give_memory_back() -> None:
+    """Let the system have the places that the variables have left: glibc keeps them unless it is asked."""
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        trim(ctypes.c_size_t(0))
