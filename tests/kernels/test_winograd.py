@@ -186,7 +186,10 @@ def test_is_chosen_where_it_saves_time(operation):
 def test_many_tiles_are_fused_and_few_are_not():
     assert choice(128, 32, 16, 16) == Choice(4, True)
     assert choice(1, 14, 256, 256) == Choice(4, False)
-    assert choice(128, 32, 16, 16, CONV_GRAD_WEIGHT) == Choice(4, True)
+    assert choice(32, 32, 16, 16, CONV_GRAD_WEIGHT) == Choice(4, True)
+    assert choice(32, 16, 32, 32, CONV_GRAD_WEIGHT) == Choice(4, True)
+    assert choice(32, 8, 64, 64, CONV_GRAD_WEIGHT) == Choice(4, False)  # two shards, for any number of threads
+    assert choice(16, 28, 128, 192, CONV_GRAD_WEIGHT) == Choice(4, False)  # sums of 3.5 MB for each shard
     assert choice(1, 56, 64, 64, CONV_GRAD_WEIGHT) == Choice(4, False)
 
 

@@ -13,8 +13,8 @@ from striate.ops.operation import known_shape
 
 #: Bytes that the transformed images and the products of a block of tiles may take of a core's second-level cache.
 CACHE = 400_000
-#: Transformed images of a batch, in bytes, that are too many for the last-level cache.
-LARGE = 16_000_000
+#: Tiles in a shard of a weight gradient, at least; and shards, from which on there are enough of them to share.
+SHARD_TILES, FEWEST_SHARDS = 64, 8
 #: Row groups of tiles from which on there are enough blocks of them to share.
 MANY = 8
 
@@ -93,7 +93,6 @@ def _fuse_blocks(target: Target, convolution: Convolution, tiles: int) -> bool:
 
 
 def _fuse_shards(target: Target, convolution: Convolution, tiles: int) -> bool:
-    """Whether the transformed images are too many to be kept, and a shard's sums few enough to be."""
-    outputs, planes = convolution.outputs, convolution.planes
-    images = 4 * planes * tiles * (pitch(target, convolution.inputs) + pitch(target, outputs))
-    return images > LARGE and 4 * planes * convolution.channels * outputs < 3 * CACHE
+    """Whether there are enough shards to share, and the sums of each are few enough to be kept."""
+    sums = 4 * convolution.planes * convolution.channels * convolution.outputs
+    return tiles >= FEWEST_SHARDS * SHARD_TILES and sums < 3 * CACHE

@@ -13,7 +13,7 @@ from striate.codegen import Function, Pointer, Target, Tile, Value, kernel, most
 from striate.codegen.values import Index
 from striate.graph import Node
 from striate.kernels.conv import geometry
-from striate.kernels.conv.winograd.choice import CACHE, Choice
+from striate.kernels.conv.winograd.choice import CACHE, SHARD_TILES, Choice
 from striate.kernels.conv.winograd.forward import transformed
 from striate.kernels.conv.winograd.tiling import Convolution, Pair, apart, pitch
 from striate.kernels.conv.winograd.transforms import both_ways, matrices, to_planes
@@ -23,8 +23,8 @@ from striate.kernels.pointwise import Epilogue
 #: Tiles that are summed in registers before their sum is added to that of the tiles before: rounding errors of a sum
 #: grow with its length.
 CHUNK = 128
-#: Tiles in a shard, at least, and shards at most.
-SHARD_TILES, MOST_SHARDS = 64, 16
+#: Shards at most.
+MOST_SHARDS = 16
 
 
 @kernel
