@@ -23,6 +23,9 @@ from striate.kernels.pointwise import Epilogue
 
 #: Items that a convolution is cut into at least, if it has as many, so that threads can share.
 FEWEST_ITEMS = 16
+#: Tiles of a block, at most, whose images and products are both kept: the fewer, the nearer to the core. With 16 to 64
+#: channels, 14 took 5 to 10 % less time than as many as fit 400 kB; still fewer gained nothing.
+FUSED_ROWS = 14
 
 
 class Blocking(NamedTuple):
@@ -42,11 +45,14 @@ class Blocking(NamedTuple):
     def of(cls, target: Target, convolution: Convolution, tiles: int, fused: bool) -> "Blocking":
         """The blocking for a batch with this many tiles."""
         vectors = convolution.panel_vectors(target)
-        ((rows, _), *_) = split(tiles, most_rows(target, vectors))
+        most_in_registers = most_rows(target, vectors)
+        if fused:
+            ((rows, _), *_) = split(tiles, min(FUSED_ROWS, most_in_registers))
+            return cls(rows, rows, vectors)
+        ((rows, _), *_) = split(tiles, most_in_registers)
         width = vectors * target.lanes
-        kept = width + (pitch(target, convolution.inputs) if fused else 0)
-        panels = 1 if fused else -(-convolution.outputs // width)
-        most = min(CACHE // (4 * convolution.planes * kept), tiles * panels // FEWEST_ITEMS)
+        panels = -(-convolution.outputs // width)
+        most = min(CACHE // (4 * convolution.planes * width), tiles * panels // FEWEST_ITEMS)
         return cls(rows, max(1, most // rows) * rows, vectors)
 
     def width(self, target: Target) -> int:

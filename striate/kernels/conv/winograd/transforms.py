@@ -86,17 +86,26 @@ def times(f: Function, matrix: Array, vector: Sequence[Value]) -> list[Value]:
             matrix = np.column_stack([matrix[:, :j], (left + right) / 2, (left - right) / 2, matrix[:, j + 2 :]])
             vector[j : j + 2] = vector[j] + vector[j + 1], vector[j] - vector[j + 1]
     result: list[Value] = []
-    rows = iter(range(len(matrix)))
-    for i in rows:
-        if i + 1 < len(matrix) and _differ_in_signs(matrix[i], matrix[i + 1]):
-            even, odd = (matrix[i] + matrix[i + 1]) / 2, (matrix[i] - matrix[i + 1]) / 2
-            scale = odd[odd != 0][-1]
-            a, b = _combine(f, even, vector), _combine(f, odd / scale, vector)
-            result += [_add(f, a, scale, b), _add(f, a, -scale, b)]
-            next(rows)
-        else:
-            result.append(_combine(f, matrix[i], vector))
+    for rows in groups(matrix):
+        part = matrix[rows]
+        if len(part) == 1:
+            result.append(_combine(f, part[0], vector))
+            continue
+        even, odd = (part[0] + part[1]) / 2, (part[0] - part[1]) / 2
+        scale = odd[odd != 0][-1]
+        a, b = _combine(f, even, vector), _combine(f, odd / scale, vector)
+        result += [_add(f, a, scale, b), _add(f, a, -scale, b)]
     return result
+
+
+def groups(matrix: Array) -> list[slice]:
+    """The rows of a matrix, two at a time where neighbours differ only in signs."""
+    found: list[slice] = []
+    for i in range(len(matrix)):
+        if not found or found[-1].stop <= i:
+            pair = i + 1 < len(matrix) and _differ_in_signs(matrix[i], matrix[i + 1])
+            found.append(slice(i, i + 1 + pair))
+    return found
 
 
 def _differ_in_signs(a: Array, b: Array) -> bool:
@@ -191,6 +200,9 @@ def to_planes(
 ) -> None:
     """Transform the window of one tile, and store each place of the result in its plane.
 
+    One or two rows of the result are computed at a time, for which most of the window is loaded again. Loads are cheap;
+    all 36 numbers at once are more than there are registers, and going to the stack and back took half of the time.
+
     Arguments:
         matrix: Bᵀ for inputs, A for the gradient of outputs.
         x: the images.
@@ -207,6 +219,9 @@ def to_planes(
     ]
     for c in f.range(0, channels, lanes):
         count = None if channels % lanes == 0 else f.smaller(lanes, channels - c)
-        numbers = [[(place + c).load(lanes, count) for place in row] for row in window]
-        for plane, value in enumerate(itertools.chain(*both_ways(f, matrix, numbers))):
-            (planes + c + plane * stride).store(value)
+        for rows in groups(matrix):
+            numbers = [[(place + c).load(lanes, count) for place in column] for column in zip(*window, strict=True)]
+            columns = [times(f, matrix[rows], column) for column in numbers]
+            results = (times(f, matrix, row) for row in zip(*columns, strict=True))
+            for plane, value in enumerate(itertools.chain(*results), rows.start * len(matrix)):
+                (planes + c + plane * stride).store(value)
