@@ -101,10 +101,11 @@ def times(f: Function, matrix: Array, vector: Sequence[Value]) -> list[Value]:
 def groups(matrix: Array) -> list[slice]:
     """The rows of a matrix, two at a time where neighbours differ only in signs."""
     found: list[slice] = []
-    for i in range(len(matrix)):
-        if not found or found[-1].stop <= i:
-            pair = i + 1 < len(matrix) and _differ_in_signs(matrix[i], matrix[i + 1])
-            found.append(slice(i, i + 1 + pair))
+    i = 0
+    while i < len(matrix):
+        pair = i + 1 < len(matrix) and _differ_in_signs(matrix[i], matrix[i + 1])
+        found.append(slice(i, i + 2 if pair else i + 1))
+        i = found[-1].stop
     return found
 
 
@@ -201,7 +202,7 @@ def to_planes(
     """Transform the window of one tile, and store each place of the result in its plane.
 
     One or two rows of the result are computed at a time, for which most of the window is loaded again. Loads are cheap;
-    all 36 numbers at once are more than there are registers, and going to the stack and back took half of the time.
+    all 36 numbers at once are more than there are registers, and going to the stack and back took a third of the time.
 
     Arguments:
         matrix: Bᵀ for inputs, A for the gradient of outputs.
