@@ -23,7 +23,7 @@ from striate.codegen import Function, compiler, host, kernel
 from striate.runtime.team import Program, set_threads, shared_team
 
 THREADS, STAGES, TRIES = 2, 1000, 5
-FAR = 100e-9  # seconds of a stage; near: some 50e-9, far: some 160e-9
+FAR = 100e-9  # seconds of a stage; near, or two threads of one core: some 50e-9, far: some 160e-9
 BLOCK = 0.1  # seconds of steps, about
 
 

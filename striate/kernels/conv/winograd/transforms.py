@@ -201,8 +201,8 @@ def to_planes(
 ) -> None:
     """Transform the window of one tile, and store each place of the result in its plane.
 
-    One or two rows of the result are computed at a time, for which most of the window is loaded again. Loads are cheap;
-    all 36 numbers at once are more than there are registers, and going to the stack and back took a third of the time.
+    One or two rows of the result are computed at a time, for which most of the window is loaded again: all 36 numbers
+    at once are more than there are registers, and going to the stack and back costs more than these loads.
 
     Arguments:
         matrix: Bᵀ for inputs, A for the gradient of outputs.
@@ -221,7 +221,14 @@ def to_planes(
     for c in f.range(0, channels, lanes):
         count = None if channels % lanes == 0 else f.smaller(lanes, channels - c)
         for rows in groups(matrix):
-            numbers = [[(place + c).load(lanes, count) for place in column] for column in zip(*window, strict=True)]
+            used = [any(column) for column in matrix[rows].T]  # the others would be loaded for nothing
+            numbers = [
+                [
+                    (place + c).load(lanes, count) if use else f.zeros(lanes)
+                    for place, use in zip(column, used, strict=True)
+                ]
+                for column in zip(*window, strict=True)
+            ]
             columns = [times(f, matrix[rows], column) for column in numbers]
             results = (times(f, matrix, row) for row in zip(*columns, strict=True))
             for plane, value in enumerate(itertools.chain(*results), rows.start * len(matrix)):
