@@ -297,7 +297,7 @@ def aligned(array: Array) -> Array:
 
 def _kernels(executor: NativeExecutor) -> str:
     """The kernels of each run."""
-    return ", ".join(f"`{step.kernel.name}`" for step in executor.plan.steps if isinstance(step, Launch))
+    return ", ".join(f"`{step.kernel.name}`" for step in executor.plan.schedule if isinstance(step, Launch))
 
 
 # The page

@@ -24,7 +24,7 @@ def kernels(
     if model is None:
         _list_operations()
     else:
-        _list_steps(model, batch)
+        _list_kernels(model, batch)
 
 
 def _list_operations() -> None:
@@ -38,17 +38,17 @@ def _list_operations() -> None:
     say(f"\n{len(LOWERINGS.keys() & OPERATIONS.keys())} of {len(OPERATIONS)} operations have kernels.")
 
 
-def _list_steps(model: str, batch: int) -> None:
+def _list_kernels(model: str, batch: int) -> None:
     from striate.kernels.plan import Launch
     from striate.runtime.native import NativeExecutor
 
     network = ARCHITECTURES[model].build() if model in ARCHITECTURES else open_network(model)
     executor = NativeExecutor(network.traced(batch), exact=settings().exact, hoist=True)
     rows = []
-    for when, steps in (("once", executor.plan.preparation), ("each run", executor.plan.steps)):
-        for step in steps:
-            name, shape = (step.node.name, str(step.node.output.shape)) if step.node else ("", "")
-            kernel = step.kernel.name if isinstance(step, Launch) else "none: reference"
+    for when, parts in (("once", executor.plan.preparation), ("each run", executor.plan.schedule)):
+        for part in parts:
+            name, shape = (part.node.name, str(part.node.output.shape)) if part.node else ("", "")
+            kernel = part.kernel.name if isinstance(part, Launch) else "none: reference"
             rows.append((name, shape, kernel, when))
     say_table(("Operation", "Output", "Kernel", "When"), rows, left=4)
     say(

@@ -27,7 +27,7 @@ SAFETENSORS = b"\0\0\0{"  # the end of the header's length, and its beginning
 TAR = (257, b"ustar")  # position and bytes
 #: How many times the file's size the arrays in it may take, unpacked, expanded and as float32.
 EXPANSION = 2
-SMALL = 32 << 20  # bytes that any file may ask for beyond that
+ALLOWANCE = 32 << 20  # bytes that any file may ask for beyond that
 MAX_ARRAYS = 1 << 16
 MAX_NAME = 512
 MAX_DEPTH = 32
@@ -55,7 +55,7 @@ def read_state(path: str | os.PathLike[str]) -> State:
         size = os.fstat(file.fileno()).st_size
         head = file.read(TAR[0] + len(TAR[1]))
         file.seek(0)
-        limit = EXPANSION * size + SMALL
+        limit = EXPANSION * size + ALLOWANCE
         if head.startswith(ZIP):
             state = _zip(path, file, limit)
         elif head.startswith(NUMPY):

@@ -21,6 +21,7 @@ from striate.kernels import (
     softmax,
 )
 from striate.kernels.plan import LOWERINGS, Buffer, Launch, Plan, lowers
+from striate.kernels.planning import make_plan
 from striate.kernels.pointwise import POINTWISE, Epilogue
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "elementwise",
     "local_response",
     "lowers",
+    "make_plan",
     "normalization",
     "one_hot",
     "pooling",

@@ -10,7 +10,7 @@ from striate.codegen import Function, Pointer, in_place
 from striate.codegen.values import Index
 from striate.graph import Node, Tensor
 from striate.kernels.plan import Plan
-from striate.kernels.pointwise import POINTWISE, Step, placement
+from striate.kernels.pointwise import POINTWISE, Pointwise, placement
 from striate.ops.operation import known_shape
 
 BLOCK = 4096  # numbers in one item
@@ -59,17 +59,17 @@ def cluster(
     f: Function,
     *buffers: Pointer,
     operands: tuple[str, ...],
-    steps: tuple[Step, ...],
+    operations: tuple[Pointwise, ...],
     stored: tuple[int, ...],
     size: int,
     channels: int,
 ) -> None:
-    """Run ``steps`` on the operands and store some of their results.
+    """Apply ``operations`` to the operands and store some of their results.
 
     Arguments:
         buffers: the operands, then where results go.
         operands: how each operand lies under the results (`placement`).
-        steps: each step's arguments count the operands, then the results of earlier steps.
+        operations: each one's arguments count the operands, then the results of earlier operations.
         stored: which results are stored.
         size, channels: see `places`.
     """
@@ -81,9 +81,9 @@ def cluster(
                 values.append(f.splat(pointer.load(), lanes))
             else:
                 values.append((pointer + (offset if where == "same" else channel)).load(lanes, count))
-        for step in steps:
-            given = (values[number] for number in step.arguments)
-            values.append(POINTWISE[step.operation](f, *given, **dict(step.attributes)))
+        for each in operations:
+            given = (values[number] for number in each.arguments)
+            values.append(POINTWISE[each.operation](f, *given, **dict(each.attributes)))
         for number, pointer in zip(stored, targets, strict=True):
             (pointer + offset).store(values[len(operands) + number], count=count)
 
@@ -95,8 +95,9 @@ def lower_cluster(plan: Plan, nodes: Sequence[Node], needed: Sequence[Tensor]) -
     given = list(dict.fromkeys(t for node in nodes for t in node.inputs if t not in made))
     number = {tensor: i for i, tensor in enumerate([*given, *made])}
     operands = tuple(placement(known_shape(tensor), shape) for tensor in given)
-    steps = tuple(
-        Step(node.name, tuple(sorted(node.attributes.items())), tuple(number[t] for t in node.inputs)) for node in nodes
+    operations = tuple(
+        Pointwise(node.name, tuple(sorted(node.attributes.items())), tuple(number[tensor] for tensor in node.inputs))
+        for node in nodes
     )
     size = math.prod(shape)
     channels = shape[-1] if "channel" in operands else 0
@@ -106,7 +107,7 @@ def lower_cluster(plan: Plan, nodes: Sequence[Node], needed: Sequence[Tensor]) -
         *(plan.write(tensor) for tensor in needed),
         items=count_items(size, channels),
         operands=operands,
-        steps=steps,
+        operations=operations,
         stored=tuple(made.index(tensor) for tensor in needed),
         size=size,
         channels=channels,

@@ -197,7 +197,7 @@ def multiply(
                         else:
                             before = (y + offset).load(total.type.lanes, real)
                             (y + offset).store(f.select(c.equals(0), total, before + total), count=real)
-            if later.steps:
+            if later.operations:
                 for r in f.range(first, f.smaller(first + p.block, p.rows)):
                     for c, real in pieces(f, 0, columns, columns, f.target.lanes):
                         offset, channel = r * p.columns + k + c, k + c

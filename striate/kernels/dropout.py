@@ -14,7 +14,7 @@ from striate.codegen.values import BYTE, INT, LONG, Type
 from striate.graph import Node, Shape
 from striate.kernels.broadcasting import compute, under
 from striate.kernels.plan import FUSIONS, Buffer, Fusion, Plan, lowers
-from striate.kernels.pointwise import Step
+from striate.kernels.pointwise import Pointwise
 from striate.ops.dropout import DROPOUT, mask_shape, threshold
 from striate.ops.operation import known_shape
 from striate.random import purpose_number
@@ -101,5 +101,5 @@ def lower(plan: Plan, node: Node) -> bool | None:
     shape = known_shape(x)
     operands = [under(shape, plan.read(x), shape), *(under(shape, buffer) for buffer in parameters)]
     y, epilogue, others = plan.finish(node)
-    compute(plan, Step(name, ()), operands, shape, y, epilogue, others)
+    compute(plan, Pointwise(name, ()), operands, shape, y, epilogue, others)
     return None

@@ -5,7 +5,7 @@ import numpy as np
 from striate.graph import Node
 from striate.kernels.broadcasting import compute, under
 from striate.kernels.plan import LOWERINGS, Plan
-from striate.kernels.pointwise import POINTWISE, Step
+from striate.kernels.pointwise import POINTWISE, Pointwise
 from striate.ops.operation import known_shape
 
 #: What a kernel of float32 can read: all numbers of these types are float32 numbers, too.
@@ -19,8 +19,8 @@ def lower(plan: Plan, node: Node) -> bool | None:
     shape = known_shape(node.output)
     operands = [under(shape, plan.read(tensor), known_shape(tensor)) for tensor in node.inputs]
     y, epilogue, others = plan.finish(node)
-    step = Step(node.name, tuple(sorted(node.attributes.items())))
-    compute(plan, step, operands, shape, y, epilogue, others)
+    operation = Pointwise(node.name, tuple(sorted(node.attributes.items())))
+    compute(plan, operation, operands, shape, y, epilogue, others)
     return None
 
 

@@ -1,7 +1,6 @@
 """A plan: which kernels compute a graph, in which order, and on which buffers.
 
-Operations that work element by element are not computed on their own where they follow another operation: what they do
-is added to the end of its kernel, while its result is still in registers (`Plan.finish`).
+Here are its words, and what lowerings use of it; `striate.kernels.planning` fills it.
 """
 
 import math
@@ -15,11 +14,11 @@ from striate.codegen import Kernel, Target
 from striate.codegen.values import ELEMENTS
 from striate.errors import ArgumentError
 from striate.graph import Array, Graph, Node, Shape, Tensor, Variable
-from striate.kernels.pointwise import POINTWISE, Epilogue, Step, placement
+from striate.kernels.pointwise import Epilogue, Pointwise, placement
 from striate.ops.operation import Operation, known_shape
 
 #: A launch that touches fewer bytes is not worth sharing.
-SMALL = 32_768
+SMALL_LAUNCH = 32_768
 #: Parts that a launch is cut into: enough for many threads to finish together, few enough to hand out cheaply.
 BLOCKS = 64
 
@@ -30,10 +29,10 @@ LOWERINGS: dict[str, Callable[["Plan", Node], bool | None]] = {}
 
 
 class Fusion(NamedTuple):
-    """What makes a step of an epilogue of a node that is none by itself.
+    """How a node that is not element-wise, such as a normalization, can still end another kernel.
 
     Arguments:
-        operands: ``(plan, node)`` → name of a pointwise operation, and its operands behind the number so far.
+        operands: ``(plan, node)`` → name of the pointwise operation to apply, and its operands after the result so far.
         shapes: node → the shapes of these operands, each of which broadcasts to the node's result.
     """
 
@@ -41,7 +40,7 @@ class Fusion(NamedTuple):
     shapes: Callable[[Node], Sequence[Shape]]
 
 
-#: Operation name → how its nodes become steps.
+#: Operation name → how its nodes are applied at the end of another kernel.
 FUSIONS: dict[str, Fusion] = {}
 
 
@@ -112,13 +111,12 @@ class Reference:
 
 
 class Plan:
-    """How a graph is computed on a target.
+    """How a graph is computed on a target; empty until `striate.kernels.planning.make_plan` has filled it.
 
     Arguments:
         graph: what to compute.
         target: the machine.
         exact: whether to use only kernels whose error is that of direct summation.
-        fuse: whether element-wise operations may end other operations' kernels.
         hoist: whether what depends on variables alone is computed once, until a variable changes.
         choices: recorded ways to compute some convolutions; see `striate.kernels.conv.ways`.
     """
@@ -129,14 +127,13 @@ class Plan:
         target: Target,
         *,
         exact: bool = False,
-        fuse: bool = True,
         hoist: bool = False,
         choices: Mapping[str, str] | None = None,
     ):
         self.graph, self.target, self.exact = graph, target, exact
         self.choices = choices or {}
         #: What is run, in order; and what is run before that if a variable has changed.
-        self.steps: list[Launch | Reference] = []
+        self.schedule: list[Launch | Reference] = []
         self.preparation: list[Launch] = []
         self.constants: list[Array] = []
         self.buffers: dict[Tensor, Buffer] = {}
@@ -145,23 +142,21 @@ class Plan:
         #: Which inputs are looked at before each run, and what raises if one is wrong.
         self.checks: list[tuple[int, Callable[[Array], None]]] = []
         self.variables = list(dict.fromkeys([*graph.variables, *(variable for variable, _ in graph.updates)]))
-        self._node: Node | None = None
-        self._chain: list[Node] = []
+        #: The node that is being lowered, and the element-wise nodes after it that its kernel may take along.
+        self.node: Node | None = None
+        self.chain: list[Node] = []
         self._readers: dict[Tensor, list[Node]] = {}
         for node in graph.nodes:
             for tensor in dict.fromkeys(node.inputs):
                 self._readers.setdefault(tensor, []).append(node)
-        self._kept = {*graph.outputs, *(tensor for _, tensor in graph.updates)}
-        self._fuse, self._hoist = fuse, hoist
-        self._used: set[Buffer] = set()
+        self._hoist = hoist
+        self._written: set[Buffer] = set()
         self._place_what_is_given()
-        self._lower_all()
-        self._place_results()
 
     @property
     def launches(self) -> list[Launch]:
         """All launches: the preparation's, then the others."""
-        return [*self.preparation, *(step for step in self.steps if isinstance(step, Launch))]
+        return [*self.preparation, *(part for part in self.schedule if isinstance(part, Launch))]
 
     # What lowerings use
 
@@ -180,15 +175,15 @@ class Plan:
 
         Whoever calls this promises to apply the epilogue.
         """
-        chain, self._chain = self._chain, []
-        steps: list[Step] = []
+        chain, self.chain = self.chain, []
+        operations: list[Pointwise] = []
         others: list[Buffer] = []
         modes: list[str] = []
         current = node.output
         for following in chain:
             if following.name in FUSIONS:
                 name, operands = FUSIONS[following.name].operands(self, following)
-                steps.append(Step(name, (), (-1, *range(len(others), len(others) + len(operands)))))
+                operations.append(Pointwise(name, (), (-1, *range(len(others), len(others) + len(operands)))))
                 others += operands
                 modes += [placement(buffer.shape, known_shape(current)) for buffer in operands]
                 current = following.output
@@ -201,9 +196,9 @@ class Plan:
                     arguments.append(len(others))
                     others.append(self.read(tensor))
                     modes.append(placement(known_shape(tensor), known_shape(current)))
-            steps.append(Step(following.name, tuple(sorted(following.attributes.items())), tuple(arguments)))
+            operations.append(Pointwise(following.name, tuple(sorted(following.attributes.items())), tuple(arguments)))
             current = following.output
-        return self.write(current), Epilogue(tuple(steps), tuple(modes)), others
+        return self.write(current), Epilogue(tuple(operations), tuple(modes)), others
 
     def readers(self, tensor: Tensor) -> list[Node]:
         """The nodes that read a tensor."""
@@ -244,11 +239,11 @@ class Plan:
         """
         if items:
             if grain is None:
-                small = sum(buffer.bytes for buffer in buffers) < SMALL
+                small = sum(buffer.bytes for buffer in buffers) < SMALL_LAUNCH
                 grain = items if small else -(-items // BLOCKS)
-            self._used.update(buffers)
+            self._written.update(buffers)
             order = tuple(sorted(settings.items()))
-            self.steps.append(Launch(kernel, buffers, items, order, grain, scratch, self._node))
+            self.schedule.append(Launch(kernel, buffers, items, order, grain, scratch, self.node))
 
     def check(self, tensor: Tensor, check: Callable[[Array], None]) -> bool:
         """Have ``check`` look at an array before each run, and raise if it is wrong; False if this is no input."""
@@ -264,159 +259,39 @@ class Plan:
             kernel, settings: as `launch`.
             buffers: what it reads, then what it alone writes and others only read.
         """
-        read = [buffer for buffer in buffers if buffer.home != "arena" or buffer in self._used]
-        before = len(self.steps)
+        read = [buffer for buffer in buffers if buffer.home != "arena" or buffer in self._written]
+        before = len(self.schedule)
         self.launch(kernel, *buffers, **settings)
         if self._hoist and all(buffer.home in ("variable", "constant", "kept") for buffer in read):
-            self.preparation += cast(list[Launch], self.steps[before:])
-            del self.steps[before:]
+            self.preparation += cast(list[Launch], self.schedule[before:])
+            del self.schedule[before:]
             for buffer in buffers:
                 if buffer.home == "arena":
                     buffer.home = "kept"
 
-    # The order of things
+    def fall_back(self, node: Node) -> None:
+        """Have the reference compute a node."""
+        step = Reference(node, [self.read(tensor) for tensor in node.inputs], self.write(node.output))
+        self._written.add(step.output)
+        self.schedule.append(step)
 
-    def _place_what_is_given(self) -> None:
-        graph = self.graph
-        for number, tensor in enumerate(graph.inputs):
-            self.buffers[tensor] = Buffer(known_shape(tensor), tensor.dtype, "input", number)
-        for variable, tensor in graph.variables.items():
-            self.buffers[tensor] = self._variable(variable)
-        if graph.random is not None:
-            self.buffers[graph.random] = Buffer((2,), np.uint64, "random")
+    def variable(self, variable: Variable) -> Buffer:
+        """Where a variable lies.
 
-    def _lower_all(self) -> None:
-        from striate.kernels.cluster import lower_cluster
-
-        nodes = self.graph.nodes
-        chains = self._chains() if self._fuse else {}
-        ends = {chain[-1]: (first, chain) for first, chain in chains.items()}
-        inside = {node for first, chain in chains.items() for node in (first, *chain[:-1])}
-        clusters = self._clusters(inside, {*ends}) if self._fuse else {}
-        inside.update(node for run, _ in clusters.values() for node in run[:-1])
-        for node in nodes:
-            if node in ends:  # only now is everything computed that the whole chain reads
-                self._lower(*ends[node])
-            elif node in clusters:
-                self._node = node
-                lower_cluster(self, *clusters[node])
-            elif node not in inside:
-                self._lower(node, [])
-
-    def _chains(self) -> dict[Node, list[Node]]:
-        """Which element-wise nodes each other node's kernel can take along, if it takes any."""
-        chains: dict[Node, list[Node]] = {}
-        taken: set[Node] = set()
-        for node in self.graph.nodes:
-            if node in taken or node.name in POINTWISE or node.name not in LOWERINGS:
-                continue
-            chain: list[Node] = []
-            current = node.output
-            while current not in self._kept and len(readers := self._readers.get(current, [])) == 1:
-                (reader,) = readers
-                if reader in taken or not _follows(reader, current):
-                    break
-                chain.append(reader)
-                current = reader.output
-            if chain:
-                chains[node] = chain
-                taken.update(chain)
-        return chains
-
-    def _clusters(self, inside: set[Node], ends: set[Node]) -> dict[Node, tuple[list[Node], list[Tensor]]]:
-        """Runs of element-wise nodes of one shape, by their last node, and the results that others need."""
-        runs: list[list[Node]] = [[]]
-        for node in self.graph.nodes:
-            if node in inside:
-                continue
-            shape = known_shape(node.output)
-            if node in ends or not _follows(node, Tensor(shape)):
-                runs.append([])
-            elif math.prod(shape) == 1 and runs[-1] and not {n.output for n in runs[-1]}.intersection(node.inputs):
-                pass  # a single number on its own, which the run may read: it is computed before the run
-            elif runs[-1] and known_shape(runs[-1][0].output) == shape:
-                runs[-1].append(node)
-            else:
-                runs.append([node])
-        clusters = {}
-        for run in runs:
-            if len(run) > 1:
-                members = set(run)
-                needed = [
-                    node.output
-                    for node in run
-                    if node.output in self._kept or not members.issuperset(self._readers.get(node.output, ()))
-                ]
-                clusters[run[-1]] = (run, needed)
-        return clusters
-
-    def _lower(self, node: Node, chain: list[Node]) -> None:
-        self._node, self._chain = node, chain
-        supported = all(tensor.dtype.str[1:] in ELEMENTS for tensor in (*node.inputs, node.output))
-        lowering = LOWERINGS.get(node.name)
-        if not supported or lowering is None or lowering(self, node) is False:
-            inputs = [self.read(tensor) for tensor in node.inputs]
-            output = self.write(node.output)
-            self._used.add(output)
-            self.steps.append(Reference(node, inputs, output))
-        left, self._chain = self._chain, []
-        if left:  # the lowering did not take the chain along
-            self._lower(left[0], left[1:])
-
-    def _place_results(self) -> None:
-        """Let results be computed where they are wanted; what is elsewhere for good reason is copied at the end."""
-        from striate.kernels.copying import copy
-
-        taken: set[Buffer] = set()
-        for number, tensor in enumerate(self.graph.outputs):
-            buffer = self.read(tensor)
-            if buffer.home == "arena" and buffer not in taken and buffer.size == math.prod(known_shape(tensor)):
-                buffer.home, buffer.number = "output", number
-                taken.add(buffer)
-            else:
-                copy(self, buffer, Buffer(known_shape(tensor), tensor.dtype, "output", number))
-        new = [self.read(tensor) for _, tensor in self.graph.updates]
-        for number, buffer in enumerate(new):
-            if buffer.home == "variable":  # the value before the run, which another update may be about to replace
-                new[number] = self.temporary(*buffer.shape)
-                copy(self, buffer, new[number])
-        for (variable, _), buffer in zip(self.graph.updates, new, strict=True):
-            target = self._variable(variable)
-            if buffer.home == "arena" and self._may_overwrite(buffer, target):
-                buffer.home, buffer.number = "variable", target.number
-            else:
-                copy(self, buffer, target)
-
-    def _may_overwrite(self, buffer: Buffer, variable: Buffer) -> bool:
-        """Whether ``buffer`` is first written when nobody reads the old value of ``variable`` any more."""
-        if (buffer.size, buffer.dtype) != (variable.size, variable.dtype) or not buffer.size:
-            return False
-        first = next(number for number, step in enumerate(self.steps) if buffer in step.buffers)
-        readers = [
-            number
-            for number, step in enumerate(self.steps)
-            if any(b.home == "variable" and b.number == variable.number for b in step.buffers)
-        ]
-        writer = self.steps[first]
-        in_place = isinstance(writer, Launch) and writer.kernel.in_place
-        return max(readers, default=-1) < first + in_place
-
-    def _variable(self, variable: Variable) -> Buffer:
+        Raises:
+            ArgumentError: it is not of float32.
+        """
         if variable.dtype != np.float32:
             raise ArgumentError(
                 f"{variable.name}: kernels compute with float32, got {variable.dtype}. Use the reference executor."
             )
         return Buffer(variable.shape, variable.dtype, "variable", self.variables.index(variable))
 
-
-def _follows(node: Node, tensor: Tensor) -> bool:
-    """Whether an element-wise node can be done number by number while ``tensor`` is computed."""
-    shape = known_shape(tensor)
-    if known_shape(node.output) != shape or not node.output.dtype == np.float32 == tensor.dtype:
-        return False
-    if node.name in FUSIONS:
-        shapes = FUSIONS[node.name].shapes(node)
-        return tensor is node.inputs[0] and tensor not in node.inputs[1:] and all(placement(s, shape) for s in shapes)
-    return node.name in POINTWISE and all(
-        other is tensor or (other.dtype == np.float32 and placement(known_shape(other), shape)) for other in node.inputs
-    )
+    def _place_what_is_given(self) -> None:
+        graph = self.graph
+        for number, tensor in enumerate(graph.inputs):
+            self.buffers[tensor] = Buffer(known_shape(tensor), tensor.dtype, "input", number)
+        for variable, tensor in graph.variables.items():
+            self.buffers[tensor] = self.variable(variable)
+        if graph.random is not None:
+            self.buffers[graph.random] = Buffer((2,), np.uint64, "random")

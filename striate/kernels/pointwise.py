@@ -61,7 +61,7 @@ def placement(shape: Shape, result: Shape) -> str:
 
 
 @dataclass(frozen=True)
-class Step:
+class Pointwise:
     """One element-wise operation; called with a function and vectors of numbers, it writes what computes the result.
 
     Arguments:
@@ -83,17 +83,17 @@ class Epilogue(NamedTuple):
     """What is done to each number of a result before it is stored.
 
     Arguments:
-        steps: element-wise operations, each on the result of the one before.
+        operations: element-wise, each on the result of the one before.
         operands: how each other operand lies under the result (`placement`).
     """
 
-    steps: tuple[Step, ...] = ()
+    operations: tuple[Pointwise, ...] = ()
     operands: tuple[str, ...] = ()
 
     def apply(
         self, value: Value, others: Sequence[Pointer], offset: Index, channel: Index, count: Index | None = None
     ) -> Value:
-        """The value after all steps.
+        """The value after all operations.
 
         Arguments:
             value: a vector of neighbouring channels of the result.
@@ -112,8 +112,8 @@ class Epilogue(NamedTuple):
                 return f.splat(pointer.load(), lanes)
             return (pointer + (offset if where == "same" else channel)).load(lanes, count)
 
-        for step in self.steps:
-            value = step(f, *map(operand, step.arguments))
+        for operation in self.operations:
+            value = operation(f, *map(operand, operation.arguments))
         return value
 
     def prefetch(self, f: Function, y: Pointer, others: Sequence[Pointer], offset: Index, count: int) -> None:
@@ -125,12 +125,13 @@ class Epilogue(NamedTuple):
                 f.prefetch(other + offset + first)
 
     def split(self) -> tuple["Epilogue", "Epilogue"]:
-        """The steps before the first long one, and the others; none of these if one needs to know the channel."""
-        short = next((n for n, step in enumerate(self.steps) if step.operation not in SHORT), len(self.steps))
-        needed = [self.operands[a] for step in self.steps[short:] for a in step.arguments if a >= 0]
+        """The operations before the first long one, and the others; none of these if one needs to know the channel."""
+        every = self.operations
+        short = next((n for n, each in enumerate(every) if each.operation not in SHORT), len(every))
+        needed = [self.operands[a] for each in every[short:] for a in each.arguments if a >= 0]
         if "channel" in needed:
-            short = len(self.steps)
-        return Epilogue(self.steps[:short], self.operands), Epilogue(self.steps[short:], self.operands)
+            short = len(every)
+        return Epilogue(every[:short], self.operands), Epilogue(every[short:], self.operands)
 
     def store(
         self,

@@ -9,7 +9,7 @@ from striate.codegen import compiler, host
 from striate.codegen.values import element
 from striate.errors import KernelError
 from striate.graph import Array, Graph
-from striate.kernels import Buffer, Launch, Plan
+from striate.kernels import Buffer, Launch, make_plan
 from striate.ops.operation import known_shape
 from striate.runtime.reference import check_inputs
 
@@ -32,7 +32,7 @@ class CheckedExecutor:
 
     def __init__(self, graph: Graph, *, exact: bool = False, fuse: bool = True):
         self.graph = graph
-        self.plan = Plan(graph, host(), exact=exact, fuse=fuse)
+        self.plan = make_plan(graph, host(), exact=exact, fuse=fuse)
 
     def run(self, inputs: Sequence[Array], seed: int = 0, step: int = 0) -> list[Array]:
         """The values of the graph's outputs; variables keep their values.
@@ -63,7 +63,7 @@ class CheckedExecutor:
 
         order = np.random.default_rng(seed)
         with np.errstate(all="ignore"):
-            for part in (*plan.preparation, *plan.steps):
+            for part in (*plan.preparation, *plan.schedule):
                 if isinstance(part, Launch):
                     _launch(part, [place(buffer) for buffer in part.buffers], order)
                 else:

@@ -14,7 +14,7 @@ import numpy as np
 from striate.codegen import compiler, host
 from striate.codegen.values import element
 from striate.graph import Array, Graph, Node, Tensor, Variable
-from striate.kernels import Buffer, Launch, Plan
+from striate.kernels import Buffer, Launch, Plan, make_plan
 from striate.kernels.plan import Reference
 from striate.ops.operation import known_shape
 from striate.runtime.arena import ALIGNMENT, Span, pack
@@ -46,7 +46,7 @@ class NativeExecutor:
         choices: Mapping[str, str] | None = None,
     ):
         self.graph = graph
-        self.plan = Plan(graph, host(), exact=exact, fuse=fuse, hoist=hoist, choices=choices)
+        self.plan = make_plan(graph, host(), exact=exact, fuse=fuse, hoist=hoist, choices=choices)
         self._memory = _Memory(self.plan)
         (self._preparation, self._parts) = self._compile()
         self._seen_changes = -1  # of variables: what `Variable.changes` was when we last looked at them
@@ -56,7 +56,7 @@ class NativeExecutor:
     @property
     def without_kernel(self) -> list[Node]:
         """The nodes that run on the reference."""
-        return [step.node for step in self.plan.steps if isinstance(step, Reference)]
+        return [part.node for part in self.plan.schedule if isinstance(part, Reference)]
 
     @property
     def arena_bytes(self) -> int:
@@ -107,27 +107,27 @@ class NativeExecutor:
 
         preparation = program(plan.preparation) if plan.preparation else None
         parts: list[Program | Reference] = []
-        for kind, steps in groupby(plan.steps, type):
+        for kind, some in groupby(plan.schedule, type):
             if kind is Launch:
-                parts.append(program(cast(list[Launch], list(steps))))
+                parts.append(program(cast(list[Launch], list(some))))
             else:
-                parts.extend(cast(list[Reference], steps))
+                parts.extend(cast(list[Reference], some))
         return preparation, parts
 
     def forget_turns(self) -> None:
         """After a fork, in the child: a lock that another thread held would stay locked."""
         self._lock = threading.Lock()
 
-    def _run_reference(self, step: Reference) -> None:
-        given = zip(step.inputs, step.node.inputs, strict=True)
+    def _run_reference(self, part: Reference) -> None:
+        given = zip(part.inputs, part.node.inputs, strict=True)
         arrays = [self._memory.array(buffer).reshape(known_shape(tensor)) for buffer, tensor in given]
         with np.errstate(all="ignore"):
-            result = step.node.operation.forward(*arrays, **step.node.attributes)
-        self._memory.array(step.output)[...] = result
+            result = part.node.operation.forward(*arrays, **part.node.attributes)
+        self._memory.array(part.output)[...] = result
 
 
 #: Inputs and outputs of fewer bytes have places of their own: copying them is quicker than asking for their addresses.
-SMALL = 8192
+SMALL_ARRAY = 8192
 
 
 class _Memory:
@@ -263,7 +263,7 @@ class _Slot:
         self.shape, self.dtype = known_shape(tensor), tensor.dtype
         size = math.prod(self.shape) * self.dtype.itemsize
         self.own: Array | None = None
-        if size < SMALL:
+        if size < SMALL_ARRAY:
             self.own = _aligned(size).view(self.dtype).reshape(self.shape)
 
 
@@ -281,7 +281,7 @@ def arena_size(plan: Plan) -> int:
 
 
 def _buffers(plan: Plan) -> list[Buffer]:
-    return list(dict.fromkeys(buffer for step in (*plan.preparation, *plan.steps) for buffer in step.buffers))
+    return list(dict.fromkeys(buffer for part in (*plan.preparation, *plan.schedule) for buffer in part.buffers))
 
 
 def _arena(plan: Plan) -> tuple[list[Buffer], list[int], int]:
@@ -295,8 +295,8 @@ def _arena(plan: Plan) -> tuple[list[Buffer], list[int], int]:
 def _lives(plan: Plan, buffers: list[Buffer]) -> dict[Buffer, Span]:
     first: dict[Buffer, int] = {}
     last: dict[Buffer, int] = {}
-    for number, step in enumerate(plan.steps):
-        for buffer in step.buffers:
+    for number, part in enumerate(plan.schedule):
+        for buffer in part.buffers:
             first.setdefault(buffer, number)
             last[buffer] = number
     return {buffer: Span(buffer.bytes, first[buffer], last[buffer]) for buffer in buffers if buffer in first}

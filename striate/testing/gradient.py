@@ -15,7 +15,7 @@ STEPS = (1e-4, 1e-5, 1e-6)
 MOVES = 4
 
 #: Inputs of at most this size are checked entry by entry, too.
-SMALL = 24
+EVERY_NUMBER = 24
 
 
 class _KinkError(Exception):
@@ -128,7 +128,7 @@ def _directions(gradient: Array, generator: np.random.Generator) -> Iterator[tup
     norm, largest = float(np.linalg.norm(gradient)), float(np.abs(gradient).max(initial=0))
     for _ in range(2):
         yield generator.standard_normal(gradient.shape), norm or 1.0
-    if gradient.size <= SMALL:
+    if gradient.size <= EVERY_NUMBER:
         for axis in np.eye(gradient.size):
             yield axis.reshape(gradient.shape), largest or 1.0
 

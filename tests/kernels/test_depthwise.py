@@ -88,7 +88,7 @@ def test_what_follows_is_part_of_it(multiplier):
     shapes = [(2, 9, 11, 21), (3, 3, 21, multiplier), (maps,), (2, 9, 11, maps)]
     x, w, bias, skip = symbols = [Tensor(shape, FLOAT) for shape in shapes]
     executor = NativeExecutor(Graph(symbols, [relu(depthwise_conv2d(x, w, bias, padding="same") + skip)]))
-    assert len(executor.plan.steps) == 1
+    assert len(executor.plan.schedule) == 1
     generator = np.random.default_rng(5)
     arrays = [generator.standard_normal(shape).astype(np.float32) for shape in shapes]
     wide = [array.astype(np.float64) for array in arrays]
@@ -105,7 +105,7 @@ def test_what_follows_a_gradient_is_part_of_it():
     backward = CONV_GRAD_INPUT(symbols[2], symbols[1], size=(9, 11), **a)
     weight = CONV_GRAD_WEIGHT(symbols[0], symbols[2], kernel=(3, 3), **a)
     executor = NativeExecutor(Graph(symbols, [backward * symbols[0], weight * 0.5]))
-    assert not [step for step in executor.plan.steps if step.kernel.name in ("flat", "by_channel", "cluster")]
+    assert not [step for step in executor.plan.schedule if step.kernel.name in ("flat", "by_channel", "cluster")]
     wide_x, wide_w, wide_g = (array.astype(np.float64) for array in (x, w, g))
     results = executor.run([x, w, g])
     expected = [

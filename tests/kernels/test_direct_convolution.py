@@ -119,7 +119,7 @@ def test_what_follows_is_computed_before_outputs_are_stored(operation, stride):
     arrays.append(generator.standard_normal(shape).astype(np.float32))
     symbols = [Tensor(array.shape, array.dtype) for array in arrays]
     executor = NativeExecutor(Graph(symbols, [block(*symbols)]))
-    assert {step.kernel.name for step in executor.plan.steps} == {"pack", "correlate"}
+    assert {step.kernel.name for step in executor.plan.schedule} == {"pack", "correlate"}
     expected = block(*[array.astype(np.float64) for array in arrays])
     np.testing.assert_allclose(executor.run(arrays)[0], expected, rtol=1e-5, atol=1e-5)
 
@@ -131,7 +131,7 @@ def test_the_first_layer_of_a_generator_is_one_product_unless_channels_matter(wi
     symbols = [Tensor(array.shape, array.dtype) for array in arrays]
     bias = 2 + with_bias
     executor = NativeExecutor(Graph(symbols, [ops.conv2d_transpose(*symbols[:bias])]))
-    settings = dict(executor.plan.steps[-1].settings)
+    settings = dict(executor.plan.schedule[-1].settings)
     assert settings["correlation"].outputs == (5 if with_bias else 80)
     expected = ops.conv2d_transpose(*[array.astype(np.float64) for array in arrays[:bias]])
     np.testing.assert_allclose(executor.run(arrays)[0], expected, rtol=1e-5, atol=1e-5)
@@ -159,7 +159,7 @@ def test_float64_is_left_to_the_reference(monkeypatch):
 def test_the_batch_is_not_part_of_a_kernel():
     def code(images):
         each = square(images, 20, 16, 16, 3, pad=1)
-        launch = native([each])[0].plan.steps[-1]
+        launch = native([each])[0].plan.schedule[-1]
         assert isinstance(launch, Launch)
         return launch.kernel, launch.settings
 
@@ -193,13 +193,13 @@ def test_phases_fill_each_place_once_and_use_each_entry_at_most_once(length, ker
 
 def test_what_lies_in_memory_is_fetched_early_and_what_lies_in_a_cache_is_not():
     near, far = square(1, 72, 128, 72, 1), square(4, 72, 128, 72, 1)
-    assert [dict(native([each])[0].plan.steps[-1].settings)["blocks"].fetch for each in (near, far)] == [False, True]
+    assert [dict(native([each])[0].plan.schedule[-1].settings)["blocks"].fetch for each in (near, far)] == [False, True]
 
 
 @pytest.mark.skipif(host().lanes < 16, reason="tiles of whole rows are smaller here")
 def test_a_tile_that_is_a_whole_row_leaves_out_what_lies_beside_the_image():
     for pixels, inside in ((7, True), (6, True), (5, False), (2, False), (14, False), (30, False)):
-        launch = native([square(2, pixels, 8, 32, 5, pad=2)])[0].plan.steps[-1]
+        launch = native([square(2, pixels, 8, 32, 5, pad=2)])[0].plan.schedule[-1]
         assert dict(launch.settings)["blocks"].inside == inside
 
 

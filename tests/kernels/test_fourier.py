@@ -104,7 +104,7 @@ def test_what_follows_is_computed_before_outputs_are_stored(always):
     symbols = [Tensor(array.shape, array.dtype) for array in arrays]
     y = ops.relu(ops.add(ops.conv2d(symbols[0], symbols[1], symbols[2], padding="same"), symbols[3]))
     executor = NativeExecutor(Graph(symbols, [y]))
-    assert executor.plan.steps[-1].kernel.name == "transform_back"
+    assert executor.plan.schedule[-1].kernel.name == "transform_back"
     wide = [array.astype(np.float64) for array in (x, w, bias, shortcut)]
     expected = np.maximum(ops.conv2d(*wide[:3], padding="same") + wide[3], 0)
     np.testing.assert_allclose(executor.run(arrays)[0], expected, atol=1e-4)

@@ -124,7 +124,9 @@ def training_step(shape):
 
 def test_a_training_step_passes_over_memory_four_times():
     executor = NativeExecutor(training_step((16, 20, 20, 32)))
-    large = [step for step in executor.plan.steps if any(buffer.size == 16 * 20 * 20 * 32 for buffer in step.buffers)]
+    large = [
+        step for step in executor.plan.schedule if any(buffer.size == 16 * 20 * 20 * 32 for buffer in step.buffers)
+    ]
     names = [step.kernel.name for step in large if isinstance(step, Launch)]
     assert names == ["moments_down", "mapped", "down", "mapped"]
 
@@ -159,7 +161,7 @@ def test_what_follows_a_normalization_is_part_of_it():
     graph = Graph([x, gamma, beta, skip], [relu(NORMALIZE(x, gamma, beta, **settings) + skip)])
     arrays = [standard(tensor.shape, seed) for seed, tensor in enumerate(graph.inputs)]
     fused, apart = NativeExecutor(graph), NativeExecutor(graph, fuse=False)
-    assert len(fused.plan.steps) == len(apart.plan.steps) - 2
+    assert len(fused.plan.schedule) == len(apart.plan.schedule) - 2
     np.testing.assert_array_equal(fused.run(arrays)[0], apart.run(arrays)[0])
 
 
@@ -176,11 +178,11 @@ def test_inference_is_part_of_the_convolution():
     graph = Graph([*given, *parameters], [y])
     arrays = [standard(tensor.shape, seed, 0.5, 2.0) for seed, tensor in enumerate(graph.inputs)]
     fused, apart = NativeExecutor(graph), NativeExecutor(graph, fuse=False)
-    last = fused.plan.steps[-1]
+    last = fused.plan.schedule[-1]
     assert isinstance(last, Launch)
     assert last.node is not None
     assert last.node.name == "conv"
-    assert [step.operation for step in dict(last.settings)["epilogue"].steps] == ["scale_shift", "add", "relu"]
+    assert [step.operation for step in dict(last.settings)["epilogue"].operations] == ["scale_shift", "add", "relu"]
     (result,), (expected,) = fused.run(arrays), apart.run(arrays)
     np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
     x, w, skip, *rest = (array.astype(np.float64) for array in arrays)

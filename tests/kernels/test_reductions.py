@@ -99,7 +99,7 @@ def test_what_follows_a_sum_down_is_part_of_it():
     x, b, r = (Tensor(shape, np.dtype(np.float32)) for shape in [(4, 30, 40), (40,), (4, 40)])
     graph = Graph([x, b, r], [relu(SUM(x, axes=(1,), keepdims=False) + b) * r])
     executor = NativeExecutor(graph)
-    assert len(executor.plan.steps) == 1
+    assert len(executor.plan.schedule) == 1
     generator = np.random.default_rng(1)
     arrays = [generator.standard_normal(tensor.shape).astype(np.float32) for tensor in graph.inputs]
     (result,) = executor.run(arrays)
@@ -108,7 +108,7 @@ def test_what_follows_a_sum_down_is_part_of_it():
 
 def test_a_sum_of_few_numbers_is_one_launch():
     executor, _ = native([Case(SUM_TO, ((128, 10),), {"shape": (10,)})])
-    assert len(executor.plan.steps) == 1
+    assert len(executor.plan.schedule) == 1
 
 
 def test_r1_bits_do_not_depend_on_the_number_of_threads():

@@ -108,7 +108,7 @@ def test_what_follows_is_computed_before_outputs_are_stored(choice, monkeypatch)
     symbols = [Tensor(array.shape, array.dtype) for array in arrays]
     y = ops.relu(ops.add(ops.conv2d(symbols[0], symbols[1], symbols[2], padding="same"), symbols[3]))
     executor = NativeExecutor(Graph(symbols, [y]))
-    assert len(executor.plan.steps) == (2 if choice.fused else 3)  # weights, (images,) the rest
+    assert len(executor.plan.schedule) == (2 if choice.fused else 3)  # weights, (images,) the rest
     wide = [array.astype(np.float64) for array in (x, w, bias, shortcut)]
     expected = np.maximum(ops.conv2d(*wide[:3], padding="same") + wide[3], 0)
     assert_close(executor.run(arrays)[0], expected, choice)
@@ -121,7 +121,7 @@ def test_what_follows_a_weight_gradient_is_computed_with_it(choice, monkeypatch)
     arrays = [array.astype(np.float32) for array in case.arrays()]
     symbols = [Tensor(array.shape, array.dtype) for array in arrays]
     executor = NativeExecutor(Graph(symbols, [ops.multiply(CONV_GRAD_WEIGHT(*symbols, **case.attributes), 0.5)]))
-    assert executor.plan.steps[-1].kernel.name == "to_weights"
+    assert executor.plan.schedule[-1].kernel.name == "to_weights"
     assert_close(executor.run(arrays)[0], 0.5 * definition(case), choice)
 
 

@@ -152,7 +152,7 @@ def correlate(
                     for r, column, count, value in tile.results():
                         offset = (place_of + r * width.step) * all_outputs + channel + column
                         at_once.store(value, y, others, offset, channel + column, count)
-            if later.steps:
+            if later.operations:
                 numbers = width.count * c.outputs
                 for number, count in pieces(f, 0, numbers, numbers, f.target.lanes):
                     offset = out * c.outputs + number
