@@ -12,7 +12,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-from striate import data, errors, graph, layers, models, ops, runtime, training
+from striate import data, errors, explain, graph, layers, models, ops, runtime, training
 from striate.interop.onnx import write_onnx
 from striate.layers import initializers, regularizers
 from striate.layers.layer import Layer
@@ -71,6 +71,7 @@ __all__ = [
     "data",
     "datasets",
     "errors",
+    "explain",
     "get_seed",
     "graph",
     "initializers",

@@ -11,7 +11,6 @@ from typing import Any, Literal, NamedTuple, cast
 import numpy as np
 
 from striate.codegen import Kernel, Target
-from striate.codegen.values import ELEMENTS
 from striate.errors import ArgumentError
 from striate.graph import Array, Graph, Node, Shape, Tensor, Variable
 from striate.kernels.pointwise import Epilogue, Pointwise, placement

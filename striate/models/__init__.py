@@ -1,7 +1,6 @@
 """Networks: functional, sequential and subclassed models, their summaries and files."""
 
 from striate.layers import Input, InputLayer
-from striate.models.layer_outputs import LayerOutput
 from striate.models.model import EXPORTERS, Model, Sequential
 from striate.models.saving import load_model
 from striate.models.summary import Summary, summarize
@@ -10,7 +9,6 @@ __all__ = [
     "EXPORTERS",
     "Input",
     "InputLayer",
-    "LayerOutput",
     "Model",
     "Sequential",
     "Summary",

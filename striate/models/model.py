@@ -13,16 +13,18 @@ from striate.graph import Graph, Node, Shape, Tensor, topological_order, trace
 from striate.graph.tensor import map_tensors, tensors_in
 from striate.layers.input import Input, InputLayer
 from striate.layers.layer import Layer
-from striate.models import receptive, saving, summary
-from striate.models.layer_outputs import LayerOutput, layer_outputs
+from striate.models import saving, summary
 from striate.training.trainer import Trainer
 
 if TYPE_CHECKING:
-    from striate.models.explanation import Explanation
+    from striate.explain import Explanation, LayerOutput
 
 #: What writes a model as a file of another kind, by suffix: functions of model, path and ``overwrite``. ``striate``
 #: fills it: imports go down only, and other people's formats lie above us.
 EXPORTERS: dict[str, Callable[["Model", str | Path, bool], None]] = {}
+
+#: What looks inside a model, by the name of the method that asks for it; ``striate.explain``, above us, fills it.
+INSIGHTS: dict[str, Callable[..., Any]] = {}
 
 
 class Origin(Protocol):
@@ -224,7 +226,7 @@ class Model(Layer, Trainer):
 
     # Looking inside
 
-    def activations(self, x: Any) -> list[LayerOutput]:
+    def activations(self, x: Any) -> "list[LayerOutput]":
         """What every layer gives for this input, in order.
 
         Arguments:
@@ -233,7 +235,8 @@ class Model(Layer, Trainer):
         Raises:
             DataError, ShapeError: as `predict`.
         """
-        return layer_outputs(self, x)
+        found: list[LayerOutput] = INSIGHTS["activations"](self, x)
+        return found
 
     def explain(self, x: Any, layer: str | Layer, index: Sequence[int]) -> "Explanation":
         """The exact sums that one number of a layer's output came from.
@@ -265,9 +268,8 @@ class Model(Layer, Trainer):
                 3   from x[0, 0] 1 · w[0, 0] 3
                 8   from x[0, 1] 2 · w[1, 0] 4
         """
-        from striate.models.explanation import explain  # here: a start need not wait for it
-
-        return explain(self, x, layer, index)
+        found: Explanation = INSIGHTS["explain"](self, x, layer, index)
+        return found
 
     def receptive_field(self, layer: str | Layer, *position: int) -> tuple[tuple[int, int], ...]:
         """The rectangle of the input that one position of a layer's output depends on.
@@ -283,7 +285,9 @@ class Model(Layer, Trainer):
         Raises:
             ArgumentError: no such layer, or a position outside of its output.
         """
-        return receptive.receptive_field(self, layer if isinstance(layer, str) else layer.name, position)
+        name = layer if isinstance(layer, str) else layer.name
+        found: tuple[tuple[int, int], ...] = INSIGHTS["receptive_field"](self, name, position)
+        return found
 
     def summary(self, line_length: int | None = None, print_fn: Any = print) -> None:
         """Print the layers with output shapes, parameters, multiply-adds, memory and receptive fields.

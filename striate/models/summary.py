@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from striate.errors import ModelError
 from striate.graph import Node, Tensor, topological_order
 from striate.graph.graph import Call
-from striate.models.layer_outputs import layer_graph
-from striate.models.receptive import input_box
+from striate.models.layer_graph import layer_graph
 from striate.ops.operation import Box, known_shape
+from striate.ops.reach import input_box
 
 if TYPE_CHECKING:
     from striate.models.model import Model

@@ -16,7 +16,7 @@ from striate.data.photo import PhotoPreprocessing
 from striate.errors import ArgumentError, ModelError
 from striate.graph import Array, Graph, Tensor
 from striate.models import Model
-from striate.models.layer_outputs import computing_calls
+from striate.models.layer_graph import computing_calls
 from striate.runtime import Executor, executor
 from striate.studio.recognition import Layer, Pixels, Values
 

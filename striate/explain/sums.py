@@ -2,26 +2,24 @@
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from striate.errors import ArgumentError
 from striate.graph import Array, Graph, Node, Tensor, topological_order
 from striate.graph.graph import Call
-from striate.models.layer_outputs import computing_calls
+from striate.layers.layer import Layer
+from striate.models.layer_graph import computing_calls
+from striate.models.model import INSIGHTS, Model
 from striate.ops.operation import Index, Terms, known_shape
 from striate.runtime import executor
 from striate.training.batches import as_inputs
-
-if TYPE_CHECKING:
-    from striate.layers.layer import Layer
-    from striate.models.model import Model
 
 #: Terms of one sum that are written out.
 SHOWN = 10
 
 
 @dataclass(frozen=True)
-class Step:
+class Sum:
     """One operation inside a layer, and the sum that its number came from.
 
     Arguments:
@@ -45,38 +43,38 @@ class Explanation:
         layer: its name.
         index: of the number in the layer's output, with the sample.
         value: the number as the network computes it.
-        steps: from the layer's last operation back to the first, as far as one number comes from one number before it.
+        sums: from the layer's last operation back to the first, as far as one number comes from one number before it.
     """
 
     layer: str
     index: Index
     value: float
-    steps: tuple[Step, ...]
+    sums: tuple[Sum, ...]
 
     def __str__(self) -> str:
         lines = [f"{self.layer}{list(self.index)} = {self.value:.6g}"]
-        for step in self.steps:
-            lines.append(f"  {step.operation}{list(step.index)}: {step.terms.formula} = {step.terms.total:.6g}")
-            for term in step.terms.terms[:SHOWN]:
+        for each in self.sums:
+            lines.append(f"  {each.operation}{list(each.index)}: {each.terms.formula} = {each.terms.total:.6g}")
+            for term in each.terms.terms[:SHOWN]:
                 made_of = " · ".join(f"{read.source}{list(read.index)} {read.value:.6g}" for read in term.reads)
                 lines.append(f"    {term.value:.6g}" + (f"   from {made_of}" if made_of else ""))
-            if (left := len(step.terms.terms) - SHOWN) > 0:
+            if (left := len(each.terms.terms) - SHOWN) > 0:
                 lines.append(f"    … and {left} more")
         return "\n".join(lines)
 
 
-def explain(model: "Model", x: Any, layer: "str | Layer", index: Sequence[int]) -> Explanation:
+def explain(model: Model, x: Any, layer: str | Layer, index: Sequence[int]) -> Explanation:
     """See `Model.explain`."""
     arrays = as_inputs("explain", model, x)
     name = layer if isinstance(layer, str) else layer.name
-    plan: _Plan = model.plan(("explain", name, len(arrays[0])), lambda: _Plan(model, name, len(arrays[0])))
-    return plan.explained(arrays, tuple(index))
+    traced: _Traced = model.plan(("explain", name, len(arrays[0])), lambda: _Traced(model, name, len(arrays[0])))
+    return traced.explained(arrays, tuple(index))
 
 
-class _Plan:
+class _Traced:
     """What computes a layer's inputs and output for a batch, and the operations between them."""
 
-    def __init__(self, model: "Model", name: str, batch_size: int):
+    def __init__(self, model: Model, name: str, batch_size: int):
         graph = model.traced(batch_size)
         call = _call(graph, name)
         self.name, self.output = name, call.outputs[0]
@@ -101,17 +99,17 @@ class _Plan:
         for node in self._inside:
             values[node.output] = node.operation.forward(*_inputs(node, values), **node.attributes)
         inside = {node.output: node for node in self._inside}
-        steps: list[Step] = []
+        sums: list[Sum] = []
         tensor, place = self.output, index
         while tensor in inside:
             node = inside[tensor]
             terms = node.operation.terms(place, *_inputs(node, values), **node.attributes)
-            steps.append(Step(node.name, place, float(values[tensor][place]), terms))
+            sums.append(Sum(node.name, place, float(values[tensor][place]), terms))
             before = _before(node, terms, place, inside)
             if before is None:
                 break
             tensor, place = before
-        return Explanation(self.name, index, float(computed[self.output][index]), tuple(steps))
+        return Explanation(self.name, index, float(computed[self.output][index]), tuple(sums))
 
 
 def _call(graph: Graph, name: str) -> Call:
@@ -134,3 +132,6 @@ def _before(node: Node, terms: Terms, index: Index, inside: Container[Tensor]) -
     if len(found) == 1:
         return found[0]
     return next((read for read in found if read[1] == index), None)
+
+
+INSIGHTS["explain"] = explain

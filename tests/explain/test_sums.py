@@ -29,9 +29,9 @@ def test_a_convolution_by_hand():
     model = striate.Sequential([striate.Input((3, 3, 1)), layers.Conv2D(1, 2, activation="relu", name="conv")])
     model.set_weights([np.array([1.0, 2, 3, -4]).reshape(2, 2, 1, 1), np.array([10.0])])
     found = model.explain(np.arange(18.0).reshape(2, 3, 3, 1), "conv", (1, 0, 1, 0))
-    relu, add, conv = found.steps
+    relu, add, conv = found.sums
     assert (found.layer, found.index, found.value) == ("conv", (1, 0, 1, 0), 25)
-    assert [(step.operation, step.value) for step in found.steps] == [("relu", 25), ("add", 25), ("conv", 15)]
+    assert [(step.operation, step.value) for step in found.sums] == [("relu", 25), ("add", 25), ("conv", 15)]
     assert [term.value for term in relu.terms.terms] == [25]
     assert [term.value for term in add.terms.terms] == [15, 10]
     assert sorted(term.value for term in conv.terms.terms) == [-56, 10, 22, 39]  # 14·(−4), 10·1, 11·2, 13·3
@@ -58,14 +58,14 @@ def agree(model, x, every=3):
             index = tuple(int(generator.integers(size)) for size in output.values.shape)
             found = model.explain(x, output.name, index)
             expected = float(output.values[index])
-            if not found.steps:
+            if not found.sums:
                 continue  # a layer that leaves everything as it is
-            size = max(sum(abs(term.value) for term in found.steps[0].terms.terms), abs(expected), 1e-3)
+            size = max(sum(abs(term.value) for term in found.sums[0].terms.terms), abs(expected), 1e-3)
             assert abs(found.value - expected) <= 1e-5 * size
-            for step in found.steps:
+            for step in found.sums:
                 size = max(sum(abs(term.value) for term in step.terms.terms), abs(step.value), 1e-3)
                 assert abs(step.terms.total - step.value) <= 1e-5 * size
-            assert abs(found.steps[0].value - found.value) <= 1e-4 * size
+            assert abs(found.sums[0].value - found.value) <= 1e-4 * size
 
 
 def test_every_layers_numbers_are_the_sums():
@@ -82,16 +82,16 @@ def test_every_layer_of_known_networks(name):
 
 def test_a_step_leads_to_the_one_before():
     found = small().explain(images((1, 6, 6, 2)), "dense", (0, 2))
-    assert [(step.operation, step.index) for step in found.steps] == [(n, (0, 2)) for n in ("softmax", "add", "dense")]
-    logits = {read.index: read.value for term in found.steps[0].terms.terms for read in term.reads}
-    assert logits[0, 2] == found.steps[1].value
+    assert [(step.operation, step.index) for step in found.sums] == [(n, (0, 2)) for n in ("softmax", "add", "dense")]
+    logits = {read.index: read.value for term in found.sums[0].terms.terms for read in term.reads}
+    assert logits[0, 2] == found.sums[1].value
 
 
 def test_weights_that_change_change_the_sums():
     model, x = small(), images((1, 6, 6, 2))
-    before = model.explain(x, "conv", (0, 2, 2, 1)).steps[-1].terms.total
+    before = model.explain(x, "conv", (0, 2, 2, 1)).sums[-1].terms.total
     model.set_weights([2 * array for array in model.get_weights()])
-    assert model.explain(x, "conv", (0, 2, 2, 1)).steps[-1].terms.total == pytest.approx(2 * before)
+    assert model.explain(x, "conv", (0, 2, 2, 1)).sums[-1].terms.total == pytest.approx(2 * before)
 
 
 def test_long_sums_are_shortened_as_text():
