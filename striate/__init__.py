@@ -20,7 +20,7 @@ from striate.models import Input, Model, Sequential, load_model
 from striate.ops import activations
 from striate.random import get_seed, set_seed
 from striate.runtime import set_exact, set_executor, set_threads, set_tuning
-from striate.training import callbacks, losses, metrics, optimizers
+from striate.training import Step, callbacks, losses, metrics, optimizers
 
 if TYPE_CHECKING:
     from striate import architectures, datasets, utils
@@ -64,6 +64,7 @@ __all__ = [
     "Layer",
     "Model",
     "Sequential",
+    "Step",
     "__version__",
     "activations",
     "architectures",

@@ -68,6 +68,19 @@ def _same(a: Any, b: Any) -> bool:
     return np.array_equal(a, b) if isinstance(a, np.ndarray) or isinstance(b, np.ndarray) else bool(a == b)
 
 
+def spelled_out(constructor: Any, base: Any) -> inspect.Signature:
+    """A constructor's signature without ``self``, and with the keyword arguments of its base for its ``**common``.
+
+    So arguments that several classes share stand in the code once, and are still what ``help`` shows.
+    """
+    own = dict(list(inspect.signature(constructor).parameters.items())[1:])
+    if not any(one.kind is one.VAR_KEYWORD for one in own.values()):
+        return inspect.Signature(list(own.values()))
+    kept = [one for one in own.values() if one.kind is not one.VAR_KEYWORD]
+    shared = inspect.signature(base).parameters.values()
+    return inspect.Signature([*kept, *(one for one in shared if one.kind is one.KEYWORD_ONLY and one.name not in own)])
+
+
 def signature_of(function: Any) -> inspect.Signature:
     """What a function or a class takes; asked again, it costs nothing."""
     return _signature(function)

@@ -18,6 +18,11 @@ from striate.errors import ArgumentError
 class _State:
     seed = int.from_bytes(os.urandom(4), "little")
     weights_drawn = 0
+    runs = 0
+
+
+#: Runs that belong to no training draw from steps beyond those of any training.
+OTHER_RUNS = 2**62
 
 
 def set_seed(seed: int) -> None:
@@ -32,7 +37,7 @@ def set_seed(seed: int) -> None:
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
         raise ArgumentError(f"set_seed: expected a whole number from 0 to 2**63 − 1, got {seed!r}.")
     _State.seed = int(seed)
-    _State.weights_drawn = 0
+    _State.weights_drawn = _State.runs = 0
 
 
 def get_seed() -> int:
@@ -44,6 +49,12 @@ def next_weights() -> int:
     """A number for the next array of weights to be drawn, counted from the last `set_seed`."""
     _State.weights_drawn += 1
     return _State.weights_drawn - 1
+
+
+def next_run() -> int:
+    """A step for the next run of a network that draws outside of training, counted from the last `set_seed`."""
+    _State.runs += 1
+    return OTHER_RUNS + _State.runs - 1
 
 
 def purpose_number(purpose: str) -> int:

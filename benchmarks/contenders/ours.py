@@ -47,7 +47,7 @@ def contenders(workload: Workload, model: Model) -> list[Contender]:
 
 def without_kernel(model: Model) -> list[str]:
     """The operations that ran on the reference executor, in all that the model has done."""
-    executors = [getattr(plan, "executor", plan) for plan in model._steps.values()]
+    executors = [*model._functions.values(), *(model.training_step.executors if model.optimizer else [])]
     return sorted(
         node.name
         for executor in executors
@@ -60,4 +60,4 @@ def drop_nothing(model: Model) -> None:
     for layer in model.layers:
         if isinstance(layer, Dropout):
             layer.rate = 0.0
-    model.forget_plans()
+    model.forget_compiled()

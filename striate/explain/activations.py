@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from striate.graph import Array
+from striate.graph.graph import Call
 from striate.models.layer_graph import layer_graph
 from striate.models.model import INSIGHTS, Model
 from striate.runtime import Executor, executor
@@ -25,18 +26,18 @@ class LayerOutput(NamedTuple):
     values: Array
 
 
-def _compile(model: Model, batch_size: int) -> tuple[list[Any], Executor]:
-    layers, graph = layer_graph(model, batch_size)
-    return layers, executor(graph)
+def _compile(model: Model, batch_size: int) -> tuple[dict[str, Call], Executor]:
+    calls, graph = layer_graph(model, batch_size)
+    return calls, executor(graph)
 
 
 def activations(model: Model, x: Any) -> list[LayerOutput]:
     """What every layer of ``model`` gives for ``x``; see `Model.activations`."""
-    arrays = as_inputs("activations", model, x)
-    layers, runner = model.plan(("activations", len(arrays[0])), lambda: _compile(model, len(arrays[0])))
+    arrays = as_inputs("activations", model.signature, x)
+    calls, runner = model.compiled(("activations", len(arrays[0])), lambda: _compile(model, len(arrays[0])))
     return [
-        LayerOutput(layer.name, type(layer).__name__, layer.describe(), values)
-        for layer, values in zip(layers, runner.run(arrays), strict=True)
+        LayerOutput(name, type(call.layer).__name__, call.layer.describe(), values)
+        for (name, call), values in zip(calls.items(), runner.run(arrays), strict=True)
     ]
 
 

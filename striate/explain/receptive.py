@@ -9,14 +9,14 @@ from striate.ops.reach import Sides, input_box
 
 def receptive_field(model: Model, layer: str, position: tuple[int, ...]) -> Sides:
     """See `Model.receptive_field`."""
-    layers, graph = layer_graph(model, 1)
-    found = [tensor for one, tensor in zip(layers, graph.outputs, strict=True) if one.name == layer]
-    if not found:
-        raise ArgumentError(f"receptive_field: no layer {layer!r}; there are {', '.join(one.name for one in layers)}.")
-    sizes = found[0].shape[1:-1]
+    calls, graph = layer_graph(model, 1)
+    if layer not in calls:
+        raise ArgumentError(f"receptive_field: no layer {layer!r}; there are {', '.join(calls)}.")
+    output = calls[layer].outputs[0]
+    sizes = output.shape[1:-1]
     if len(position) != len(sizes) or not all(0 <= p < n for p, n in zip(position, sizes, strict=True)):  # type: ignore[operator]
         raise ArgumentError(f"receptive_field: expected a position inside of {sizes}, got {position}.")
-    return input_box(found[0], graph.inputs[0], Box(tuple((p, p + 1) for p in position)))
+    return input_box(output, graph.inputs[0], Box(tuple((p, p + 1) for p in position)))
 
 
 INSIGHTS["receptive_field"] = receptive_field

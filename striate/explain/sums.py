@@ -6,7 +6,6 @@ from typing import Any
 
 from striate.errors import ArgumentError
 from striate.graph import Array, Graph, Node, Tensor, topological_order
-from striate.graph.graph import Call
 from striate.layers.layer import Layer
 from striate.models.layer_graph import computing_calls
 from striate.models.model import INSIGHTS, Model
@@ -65,9 +64,9 @@ class Explanation:
 
 def explain(model: Model, x: Any, layer: str | Layer, index: Sequence[int]) -> Explanation:
     """See `Model.explain`."""
-    arrays = as_inputs("explain", model, x)
-    name = layer if isinstance(layer, str) else layer.name
-    traced: _Traced = model.plan(("explain", name, len(arrays[0])), lambda: _Traced(model, name, len(arrays[0])))
+    arrays = as_inputs("explain", model.signature, x)
+    name = layer if isinstance(layer, str) else model.names.get(layer, layer.name)
+    traced: _Traced = model.compiled(("explain", name, len(arrays[0])), lambda: _Traced(model, name, len(arrays[0])))
     return traced.explained(arrays, tuple(index))
 
 
@@ -76,7 +75,10 @@ class _Traced:
 
     def __init__(self, model: Model, name: str, batch_size: int):
         graph = model.traced(batch_size)
-        call = _call(graph, name)
+        calls = computing_calls(graph, model.names)
+        if name not in calls:
+            raise ArgumentError(f"explain: no layer {name!r}; there are {', '.join(calls)}.")
+        call = calls[name]
         self.name, self.output = name, call.outputs[0]
         self._begin = graph.inputs
         self._given = [t for t in dict.fromkeys(call.inputs) if t.value is None and t not in graph.inputs]
@@ -110,14 +112,6 @@ class _Traced:
                 break
             tensor, place = before
         return Explanation(self.name, index, float(computed[self.output][index]), tuple(sums))
-
-
-def _call(graph: Graph, name: str) -> Call:
-    calls = computing_calls(graph)
-    for call in calls:
-        if call.layer.name == name:
-            return call
-    raise ArgumentError(f"explain: no layer {name!r}; there are {', '.join(call.layer.name for call in calls)}.")
 
 
 def _inputs(node: Node, values: dict[Tensor, Array]) -> list[Array]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from striate.graph.graph import Call, Graph
-from striate.graph.tensor import Tensor, map_tensors, tensors_in
+from striate.graph.tensor import ARITHMETIC, Tensor, map_tensors, tensors_in
 
 if TYPE_CHECKING:
     from striate.graph.variable import Variable
@@ -33,9 +33,12 @@ class Trace:
     def __init__(self, training: bool = False, dtype: Any = np.float32):
         self.training = training
         self.dtype = np.dtype(dtype)
-        self.variables: dict[Variable, Tensor] = {}
-        self.updates: list[tuple[Variable, Tensor]] = []
-        self.losses: list[Tensor] = []
+        #: The symbols that each variable was read as: its value before the run, then what was assigned to it.
+        self.reads: dict[Variable, list[Tensor]] = {}
+        self._assigned: dict[Variable, Tensor] = {}
+        self._unread: set[Variable] = set()
+        #: What layers add to a loss, by layer.
+        self.losses: dict[Any, list[Tensor]] = {}
         self.calls: list[Call] = []
         self.random: Tensor | None = None
         self.streams = 0
@@ -50,10 +53,28 @@ class Trace:
             _ACTIVE.reset(token)
 
     def symbol(self, variable: "Variable") -> Tensor:
-        """The tensor that stands for a variable in this trace."""
-        if variable not in self.variables:
-            self.variables[variable] = Tensor(variable.shape, self.dtype, name=variable.name)
-        return self.variables[variable]
+        """The tensor that stands for a variable at this point of the trace: after an assignment, what was assigned.
+
+        A read is where gradients end: they do not go on into what the assigned value was computed from.
+        """
+        reads = self.reads.setdefault(variable, [])
+        if not reads:
+            reads.append(Tensor(variable.shape, self.dtype, name=variable.name))
+        if variable in self._unread:
+            self._unread.remove(variable)
+            reads.append(ARITHMETIC["stop_gradient"](self._assigned[variable]))
+        return reads[-1]
+
+    def assign(self, variable: "Variable", value: Tensor) -> None:
+        """Have a variable be ``value`` from here on; executors store what was assigned last, after each run."""
+        self._assigned[variable] = value
+        self._unread.add(variable)
+
+    def graph(self, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Graph:
+        """What was recorded, from these inputs to these outputs."""
+        variables = {variable: reads[0] for variable, reads in self.reads.items()}
+        updates = list(self._assigned.items())
+        return Graph(list(inputs), list(outputs), variables, updates, self.random, self.calls)
 
     def random_stream(self) -> tuple[Tensor, int]:
         """The symbol for (seed, step), and a stream number that no other layer of this network draws from."""
@@ -76,7 +97,7 @@ def trace(
     """
     with Trace(training, dtype).recording() as scope:
         outputs = tensors_in(function(*inputs))
-    return Graph(list(inputs), outputs, scope.variables, scope.updates, scope.random, scope.calls)
+    return scope.graph(inputs, outputs)
 
 
 def probe(function: Callable[..., Any], arguments: Any, attributes: dict[str, Any]) -> Any:

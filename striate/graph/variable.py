@@ -102,8 +102,11 @@ class Variable(Arithmetic):
     def __repr__(self) -> str:
         return f"<Variable {self.name} {self.shape} {self.dtype}>"
 
-    def assign(self, value: Any) -> None:
-        """Replace the value; inside a trace, have the executor replace it after each run.
+    def assign(self, value: Any) -> "Variable":
+        """Replace the value; inside a trace, for what reads it from here on, and for good after each run.
+
+        Returns:
+            The variable, as Keras does.
 
         Raises:
             ShapeError: the new value has another shape.
@@ -120,7 +123,16 @@ class Variable(Arithmetic):
             self._array[...] = value
             self.count_change()
         else:
-            scope.updates.append((self, value if isinstance(value, Tensor) else Tensor.constant(value.copy())))
+            scope.assign(self, value if isinstance(value, Tensor) else Tensor.constant(value.copy()))
+        return self
+
+    def assign_add(self, value: Any) -> "Variable":
+        """`assign` the value plus this."""
+        return self.assign(self + value)
+
+    def assign_sub(self, value: Any) -> "Variable":
+        """`assign` the value minus this."""
+        return self.assign(self - value)
 
 
 def _numbers(name: str, value: Any) -> Array:

@@ -18,6 +18,7 @@ POINTWISE: dict[str, Callable[..., Value]] = {
     "divide": lambda f, a, b: a / b,
     "negative": lambda f, x: -x,
     "square": lambda f, x: x * x,
+    "stop_gradient": lambda f, x: x,
     "sqrt": lambda f, x: f.sqrt(x),
     "absolute": lambda f, x: f.absolute(x),
     "sign": lambda f, x: f.select(x > 0.0, 1.0, f.select(x < 0.0, -1.0, x)),
@@ -44,6 +45,7 @@ LINE = 16
 #: Those of a few instructions; the others are long, and should not be written down many times.
 SHORT = {
     *("add", "subtract", "multiply", "negative", "square", "absolute", "maximum", "minimum", "drop", "scale_shift"),
+    "stop_gradient",
     *("relu", "relu6", "leaky_relu", "prelu"),
     *("relu_grad", "relu6_grad", "leaky_relu_grad", "sigmoid_grad", "tanh_grad"),
 }

@@ -85,6 +85,7 @@ class Layer:
         self.input_shape: Any = None
         self.nodes: list[Node] = []
         self._weights: list[Variable] = []
+        self._losses: list[Any] = []
 
     # What a subclass defines
 
@@ -133,6 +134,9 @@ class Layer:
             self.build(self.input_shape)
             self.built = True
         scope = active_trace()
+        if scope is None and _TRAINING.get() is None:  # nothing has called this layer: a new pass begins
+            for layer in (self, *self._layers_within()):
+                layer._losses.clear()
         training = kwargs.pop("training", None)
         if training is None:  # then as the layer that calls this one, or as the trace
             training = _TRAINING.get() if _TRAINING.get() is not None else scope is not None and scope.training
@@ -237,10 +241,27 @@ class Layer:
     non_trainable_variables = non_trainable_weights
 
     def add_loss(self, loss: Any) -> None:
-        """Add a scalar, computed in `call` with operations, to the loss that training minimises."""
+        """Add a scalar, computed in `call` with operations, to `losses`, and so to the loss that training minimises."""
         scope = active_trace()
-        if scope is not None:
-            scope.losses.append(loss)
+        (self._losses if scope is None else scope.losses.setdefault(self, [])).append(loss)
+
+    @property
+    def losses(self) -> list[Any]:
+        """What this layer and those in it add to a loss: what `add_loss` was given in the last call, and penalties.
+
+        In a training step, the symbols of that step; ``fit`` adds them to the loss that `compile` was given.
+        """
+        scope = active_trace()
+        parts = [self, *self._layers_within()]
+        given = [loss for layer in parts for loss in (layer._losses if scope is None else scope.losses.get(layer, ()))]
+        return given + [v.regularizer(v) for v in self.trainable_weights if v.regularizer]
+
+    def _layers_within(self) -> list["Layer"]:
+        """The layers in this one, and those in them, each once."""
+        found: dict[Layer, None] = {}
+        for layer in self.sublayers():
+            found |= dict.fromkeys([layer, *layer._layers_within()])
+        return list(found)
 
     def count_params(self) -> int:
         """How many numbers the variables hold."""

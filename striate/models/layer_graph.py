@@ -1,23 +1,36 @@
 """A network as a graph whose outputs are those of its layers."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from striate.configurable import free_name
 from striate.graph import Graph
 from striate.graph.graph import Call
+from striate.layers.layer import Layer
 
 if TYPE_CHECKING:
     from striate.models.model import Model
 
 
-def computing_calls(graph: Graph) -> list[Call]:
-    """The calls of layers that compute, in order: not of the models among them."""
-    return [call for call in graph.calls if not any(True for _ in call.layer.sublayers())]
+def computing_calls(graph: Graph, names: Mapping[Layer, str]) -> dict[str, Call]:
+    """The calls of layers that compute, in order and by name: not of the models among them.
+
+    A layer that is called several times, or that has the name of one in another model, gets a number after its name.
+
+    Arguments:
+        graph: of a network.
+        names: what its layers are called in it.
+    """
+    calls: dict[str, Call] = {}
+    for call in graph.calls:
+        if not any(True for _ in call.layer.sublayers()):
+            calls[free_name(names.get(call.layer, call.layer.name), calls)] = call
+    return calls
 
 
-def layer_graph(model: "Model", batch_size: int) -> tuple[list[Any], Graph]:
-    """The layers that compute (not the models among them), and a graph whose outputs are theirs."""
+def layer_graph(model: "Model", batch_size: int) -> tuple[dict[str, Call], Graph]:
+    """The calls of layers that compute, by name, and a graph whose outputs are theirs."""
     graph = model.traced(batch_size)
-    calls = computing_calls(graph)
-    outputs = [call.outputs[0] for call in calls]
-    inner = Graph(graph.inputs, outputs, graph.variables, graph.updates, graph.random, calls)
-    return [call.layer for call in calls], inner
+    calls = computing_calls(graph, model.names)
+    outputs = [call.outputs[0] for call in calls.values()]
+    return calls, Graph(graph.inputs, outputs, graph.variables, graph.updates, graph.random, graph.calls)

@@ -36,12 +36,14 @@ from striate.graph import Array, Node, Shape, Tensor, Variable
 from striate.graph.tensor import map_tensors, tensors_in
 from striate.layers.input import InputLayer
 from striate.layers.layer import LAYERS, WEIGHT_SOURCE, Layer, serialize
+from striate.models.network import Network, unique_names
 from striate.ops.operation import OPERATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from striate.models.model import Model, Sequential
+    from striate.models.model import Model
+    from striate.models.sequential import Sequential
 
 VERSION = 1
 MAX_METADATA = 32 << 20  # bytes of JSON; the largest architectures need far less
@@ -163,9 +165,9 @@ def named_weights(layer: Layer, prefix: str = "") -> dict[str, Variable]:
         if variable not in below:
             named[free_name(f"{prefix}{variable.name}", named)] = variable
     folders: set[str] = set()
+    names = layer.names if isinstance(layer, Network) and layer.is_graph else {}
     for inner in layer.sublayers():
-        # Only a model whose structure is known has made its layers' names unique.
-        folder = free_name(inner.name, folders)
+        folder = names.get(inner) or free_name(inner.name, folders)
         folders.add(folder)
         for name, variable in named_weights(inner, f"{prefix}{folder}/").items():
             if variable not in named.values():
@@ -269,7 +271,8 @@ def from_description(description: Any) -> Any:
 
 def sequential_config(model: "Sequential", stack: list[Layer]) -> dict[str, Any]:
     """`Sequential` as data: its layers in order, after the input's shape."""
-    layers = [serialize(layer) for layer in stack]
+    names = unique_names(stack)
+    layers = [_named(layer, names[layer]) for layer in stack]
     if model.is_graph and not isinstance(stack[0], InputLayer):
         layers.insert(0, serialize(model.inputs[0].node.operation))  # type: ignore[union-attr]
     return {"name": model.name, "layers": layers}
@@ -312,7 +315,10 @@ def graph_config(model: "Model") -> dict[str, Any]:
 
     return {
         "name": model.name,
-        "layers": [*map(_input_description, begin, model.input_names), *map(serialize, layers)],
+        "layers": [
+            *map(_input_description, begin, model.input_names),
+            *(_named(layer, model.names[layer]) for layer in layers),
+        ],
         "nodes": [
             *({"layer": i, "arguments": [], "attributes": {}} for i in range(len(begin))),
             *map(described, nodes),
@@ -320,6 +326,13 @@ def graph_config(model: "Model") -> dict[str, Any]:
         "inputs": map_tensors(model.input, place.__getitem__),
         "outputs": map_tensors(model.output, place.__getitem__),
     }
+
+
+def _named(layer: Layer, name: str) -> Any:
+    """A layer as data, under its name in the model that is written."""
+    description = serialize(layer)
+    description["config"]["name"] = name
+    return description
 
 
 def _input_description(tensor: Tensor, name: str) -> dict[str, Any]:

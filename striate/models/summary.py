@@ -64,17 +64,18 @@ def summarize(model: "Model") -> Summary:
     trainable = sum(v.value.size for v in model.trainable_weights)
     title = f"{type(model).__name__} {model.name}"
     try:
-        _, graph = layer_graph(model, 1)
+        calls, graph = layer_graph(model, 1)
     except ModelError:
         if model.built:
             raise
-        rows = tuple(Row(one.name, type(one).__name__, (), one.count_params(), 0, 0, (), 0) for one in model.layers)
+        names = model.names
+        rows = tuple(Row(names[one], type(one).__name__, (), one.count_params(), 0, 0, (), 0) for one in model.layers)
         return Summary(f"{title} (not built yet: give it an Input, or data)", rows, model.count_params(), trainable)
-    rows = tuple(_row(call, graph.inputs[0]) for call in graph.calls)
+    rows = tuple(_row(name, call, graph.inputs[0]) for name, call in calls.items())
     return Summary(title, rows, model.count_params(), trainable)
 
 
-def _row(call: Call, source: Tensor) -> Row:
+def _row(name: str, call: Call, source: Tensor) -> Row:
     output = call.outputs[0]
     work = _nodes_of(call)
     numbers = math.prod(known_shape(output))
@@ -83,7 +84,7 @@ def _row(call: Call, source: Tensor) -> Row:
         middle = Box(tuple((n // 2, n // 2 + 1) for n in output.shape[1:-1]))  # type: ignore[operator]
         field = tuple(last - first for first, last in input_box(output, source, middle))
     return Row(
-        call.layer.name,
+        name,
         type(call.layer).__name__,
         (None, *output.shape[1:]),
         call.layer.count_params(),

@@ -243,6 +243,8 @@ LOG = ElementWise("log", ("x",), "ln x", np.log, lambda g, i, y: (divide(g, i[0]
 FLOOR = ElementWise("floor", ("x",), "⌊x⌋", np.floor, lambda g, i, y: (None,))
 CEIL = ElementWise("ceil", ("x",), "⌈x⌉", np.ceil, lambda g, i, y: (None,))
 ROUND = ElementWise("round", ("x",), "x to the nearest whole number", np.rint, lambda g, i, y: (None,))
+# The same numbers, through which no gradient goes.
+STOP_GRADIENT = ElementWise("stop_gradient", ("x",), "x", np.positive, lambda g, i, y: (None,))
 WHERE = ElementWise(
     "where",
     ("condition", "a", "b"),
@@ -285,6 +287,11 @@ def divide(a: Any, b: Any) -> Any:
 def negative(x: Any) -> Any:
     """−x."""
     return NEGATIVE(x)
+
+
+def stop_gradient(x: Any) -> Any:
+    """x itself, taken as given: no gradient goes on into what it was computed from."""
+    return STOP_GRADIENT(x)
 
 
 def power(a: Any, b: Any) -> Any:
@@ -367,4 +374,12 @@ def clip(x: Any, x_min: Any, x_max: Any) -> Any:
     return minimum(maximum(x, x_min), x_max)
 
 
-ARITHMETIC.update(add=add, subtract=subtract, multiply=multiply, divide=divide, negative=negative, power=power)
+ARITHMETIC.update(
+    add=add,
+    subtract=subtract,
+    multiply=multiply,
+    divide=divide,
+    negative=negative,
+    power=power,
+    stop_gradient=stop_gradient,
+)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from striate.runtime.native import NativeExecutor
     from striate.runtime.slices import SlicedExecutor
 
+#: What runs a whole graph at once, and what may run it in slices.
+WholeExecutor: TypeAlias = Union[ReferenceExecutor, "NativeExecutor"]
 Executor: TypeAlias = Union[ReferenceExecutor, "NativeExecutor", "SlicedExecutor"]
 
 
@@ -92,7 +94,7 @@ def set_tuning(path: str | os.PathLike[str] | None) -> None:
     _settings = _settings._replace(tuning=None if path is None else os.fspath(path))
 
 
-def executor(graph: Graph, *, training: bool = False) -> Executor:
+def executor(graph: Graph, *, training: bool = False) -> WholeExecutor:
     """What runs a graph, by this process's settings; a graph that computes in float64 runs on the reference.
 
     Arguments:

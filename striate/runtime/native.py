@@ -48,9 +48,11 @@ class NativeExecutor:
         self.graph = graph
         self.plan = make_plan(graph, host(), exact=exact, fuse=fuse, hoist=hoist, choices=choices)
         self._memory = _Memory(self.plan)
-        (self._preparation, self._parts) = self._compile()
+        #: What a run computes: programs of kernels, and between them nodes that have none.
+        self.parts: list[Program | Reference]
+        (self._preparation, self.parts) = self._compile()
         self._seen_changes = -1  # of variables: what `Variable.changes` was when we last looked at them
-        self._lock = threading.Lock()  # of the memory: runs from several threads take turns
+        self.lock = threading.Lock()  # of the memory: runs from several threads take turns
         _EXECUTORS.add(self)
 
     @property
@@ -67,27 +69,40 @@ class NativeExecutor:
         self, inputs: Sequence[Array], seed: int = 0, step: int = 0, into: Mapping[int, Array] | None = None
     ) -> list[Array]:
         """The values of the graph's outputs; see `striate.runtime.reference.ReferenceExecutor.run`."""
-        graph, memory, team = self.graph, self._memory, shared_team()
-        with self._lock:
-            given = memory.take(inputs)
-            for number, check in self.plan.checks:
-                check(given[number])
-            outputs = memory.offer(into or {})
-            if graph.random is not None:
-                memory.random[:] = seed, step
-            if self._seen_changes != Variable.changes:
-                memory.bind_variables([variable.value for variable in self.plan.variables])
-                if self._preparation:
-                    team.run(self._preparation)
-                self._seen_changes = Variable.changes
-            for part in self._parts:
-                if isinstance(part, Reference):
-                    self._run_reference(part)
-                else:
-                    team.run(part)
-            if graph.updates:
-                Variable.count_change()
-            return memory.results(outputs, into or {})
+        with self.lock:
+            outputs = self.begin(inputs, seed, step, into or {})
+            for part in self.parts:
+                self.compute(part)
+            return self.end(outputs, into or {})
+
+    def begin(self, inputs: Sequence[Array], seed: int, step: int, into: Mapping[int, Array]) -> list[Array]:
+        """Bind what one run reads and writes; returns the outputs, not yet computed. The caller holds `lock`."""
+        memory = self._memory
+        given = memory.take(inputs)
+        for number, check in self.plan.checks:
+            check(given[number])
+        outputs = memory.offer(into)
+        if self.graph.random is not None:
+            memory.random[:] = seed, step
+        if self._seen_changes != Variable.changes:
+            memory.bind_variables([variable.value for variable in self.plan.variables])
+            if self._preparation:
+                shared_team().run(self._preparation)
+            self._seen_changes = Variable.changes
+        return outputs
+
+    def compute(self, part: Program | Reference) -> None:
+        """Run one of `parts`."""
+        if isinstance(part, Reference):
+            self._run_reference(part)
+        else:
+            shared_team().run(part)
+
+    def end(self, outputs: list[Array], into: Mapping[int, Array]) -> list[Array]:
+        """The outputs that `begin` returned, after all parts were computed."""
+        if self.graph.updates:
+            Variable.count_change()
+        return self._memory.results(outputs, into)
 
     def _compile(self) -> tuple[Program | None, list[Program | Reference]]:
         target, plan = host(), self.plan
@@ -116,7 +131,7 @@ class NativeExecutor:
 
     def forget_turns(self) -> None:
         """After a fork, in the child: a lock that another thread held would stay locked."""
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
 
     def _run_reference(self, part: Reference) -> None:
         given = zip(part.inputs, part.node.inputs, strict=True)
@@ -200,23 +215,18 @@ class _Memory:
         """Where kernels will write the outputs of one run."""
         outputs: list[Array] = []
         for number, slot in enumerate(self._outputs):
-            if slot.own is None:
-                array = into[number] if number in into else np.empty(slot.shape, slot.dtype)
-                self._bind("output", number, array)
-                outputs.append(array)
-            else:
-                outputs.append(slot.own)
+            array = into.get(number, slot.own)
+            outputs.append(np.empty(slot.shape, slot.dtype) if array is None else array)
+            self._bind("output", number, outputs[-1])
         return outputs
 
     def results(self, outputs: list[Array], into: Mapping[int, Array]) -> list[Array]:
         """The outputs, where they are wanted. Large arrays are their owners' business from now on."""
         for number, slot in enumerate(self._outputs):
+            if number in into:
+                continue
             if slot.own is None:
-                if number not in into:
-                    self._bound["output"][number] = None
-            elif number in into:
-                into[number][...] = slot.own
-                outputs[number] = into[number]
+                self._bound["output"][number] = None
             else:
                 outputs[number] = slot.own.copy()
         for number, slot in enumerate(self._inputs):

@@ -96,7 +96,12 @@ class Program:
         table: _Words = np.array(stages, np.int64)
         head: _Words = np.array([table.ctypes.data, len(stages), rows.ctypes.data, len(rows), self.widest], np.int64)
         self.address = ctypes.c_void_p(head.ctypes.data)
-        self._memory = rows, table, head  # keeps alive what is known by address
+        self._rows = rows
+        self._memory = table, head  # keeps alive what is known by address
+
+    def then(self, other: "Program") -> "Program":
+        """This program and another one behind it, as one."""
+        return Program(np.concatenate([self._rows, other._rows]), max(self.scratch, other.scratch))
 
 
 class Team:

@@ -219,8 +219,7 @@ def _rows(graph: Graph, sentence: str) -> tuple[list[GraphLayer], list[Tensor]]:
     # is theirs: so each layer's inputs are looked up before its output is entered.
     shown = {begin: "input"}
     tensors: list[Tensor] = []
-    for call in computing_calls(graph):
-        name = free_name(call.layer.name, {row.name for row in rows})  # a layer may be called several times
+    for name, call in computing_calls(graph, {}).items():
         inputs = _sources(call.inputs, shown)
         tensors.append(call.outputs[0])
         rows.append(GraphLayer(name, type(call.layer).__name__, call.layer.describe(), _sizes(tensors[-1]), inputs))

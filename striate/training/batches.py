@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,19 +11,22 @@ from striate.errors import ArgumentError, DataError, ShapeError
 from striate.graph import Array, Shape
 
 
-class Network(Protocol):
-    """What batches have to know of a model."""
+class Signature(NamedTuple):
+    """What arrays must be to be a network's inputs and targets.
 
-    def input_specs(self) -> list[tuple[Shape, Any]]: ...
+    Arguments:
+        inputs: shape without the batch size, and dtype, of each input; None where the network's structure is code.
+        input_names: by which a dictionary of inputs is ordered.
+        output_names: by which a dictionary of targets is ordered.
+    """
 
-    @property
-    def is_graph(self) -> bool: ...
+    inputs: list[tuple[Shape, Any]] | None
+    input_names: list[str]
+    output_names: list[str]
 
-    @property
-    def input_names(self) -> list[str]: ...
-
-    @property
-    def output_names(self) -> list[str]: ...
+    def dtypes(self, count: int) -> list[Any]:
+        """What each of ``count`` inputs is computed in: float32, unless the network says otherwise."""
+        return [np.dtype(np.float32)] * count if self.inputs is None else [dtype for _, dtype in self.inputs]
 
 
 @dataclass(frozen=True)
@@ -39,16 +42,16 @@ class Batch:
         return len(self.inputs[0])
 
 
-def as_inputs(where: str, model: Network, x: Any) -> list[Array]:
+def as_inputs(where: str, signature: Signature, x: Any) -> list[Array]:
     """Arrays for the model's inputs, checked against the shapes it takes.
 
     Raises:
         DataError: no numbers, none at all, or NaN.
         ShapeError: rank or sizes are not what the model takes.
     """
-    arrays = _arrays(where, "x", x, model.input_names if model.is_graph else [])
-    if model.is_graph:
-        specs = model.input_specs()
+    arrays = _arrays(where, "x", x, signature.input_names)
+    if signature.inputs is not None:
+        specs = signature.inputs
         if len(specs) != len(arrays):
             raise DataError(f"{where}: expected {len(specs)} inputs, got {len(arrays)}.")
         for array, (shape, _) in zip(arrays, specs, strict=True):
@@ -70,13 +73,13 @@ def _hint(expected: Shape, got: Shape) -> str:
     return ""
 
 
-def as_targets(where: str, model: Network, y: Any) -> list[Array]:
+def as_targets(where: str, signature: Signature, y: Any) -> list[Array]:
     """Arrays for the targets of the model's outputs.
 
     Raises:
         DataError: no numbers, none at all, or NaN.
     """
-    return _arrays(where, "y", y, model.output_names)
+    return _arrays(where, "y", y, signature.output_names)
 
 
 def _arrays(where: str, name: str, value: Any, keys: Sequence[str]) -> list[Array]:
@@ -110,17 +113,12 @@ def _numbers(where: str, name: str, value: Any) -> Array:
     return array
 
 
-def input_dtypes(model: Network, count: int) -> list[Any]:
-    """What each input is computed in: float32, unless the network says otherwise."""
-    return [dtype for _, dtype in model.input_specs()] if model.is_graph else [np.dtype(np.float32)] * count
-
-
 class ArrayData:
     """Samples in arrays, cut into batches.
 
     Arguments:
         where: the method, for messages.
-        model: the network they are for.
+        signature: what the network takes.
         x: input or inputs.
         y: target or targets; None for prediction.
         sample_weight: one number for each sample, or None.
@@ -135,7 +133,7 @@ class ArrayData:
     def __init__(
         self,
         where: str,
-        model: Network,
+        signature: Signature,
         x: Any,
         y: Any = None,
         sample_weight: Any = None,
@@ -145,13 +143,13 @@ class ArrayData:
         batch_size = 32 if batch_size is None else batch_size
         if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise ArgumentError(f"{where}: expected batch_size of at least 1, got {batch_size!r}.")
-        self.inputs = as_inputs(where, model, x)
-        self.dtypes = input_dtypes(model, len(self.inputs))
-        self.targets = [] if y is None else as_targets(where, model, y)
+        self.inputs = as_inputs(where, signature, x)
+        self.dtypes = signature.dtypes(len(self.inputs))
+        self.targets = [] if y is None else as_targets(where, signature, y)
         self.batch_size = int(batch_size)
         weights = []
         if sample_weight is not None:
-            weights = _arrays(where, "sample_weight", sample_weight, model.output_names)
+            weights = _arrays(where, "sample_weight", sample_weight, signature.output_names)
             if len(weights) not in (1, len(self.targets)):
                 raise ArgumentError(
                     f"{where}: expected one sample_weight, or one for each of {len(self.targets)} outputs; "
@@ -173,7 +171,9 @@ class ArrayData:
     def samples(self) -> int:
         return len(self.inputs[0])
 
-    def __len__(self) -> int:
+    @property
+    def steps(self) -> int:
+        """Batches in one pass."""
         return math.ceil(self.samples / self.batch_size)
 
     def split(self, first: int) -> "tuple[ArrayData, ArrayData]":
@@ -206,48 +206,47 @@ class IterableData:
 
     Arguments:
         where: the method, for messages.
-        model: the network they are for.
+        signature: what the network takes.
         batches: an iterable; an iterator is continued from epoch to epoch, everything else begun anew.
         class_weight: a weight for each label, or None.
-        steps: batches in one epoch; None: until it ends.
     """
 
     def __init__(
         self,
         where: str,
-        model: Network,
+        signature: Signature,
         batches: Iterable[Any],
         class_weight: Mapping[int, float] | None = None,
-        steps: int | None = None,
     ):
-        self.where, self.model, self.source, self.class_weight = where, model, batches, class_weight
-        self.steps = steps if steps is not None else (len(batches) if isinstance(batches, Sized) else None)
+        self.where, self.signature, self.source, self.class_weight = where, signature, batches, class_weight
+
+    @property
+    def steps(self) -> int | None:
+        """Batches in one pass; None where nobody knows before it ends."""
+        return len(self.source) if isinstance(self.source, Sized) else None
 
     def batches(self, order: Array | None = None) -> Iterator[Batch]:
-        """The batches of one epoch, in the order of the iterable."""
-        count = 0
+        """The batches of one pass, in the order of the iterable."""
+        empty = True
         for item in self.source:
             parts = item if isinstance(item, tuple) else (item,)
             x, y, weight = (*parts, None, None)[:3]
             size = len(x[0] if isinstance(x, list | tuple) else next(iter(x.values())) if isinstance(x, Mapping) else x)
-            whole = ArrayData(self.where, self.model, x, y, weight, self.class_weight, max(size, 1))
+            whole = ArrayData(self.where, self.signature, x, y, weight, self.class_weight, max(size, 1))
             yield from whole.batches()
-            count += 1
-            if count == self.steps:
-                return
-        if count == 0:
+            empty = False
+        if empty:
             raise DataError(f"{self.where}: the iterable of batches gave none. Was its iterator used up before?")
 
 
 def as_data(
     where: str,
-    model: Network,
+    signature: Signature,
     x: Any,
     y: Any = None,
     sample_weight: Any = None,
     class_weight: Mapping[int, float] | None = None,
     batch_size: int | None = None,
-    steps: int | None = None,
 ) -> ArrayData | IterableData:
     """Arrays, or an iterable of batches, as one of the two kinds of data.
 
@@ -257,12 +256,12 @@ def as_data(
     """
     plain = hasattr(x, "shape") or isinstance(x, list | tuple | Mapping)
     if plain:
-        return ArrayData(where, model, x, y, sample_weight, class_weight, batch_size)
+        return ArrayData(where, signature, x, y, sample_weight, class_weight, batch_size)
     if not isinstance(x, Iterable):
         raise DataError(f"{where}: expected arrays or an iterable of batches, got {type(x).__name__}.")
     if y is not None or sample_weight is not None:
         raise ArgumentError(f"{where}: an iterable brings its own targets and weights; give (x, y, weight) batches.")
-    return IterableData(where, model, x, class_weight, steps)
+    return IterableData(where, signature, x, class_weight)
 
 
 def combine_class_weight(

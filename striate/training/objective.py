@@ -14,7 +14,7 @@ class Objective:
     """The losses and metrics of a compiled model.
 
     Arguments:
-        loss: a loss, or a list or dictionary of one for each output.
+        loss: a loss, or a list or dictionary of one for each output; None: the model computes its own.
         metrics: a list of metrics, or a list or dictionary of lists, one for each output.
         loss_weights: a number for each output; default 1.
         output_names: what dictionaries are keyed by.
@@ -25,7 +25,8 @@ class Objective:
 
     def __init__(self, loss: Any, metrics: Any, loss_weights: Any, output_names: Sequence[str]):
         self.names = list(output_names)
-        self.losses = [loss_functions.get(one) for one in self._for_outputs("loss", loss)]
+        given = [] if loss is None else self._for_outputs("loss", loss)
+        self.losses = [loss_functions.get(one) for one in given]
         weights = [1.0] * len(self.names) if loss_weights is None else self._for_outputs("loss_weights", loss_weights)
         self.loss_weights = [float(weight) for weight in weights]
         if metrics is None:
@@ -38,6 +39,7 @@ class Objective:
             one if isinstance(one, list | tuple) else [one] for one in self._for_outputs("metrics", metrics)
         ]
         self._metrics: list[list[Any]] | None = None
+        self._has_output_losses = False
         self.mean_loss = metric_classes.Mean(name="loss")
         self.output_losses = [metric_classes.Mean(name=f"{name}_loss") for name in self.names]
 
@@ -53,11 +55,13 @@ class Objective:
         return list(value)
 
     def loss(self, targets: list[Tensor], predictions: list[Tensor], weights: list[Tensor]) -> list[Any]:
-        """Each output's loss, a scalar in the graph.
+        """Each output's loss, a scalar in the graph; none where `compile` was given none.
 
         Raises:
             ModelError: another count of targets than of outputs.
         """
+        if not self.losses:
+            return []
         if len(targets) != len(predictions):
             raise ModelError(f"fit: expected targets for {len(predictions)} outputs, got {len(targets)}.")
         each = weights if len(weights) == len(targets) else [weights[0] if weights else None] * len(targets)
@@ -68,27 +72,25 @@ class Objective:
 
     def reset(self) -> None:
         """Begin a new count, as at the beginning of an epoch."""
-        for metric in (self.mean_loss, *self.output_losses, *self._flat_metrics()):
+        for metric in (self.mean_loss, *self.output_losses, *self.all_metrics()):
             metric.reset_state()
 
-    def update(
-        self,
-        loss: float,
-        output_losses: Sequence[float],
-        targets: list[Array],
-        predictions: list[Array],
-        weights: list[Array],
-    ) -> None:
-        """Take in one batch."""
+    def update(self, loss: float, output_losses: Sequence[float], samples: int) -> None:
+        """Take in the losses of one batch."""
+        self.mean_loss.update_state(loss, sample_weight=samples)
+        self._has_output_losses = len(output_losses) == len(self.output_losses) > 1
+        for mean, value in zip(self.output_losses, output_losses, strict=False):
+            mean.update_state(value, sample_weight=samples)
+
+    def update_metrics(self, targets: list[Array], predictions: list[Array], weights: list[Array]) -> None:
+        """Take in the targets and predictions of one batch."""
+        if len(targets) != len(predictions):
+            return
         if self._metrics is None:
             self._metrics = [
                 [metric_classes.get(one, target.shape, prediction.shape) for one in wanted]
                 for wanted, target, prediction in zip(self._wanted, targets, predictions, strict=True)
             ]
-        size = len(predictions[0])
-        self.mean_loss.update_state(loss, sample_weight=size)
-        for mean, value in zip(self.output_losses, output_losses, strict=True):
-            mean.update_state(value, sample_weight=size)
         for metrics, target, prediction in zip(self._metrics, targets, predictions, strict=True):
             for metric in metrics:
                 metric.update_state(target, prediction)
@@ -96,7 +98,7 @@ class Objective:
     def logs(self) -> dict[str, float]:
         """All results so far by name, the loss first; a name that is taken gets a number: auc, auc_1."""
         results = {"loss": float(self.mean_loss.result())}
-        if len(self.names) > 1:
+        if self._has_output_losses:
             results.update({mean.name: float(mean.result()) for mean in self.output_losses})
         for name, metrics in zip(self.names, self._metrics or [], strict=False):
             prefix = f"{name}_" if len(self.names) > 1 else ""
@@ -104,5 +106,6 @@ class Objective:
                 results[free_name(f"{prefix}{metric.name}", results)] = metric.result()
         return results
 
-    def _flat_metrics(self) -> list[Any]:
+    def all_metrics(self) -> list[Any]:
+        """Those of all outputs, once the first batch has told what they are."""
         return [metric for metrics in self._metrics or [] for metric in metrics]

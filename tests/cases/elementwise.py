@@ -48,7 +48,9 @@ CASES += [Case(e.DIVIDE, (a, positive(*b))) for a, b in PAIRS]
 CASES += [Case(e.POWER, (positive(*a), b)) for a, b in PAIRS]
 CASES += [Case(operation, (shape,)) for operation in [e.NEGATIVE, e.ABSOLUTE, e.SQUARE, e.EXP] for shape in SHAPES]
 CASES += [
-    Case(operation, (shape,), differentiable=()) for operation in [e.SIGN, e.FLOOR, e.CEIL, e.ROUND] for shape in SHAPES
+    Case(operation, (shape,), differentiable=())
+    for operation in [e.SIGN, e.FLOOR, e.CEIL, e.ROUND, e.STOP_GRADIENT]
+    for shape in SHAPES
 ]
 CASES += [Case(e.WHERE, (condition(*a), a, b), differentiable=(1, 2)) for a, b in PAIRS]
 CASES += [Case(e.WHERE, (condition(3), (2, 3), ()), differentiable=(1, 2))]

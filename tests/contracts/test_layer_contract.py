@@ -286,7 +286,7 @@ def check_gradients(case: Contract, training: bool) -> None:
         weights = values[len(given) :]
         if isinstance(values[0], Tensor):
             with Trace(training, np.float64).recording() as scope:
-                scope.variables.update(zip(variables, weights, strict=True))
+                scope.reads.update((v, [weight]) for v, weight in zip(variables, weights, strict=True))
                 return layer(x)
         for variable, value in zip(variables, weights, strict=True):
             variable.keep_in(np.asarray(value))

@@ -7,8 +7,9 @@ import pytest
 
 from striate import ops
 from striate.errors import ArgumentError, DataError, ShapeError
-from striate.graph import Tensor, Variable, active_trace, gradients, probe, topological_order, trace
+from striate.graph import Tensor, Trace, Variable, active_trace, gradients, probe, topological_order, trace
 from striate.runtime import ReferenceExecutor
+from striate.runtime.native import NativeExecutor
 
 
 def value_of(function, *arrays):
@@ -129,18 +130,36 @@ def test_variables_keep_their_array_and_check_shapes():
         v.assign([1, 2])
 
 
-def test_assigning_inside_a_trace_happens_after_each_run():
-    v = Variable(np.zeros(2), "count")
+def test_what_was_assigned_is_read_in_the_same_trace_and_stored_after_each_run():
+    v = Variable([0, 0], "count")
 
     def function(x):
+        before = v + 0.0
         v.assign(v + x)
-        return v + 0.0
+        v.assign_add(v)
+        return before, v + 0.0
 
     graph = trace(function, [Tensor((2,))])
-    run = ReferenceExecutor(graph).run
-    np.testing.assert_array_equal(run([np.ones(2)])[0], [0, 0])
-    np.testing.assert_array_equal(run([np.ones(2)])[0], [1, 1])
-    np.testing.assert_array_equal(v.value, [2, 2])
+    for executor in (ReferenceExecutor(graph), NativeExecutor(graph)):
+        v.assign(np.zeros(2))
+        np.testing.assert_array_equal(executor.run([np.ones(2, np.float32)]), [[0, 0], [2, 2]])
+        np.testing.assert_array_equal(executor.run([np.ones(2, np.float32)]), [[2, 2], [6, 6]])
+        np.testing.assert_array_equal(v.value, [6, 6])
+
+
+def test_gradients_end_at_what_was_assigned():
+    """As in Keras: after an assignment, a variable is read as a number, not as what the number was computed from."""
+    v = Variable(np.ones(1), "v")
+    with Trace().recording() as scope:
+        x = Tensor((1,))
+        y = v * x  # 1·x, by the first value
+        v.assign(y * 3.0)
+        z = ops.sum(y + v * x * x)
+        first, second = scope.reads[v]
+        grads = [g for g in gradients(z, [x, first, second]) if g is not None]
+        graph = scope.graph([x], grads)
+    # z = v₀·x + v₁·x² with v₁ = 3·v₀·x taken as given: dz/dx = v₀ + 2·v₁·x, dz/dv₀ = x, dz/dv₁ = x²
+    np.testing.assert_array_equal(ReferenceExecutor(graph).run([np.array([2.0])]), [[1 + 2 * 6 * 2], [2], [4]])
 
 
 def test_trace_leaves_no_trace_behind():

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 keras = pytest.importorskip("keras")
 
 from striate import layers  # noqa: E402
-from striate.graph import Array, Graph, Tensor, Trace, gradients  # noqa: E402
+from striate.graph import Array, Tensor, Trace, gradients  # noqa: E402
 from striate.layers.layer import LAYERS, Layer  # noqa: E402
 from striate.runtime.reference import ReferenceExecutor  # noqa: E402
 
@@ -188,7 +188,7 @@ def run_ours(layer: Layer, arrays: list[Array], g: Array | None, training: bool)
     wanted = [*symbols, *(scope.symbol(v) for v in layer.trainable_weights)]
     found = gradients(y, wanted, upstream)
     assert all(gradient is not None for gradient in found)
-    graph = Graph([*symbols, upstream], [y, *(f for f in found if f is not None)], scope.variables, scope.updates)
+    graph = scope.graph([*symbols, upstream], [y, *(f for f in found if f is not None)])
     return ReferenceExecutor(graph).run([*arrays, np.ones(y.shape, np.float32) if g is None else g])
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from striate import layers
 from striate.errors import ArgumentError, ShapeError
-from striate.graph import Graph, Tensor, Trace, gradients
+from striate.graph import Tensor, Trace, gradients
 from striate.layers.layer import Layer
 from striate.runtime.reference import ReferenceExecutor
 
@@ -88,7 +88,7 @@ def test_O5_a_learned_alpha_gets_its_gradient() -> None:
         y = layer(symbol)
         (slope,) = gradients(y, [scope.symbol(alpha)], Tensor.constant(np.ones((1, 1, 1, 1), np.float32)))
     assert slope is not None
-    (value,) = ReferenceExecutor(Graph([symbol], [slope], scope.variables)).run([x])
+    (value,) = ReferenceExecutor(scope.graph([symbol], [slope])).run([x])
     assert value == 8 - 3.25
 
 

@@ -65,10 +65,10 @@ def test_outputs_do_not_share_memory_with_variables_or_each_other(executor):
     v = Variable(np.ones((2, 3), np.float32))
 
     def function(x):
+        symbol, before = active_trace().symbol(v), v + 0.0
         v.assign(v + x)
         y = ops.exp(x)
-        symbol = active_trace().symbol(v)
-        return v + 0.0, symbol, ops.reshape(symbol, (6,)), y, ops.reshape(y, (6,)), y
+        return before, symbol, ops.reshape(symbol, (6,)), y, ops.reshape(y, (6,)), y
 
     runner = executor(function)
     results = runner.run([np.ones((2, 3), np.float32)])
@@ -89,12 +89,13 @@ def test_constants_can_be_outputs_and_stay_what_they_are(executor):
         constant[...] = 5
 
 
-def test_all_updates_see_the_values_from_before(executor):
+def test_updates_take_what_was_read_before_any_of_them(executor):
     a, b = Variable(np.float32([0, 0]), "a"), Variable(np.float32([1, 1]), "b")
 
     def swap(x):
-        a.assign(b)
-        b.assign(a)
+        old_a, old_b = map(active_trace().symbol, (a, b))
+        a.assign(old_b)
+        b.assign(old_a)
         return x
 
     executor(swap).run([X])

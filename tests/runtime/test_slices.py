@@ -31,7 +31,7 @@ def network():
 
 
 def steps(model):
-    return [step for step in model._steps.values() if isinstance(step, SlicedExecutor)]
+    return [step for step in model._functions.values() if isinstance(step, SlicedExecutor)]
 
 
 def test_slices_predict_what_the_whole_batch_does(monkeypatch):
@@ -41,7 +41,7 @@ def test_slices_predict_what_the_whole_batch_does(monkeypatch):
     whole = model.predict_on_batch(x)
     assert not steps(model)  # it is small
     monkeypatch.setattr(slices, "TOGETHER", 40_000)
-    model.forget_plans()
+    model.forget_compiled()
     parts = model.predict_on_batch(x)
     (step,) = steps(model)
     # bytes of a sample: 9,216 upsampled, 2,304 after the transposed convolution, and 2,304 for the image to be added;

@@ -93,7 +93,7 @@ def test_every_hook_reaches_every_callback_in_order() -> None:
 
 def test_hooks_are_those_of_keras() -> None:
     theirs = {name for name in dir(oracle.keras().callbacks.Callback) if name.startswith("on_")}
-    assert set(HOOKS) == theirs - {"on_batch_begin", "on_batch_end"}  # older names of on_train_batch_…
+    assert set(HOOKS) == theirs
 
 
 def test_model_and_params_reach_every_callback() -> None:

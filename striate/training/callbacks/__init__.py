@@ -1,6 +1,6 @@
 """Callbacks: what happens at the seams of training, besides training."""
 
-from striate.training.callbacks.callback import Callback, CallbackList, LambdaCallback, TrainedModel
+from striate.training.callbacks.callback import Callback, CallbackList, LambdaCallback
 from striate.training.callbacks.checkpoint import ModelCheckpoint
 from striate.training.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
 from striate.training.callbacks.progress import ProgbarLogger
@@ -19,5 +19,4 @@ __all__ = [
     "ProgbarLogger",
     "ReduceLROnPlateau",
     "TerminateOnNaN",
-    "TrainedModel",
 ]

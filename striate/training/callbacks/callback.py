@@ -1,28 +1,11 @@
 """The hooks that training calls, and the list that calls them on every callback."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from striate.errors import ArgumentError, ModelError
-from striate.graph import Array
-from striate.training.optimizers import Optimizer
 
 Logs: TypeAlias = dict[str, Any]
-
-
-class TrainedModel(Protocol):
-    """What callbacks ask of a model."""
-
-    optimizer: Optimizer
-    stop_training: bool
-
-    def get_weights(self) -> list[Array]: ...
-
-    def set_weights(self, weights: list[Array]) -> None: ...
-
-    def save(self, filepath: str) -> None: ...
-
-    def save_weights(self, filepath: str) -> None: ...
 
 
 class Callback:
@@ -33,10 +16,10 @@ class Callback:
     """
 
     params: Logs = {}  # noqa: RUF012  # replaced by set_params, never changed
-    _model: TrainedModel | None = None
+    _model: Any = None
 
     @property
-    def model(self) -> TrainedModel:
+    def model(self) -> Any:
         """The model in training.
 
         Raises:
@@ -46,7 +29,7 @@ class Callback:
             raise ModelError(f"{type(self).__name__}: no model yet; give the callback to fit, evaluate or predict.")
         return self._model
 
-    def set_model(self, model: TrainedModel) -> None:
+    def set_model(self, model: Any) -> None:
         self._model = model
 
     def set_params(self, params: Logs) -> None:
@@ -65,10 +48,18 @@ class Callback:
         """After an epoch and its validation."""
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Before a training step."""
+        """Before a training step; calls its older name."""
+        self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """After a training step; ``logs`` has the means of the epoch so far."""
+        """After a training step, with the means of the epoch so far in ``logs``; calls its older name."""
+        self.on_batch_end(batch, logs)
+
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Another name for `on_train_batch_begin`."""
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Another name for `on_train_batch_end`."""
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
         """Before an evaluation, also the one that validates an epoch."""
@@ -92,7 +83,7 @@ class Callback:
         """Before a batch of a prediction."""
 
     def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """After a batch of a prediction."""
+        """After a batch of a prediction; ``logs["outputs"]`` is what the model gave for it."""
 
 
 class CallbackList(Callback):
@@ -107,7 +98,7 @@ class CallbackList(Callback):
     def __init__(
         self,
         callbacks: Callback | Iterable[Callback] | None = None,
-        model: TrainedModel | None = None,
+        model: Any = None,
         params: Logs | None = None,
     ):
         given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or [])
@@ -119,7 +110,7 @@ class CallbackList(Callback):
             self.set_model(model)
         self.set_params(params or {})
 
-    def set_model(self, model: TrainedModel) -> None:
+    def set_model(self, model: Any) -> None:
         self._each("set_model", model)
 
     def set_params(self, params: Logs) -> None:
@@ -142,6 +133,12 @@ class CallbackList(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self._each("on_train_batch_end", batch, logs)
+
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        self._each("on_batch_begin", batch, logs)
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        self._each("on_batch_end", batch, logs)
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
         self._each("on_test_begin", logs)

@@ -1,9 +1,9 @@
 """Adagrad."""
 
-from typing import Any
+from typing import Any, Unpack
 
 from striate.ops import sqrt, square
-from striate.training.optimizers.optimizer import Optimizer
+from striate.training.optimizers.optimizer import Common, Optimizer
 
 
 class Adagrad(Optimizer):
@@ -16,7 +16,7 @@ class Adagrad(Optimizer):
         learning_rate: η.
         initial_accumulator_value: v before the first update.
         epsilon: ε, inside the root as in Keras (PyTorch adds it outside).
-        weight_decay, clipnorm, clipvalue, global_clipnorm, name: see `Optimizer`.
+        common: weight_decay, clipnorm, clipvalue, global_clipnorm and name, see `Optimizer`.
 
     Raises:
         ArgumentError: a number is negative, or as `Optimizer`.
@@ -29,21 +29,9 @@ class Adagrad(Optimizer):
         learning_rate: Any = 0.001,
         initial_accumulator_value: float = 0.1,
         epsilon: float = 1e-7,
-        *,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        name: str | None = None,
+        **common: Unpack[Common],
     ):
-        super().__init__(
-            learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            name=name,
-        )
+        super().__init__(learning_rate, **common)
         self._check(
             "initial_accumulator_value", initial_accumulator_value, initial_accumulator_value >= 0, "of at least 0"
         )

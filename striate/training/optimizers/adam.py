@@ -1,10 +1,10 @@
 """Adam, and Adam with weight decay."""
 
 import math
-from typing import Any
+from typing import Any, Unpack
 
 from striate.ops import maximum, sqrt, square
-from striate.training.optimizers.optimizer import Optimizer
+from striate.training.optimizers.optimizer import Clipping, Common, Optimizer
 
 
 class Adam(Optimizer):
@@ -20,7 +20,7 @@ class Adam(Optimizer):
         beta_2: β₂, from 0 up to 1: how slowly the mean square forgets.
         epsilon: ε, the "ε̂" of the paper's section 2, as in Keras (PyTorch adds it after the correction).
         amsgrad: whether steps never grow again after a large gradient.
-        weight_decay, clipnorm, clipvalue, global_clipnorm, name: see `Optimizer`.
+        common: weight_decay, clipnorm, clipvalue, global_clipnorm and name, see `Optimizer`.
 
     Raises:
         ArgumentError: a number is out of range, or as `Optimizer`.
@@ -36,21 +36,9 @@ class Adam(Optimizer):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
-        *,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        name: str | None = None,
+        **common: Unpack[Common],
     ):
-        super().__init__(
-            learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            name=name,
-        )
+        super().__init__(learning_rate, **common)
         self._check("beta_1", beta_1, 0 <= beta_1 < 1, "from 0 up to, but not, 1")
         self._check("beta_2", beta_2, 0 <= beta_2 < 1, "from 0 up to, but not, 1")
         self._check("epsilon", epsilon, epsilon >= 0, "of at least 0")
@@ -81,7 +69,7 @@ class AdamW(Adam):
     Arguments:
         weight_decay: per unit of learning rate.
         learning_rate, beta_1, beta_2, epsilon, amsgrad: see `Adam`.
-        clipnorm, clipvalue, global_clipnorm, name: see `Optimizer`.
+        common: clipnorm, clipvalue, global_clipnorm and name, see `Optimizer`.
 
     Raises:
         ArgumentError: as `Adam`.
@@ -98,20 +86,6 @@ class AdamW(Adam):
         epsilon: float = 1e-7,
         *,
         amsgrad: bool = False,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        name: str | None = None,
+        **common: Unpack[Clipping],
     ):
-        super().__init__(
-            learning_rate,
-            beta_1,
-            beta_2,
-            epsilon,
-            amsgrad,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            name=name,
-        )
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **common)

@@ -1,9 +1,9 @@
 """Lion."""
 
-from typing import Any
+from typing import Any, Unpack
 
 from striate.ops import sign
-from striate.training.optimizers.optimizer import Optimizer
+from striate.training.optimizers.optimizer import Common, Optimizer
 
 
 class Lion(Optimizer):
@@ -16,7 +16,7 @@ class Lion(Optimizer):
         learning_rate: η; Lion wants it 3 to 10 times smaller than Adam does.
         beta_1: β₁, above 0 and up to 1: the momentum's share in the step.
         beta_2: β₂, from 0 up to 1: how slowly the momentum forgets.
-        weight_decay, clipnorm, clipvalue, global_clipnorm, name: see `Optimizer`.
+        common: weight_decay, clipnorm, clipvalue, global_clipnorm and name, see `Optimizer`.
 
     Raises:
         ArgumentError: a number is out of range, or as `Optimizer`.
@@ -29,21 +29,9 @@ class Lion(Optimizer):
         learning_rate: Any = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.99,
-        *,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        name: str | None = None,
+        **common: Unpack[Common],
     ):
-        super().__init__(
-            learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            name=name,
-        )
+        super().__init__(learning_rate, **common)
         self._check("beta_1", beta_1, 0 < beta_1 <= 1, "above 0 and up to 1")
         self._check("beta_2", beta_2, 0 <= beta_2 <= 1, "from 0 to 1")
         self.beta_1 = beta_1

@@ -1,25 +1,46 @@
 """What all optimizers share: one flat vector of parameters, the learning rate, clipping, weight decay, checkpoints."""
 
+import inspect
 import math
+import weakref
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.configurable import Configurable, describe
-from striate.errors import ArgumentError, FormatError, ModelError, ShapeError
-from striate.graph import Graph, Tensor, Variable, trace
-from striate.runtime import Executor, executor, settings
-from striate.runtime.choice import Settings
+from striate.configurable import Configurable, describe, spelled_out
+from striate.errors import ArgumentError, FormatError, ModelError
+from striate.graph import Array, Graph, Tensor, Variable, trace
+from striate.ops import absolute, clip, maximum, sqrt, square
+from striate.ops import max as reduce_max
+from striate.ops import sum as reduce_sum
+from striate.runtime.choice import Settings, WholeExecutor, executor, settings
 from striate.training import schedules
+from striate.training.parameters import ParameterVector
 from striate.training.schedules import LearningRateSchedule
 
-Vector = NDArray[np.float32]
+#: Stands for the largest gradient where all are 0.
+SMALLEST = 1e-30
+
+
+class Clipping(TypedDict, total=False):
+    """Arguments of every optimizer; `Optimizer` says what they mean."""
+
+    clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
+    name: str | None
+
+
+class Common(Clipping, total=False):
+    """Arguments of every optimizer that has no other default for the weight decay."""
+
+    weight_decay: float | None
 
 
 class Optimizer(Configurable):
-    """Base of all optimizers: `apply` changes a flat vector of parameters in place, given its gradient.
+    """Base of all optimizers: how parameters change in a training step, given the loss's gradient by them.
 
     In the formulas of the subclasses p are the parameters, g their gradient, η the learning rate and t the number of
     the update, from 1; all are taken element by element. Before the formula, in this order: g is clipped, and the
@@ -37,11 +58,17 @@ class Optimizer(Configurable):
         ArgumentError: a number is out of range, or several ways of clipping are asked for.
 
     A subclass defines `slots` and `update`, the formula; it is traced once, so all of an update is one kernel. Settings
-    other than the learning rate are part of it: they count as they are when `build` is called.
+    other than the learning rate are part of it: they count as they are when training begins.
 
     Source of the decoupled weight decay: Loshchilov, Hutter, "Decoupled weight decay regularization" (2019); of
     clipping: Pascanu, Mikolov, Bengio, "On the difficulty of training recurrent neural networks" (2013).
     """
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        cls.__signature__ = spelled_out(cls.__init__, Optimizer.__init__)
+
+    __signature__: inspect.Signature
 
     def __init__(
         self,
@@ -65,9 +92,15 @@ class Optimizer(Configurable):
         self.built = False
         #: The vectors of `slots`.
         self.kept: dict[str, Variable] = {}
-        self._parameters = Variable(np.empty(0, np.float32))
-        self._rate_factors: Variable | None = None
-        self._executors: dict[Settings, Executor] = {}
+        self._selection: list[tuple[int, float]] = []
+        self._vector = ParameterVector([])
+        #: The vectors, as the update's graph knows them, and the `Variable.rate_factor` of each number if any is not 1.
+        self._parameters = Variable(np.empty(0, np.float32), "parameters")
+        self._gradients = Variable(np.empty(0, np.float32), "gradients")
+        self._rates: Variable | None = None
+        self._executors: dict[Settings, WholeExecutor] = {}
+        #: By id, what was kept for variables that are not trained now: how many updates, and their parts of `kept`.
+        self._aside: dict[int, tuple[int, dict[str, Array]]] = {}
 
         for argument in ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm"):
             value = getattr(self, argument)
@@ -123,69 +156,89 @@ class Optimizer(Configurable):
         """The number that ``rate`` stands for in `update`, at this number of iterations."""
         return learning_rate
 
-    def build(self, size: int, rate_factors: Vector | None = None) -> None:
-        """Make room for ``size`` parameters, and forget what was kept for others.
+    def build(self, variables: Sequence[Variable]) -> ParameterVector:
+        """Take over what is to be trained: the variables' values move into one vector.
+
+        What is kept for a variable stays with it. When others are selected, as when layers are frozen, those that were
+        trained before go on as they were, the number of updates too, and those that are new begin anew.
 
         Arguments:
-            size: how many there are.
-            rate_factors: what the learning rate is multiplied by for each of them, (size,); default: 1.
+            variables: each once.
+
+        Returns:
+            The vector of values, and the one in which `updater` expects their gradients.
         """
-        self._rate_factors = None if rate_factors is None else Variable(rate_factors, "rate_factors")
-        slots = self.slots().items()
-        self.kept = {name: Variable(np.broadcast_to(np.float32(start), size), name) for name, start in slots}
-        self._parameters.keep_in(np.empty(size, np.float32))
-        self._executors = {}
-        self.iterations = 0
-        self.built = True
+        selection = [(id(variable), variable.rate_factor) for variable in variables]
+        changed = selection != self._selection or not self.built
+        if changed or not self._vector.holds_values():
+            if changed:
+                self._put_aside()
+                self._take_up(variables)
+                self._selection, self._executors, self.built = selection, {}, True
+            self._vector = ParameterVector(variables)
+            self._parameters.keep_in(self._vector.values)
+            self._gradients.keep_in(self._vector.gradients)
+            factors = self._vector.rate_factors()
+            self._rates = None if factors is None else Variable(factors, "rates", copy=False)
+        return self._vector
 
-    def apply(self, parameters: Vector, gradients: Vector, sizes: Sequence[int] | None = None) -> None:
-        """Make one update.
+    def clip(self, gradients: Sequence[Tensor]) -> list[Tensor]:
+        """The gradients of all variables, clipped as was asked for; symbols of a step's graph."""
+        if self.clipvalue:
+            return [clip(g, -self.clipvalue, self.clipvalue) for g in gradients]
+        if self.clipnorm:
+            return [g * (self.clipnorm / maximum(_norm([g]), self.clipnorm)) for g in gradients]
+        if self.global_clipnorm:
+            share = self.global_clipnorm / maximum(_norm(gradients), self.global_clipnorm)
+            return [g * share for g in gradients]
+        return list(gradients)
 
-        Arguments:
-            parameters: all trainable numbers, one flat float32 vector; changed in place.
-            gradients: the loss's gradient by them, in the same order; changed in place where it is clipped.
-            sizes: how many numbers each variable has, in order; default: all belong to one. Only clipnorm asks.
-
-        Raises:
-            ModelError: `build` was not called.
-            ShapeError: a vector has another size or type than was built for, or ``sizes`` do not add up.
-        """
-        if not self.built:
-            raise ModelError(f"{type(self).__name__}: build(size) must come before apply.")
-        expected = self._parameters.shape
-        for name, vector in (("parameters", parameters), ("gradients", gradients)):
-            if vector.shape != expected or vector.dtype != np.float32:
-                raise ShapeError(
-                    f"{type(self).__name__}: expected {name} as float32 of shape {expected}, "
-                    f"got {vector.dtype} of shape {vector.shape}."
-                )
-        self._clip(gradients, sizes)
-        rate = self.learning_rate
-        if not self._parameters.is_kept_in(parameters):
-            self._parameters.keep_in(parameters)
-        left = 1 - rate * (self.weight_decay or 0)
-        self._executor().run([gradients, np.array(self.step_size(rate), np.float32), np.array(left, np.float32)])
-        self.iterations += 1
-
-    def _executor(self) -> Executor:
+    def updater(self) -> WholeExecutor:
+        """What makes one update in place, of the vectors that `build` returned, given `numbers`."""
         if settings() not in self._executors:
             self._executors[settings()] = executor(self._trace(), training=True)
         return self._executors[settings()]
 
-    def _trace(self) -> Graph:
-        """One update as a graph of (gradients, step size, share of the weights that does not decay)."""
+    def numbers(self) -> list[Array]:
+        """Of the next update: the step size, and the share of the weights that does not decay."""
+        rate = self.learning_rate
+        left = 1 - rate * (self.weight_decay or 0)
+        return [np.array(self.step_size(rate), np.float32), np.array(left, np.float32)]
 
-        def compute(g: Tensor, rate: Any, left: Any) -> list[Tensor]:
-            if self._rate_factors is not None:
-                rate, left = rate * self._rate_factors, 1 - (1 - left) * self._rate_factors
+    def _trace(self) -> Graph:
+        def compute(rate: Any, left: Any) -> list[Tensor]:
+            if self._rates is not None:
+                rate, left = rate * self._rates, 1 - (1 - left) * self._rates
             p = self._parameters * left if self.weight_decay else self._parameters
-            parameters, kept = self.update(p, g, rate, **self.kept)
+            parameters, kept = self.update(p, self._gradients, rate, **self.kept)
             self._parameters.assign(parameters)
             for name, value in kept.items():
                 self.kept[name].assign(value)
             return []
 
-        return trace(compute, [Tensor(self._parameters.shape), Tensor(()), Tensor(())])
+        return trace(compute, [Tensor(()), Tensor(())])
+
+    def _put_aside(self) -> None:
+        """Keep what belongs to each variable until it, or the variable, is gone."""
+        ends = np.cumsum(self._vector.sizes)
+        for variable, size, end in zip(self._vector.variables, self._vector.sizes, ends, strict=True):
+            parts = {name: vector.value[end - size : end].copy() for name, vector in self.kept.items()}
+            if id(variable) not in self._aside:
+                weakref.finalize(variable, self._aside.pop, id(variable), None)
+            self._aside[id(variable)] = self.iterations, parts
+
+    def _take_up(self, variables: Sequence[Variable]) -> None:
+        """Make the vectors of `slots` for these variables: of what was put aside for them, or of initial values."""
+        nothing: tuple[int, dict[str, Array]] = (0, {})
+        known = [self._aside.get(id(variable), nothing) for variable in variables]
+        self.kept = {}
+        for name, start in self.slots().items():
+            parts = [
+                parts.get(name, np.full(variable.value.size, start, np.float32))
+                for variable, (_, parts) in zip(variables, known, strict=True)
+            ]
+            self.kept[name] = Variable(np.concatenate(parts or [np.empty(0, np.float32)]), name, copy=False)
+        self.iterations = max((updates for updates, _ in known), default=0) if self.built else self.iterations
 
     def state(self) -> dict[str, NDArray[Any]]:
         """What a checkpoint needs to go on with the same bits: copies of the kept vectors, and the counters.
@@ -194,7 +247,7 @@ class Optimizer(Configurable):
             ModelError: `build` was not called.
         """
         if not self.built:
-            raise ModelError(f"{type(self).__name__}: build(size) must come before state.")
+            raise ModelError(f"{type(self).__name__}: build(variables) must come before state.")
         counters = {"iterations": np.array(self.iterations), "learning_rate": np.array(self.learning_rate)}
         return counters | {name: vector.numpy() for name, vector in self.kept.items()}
 
@@ -215,27 +268,17 @@ class Optimizer(Configurable):
         for name, vector in self.kept.items():
             vector.assign(state[name])
 
-    def _clip(self, gradients: Vector, sizes: Sequence[int] | None) -> None:
-        if self.clipvalue:
-            np.clip(gradients, -self.clipvalue, self.clipvalue, out=gradients)
-        elif self.global_clipnorm:
-            _shorten(gradients, self.global_clipnorm)
-        elif self.clipnorm:
-            sizes = [gradients.size] if sizes is None else sizes
-            if sum(sizes) != gradients.size:
-                raise ShapeError(
-                    f"{type(self).__name__}: expected sizes that add up to {gradients.size}, got {list(sizes)}."
-                )
-            for variable in np.split(gradients, np.cumsum(sizes)[:-1]):
-                _shorten(variable, self.clipnorm)
-
     def _check(self, name: str, value: Any, holds: bool, expected: str) -> None:
         if not holds:
             raise ArgumentError(f"{type(self).__name__}: expected {name} {expected}, got {value!r}.")
 
 
-def _shorten(gradient: Vector, longest: float) -> None:
-    # In float64: the squares of float32 gradients overflow where the gradients themselves are still finite.
-    norm = float(np.linalg.norm(gradient.astype(np.float64)))
-    if norm > longest:
-        gradient *= np.float32(longest / norm)
+def _norm(gradients: Sequence[Tensor]) -> Any:
+    """√Σg² over all of them; divided by the largest before squaring, as squares overflow where gradients do not."""
+    largest: Any = SMALLEST
+    for g in gradients:
+        largest = maximum(largest, reduce_max(absolute(g)))
+    total: Any = 0.0
+    for g in gradients:
+        total = total + reduce_sum(square(g / largest))
+    return largest * sqrt(total)

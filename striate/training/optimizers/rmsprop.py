@@ -1,9 +1,9 @@
 """RMSprop."""
 
-from typing import Any
+from typing import Any, Unpack
 
 from striate.ops import sqrt, square
-from striate.training.optimizers.optimizer import Optimizer
+from striate.training.optimizers.optimizer import Common, Optimizer
 
 
 class RMSprop(Optimizer):
@@ -19,7 +19,7 @@ class RMSprop(Optimizer):
         momentum: µ, from 0 to 1.
         epsilon: ε, inside the root as in Keras (PyTorch adds it outside).
         centered: whether the mean is taken off, so that v − a² is the gradient's variance.
-        weight_decay, clipnorm, clipvalue, global_clipnorm, name: see `Optimizer`.
+        common: weight_decay, clipnorm, clipvalue, global_clipnorm and name, see `Optimizer`.
 
     Raises:
         ArgumentError: a number is out of range, or as `Optimizer`.
@@ -35,21 +35,9 @@ class RMSprop(Optimizer):
         momentum: float = 0.0,
         epsilon: float = 1e-7,
         centered: bool = False,
-        *,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        name: str | None = None,
+        **common: Unpack[Common],
     ):
-        super().__init__(
-            learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            name=name,
-        )
+        super().__init__(learning_rate, **common)
         self._check("rho", rho, 0 <= rho <= 1, "from 0 to 1")
         self._check("momentum", momentum, 0 <= momentum <= 1, "from 0 to 1")
         self._check("epsilon", epsilon, epsilon >= 0, "of at least 0")

@@ -1,8 +1,8 @@
 """Stochastic gradient descent."""
 
-from typing import Any
+from typing import Any, Unpack
 
-from striate.training.optimizers.optimizer import Optimizer
+from striate.training.optimizers.optimizer import Common, Optimizer
 
 
 class SGD(Optimizer):
@@ -16,7 +16,7 @@ class SGD(Optimizer):
         learning_rate: η.
         momentum: µ, from 0 to 1.
         nesterov: whether the step is taken from where the momentum leads.
-        weight_decay, clipnorm, clipvalue, global_clipnorm, name: see `Optimizer`.
+        common: weight_decay, clipnorm, clipvalue, global_clipnorm and name, see `Optimizer`.
 
     Raises:
         ArgumentError: ``momentum`` is out of range, or as `Optimizer`.
@@ -31,21 +31,9 @@ class SGD(Optimizer):
         learning_rate: Any = 0.01,
         momentum: float = 0.0,
         nesterov: bool = False,
-        *,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        name: str | None = None,
+        **common: Unpack[Common],
     ):
-        super().__init__(
-            learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            name=name,
-        )
+        super().__init__(learning_rate, **common)
         self._check("momentum", momentum, 0 <= momentum <= 1, "from 0 to 1")
         self.momentum = momentum
         self.nesterov = nesterov

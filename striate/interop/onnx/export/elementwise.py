@@ -38,6 +38,7 @@ OPERATORS: dict[Any, tuple[str, dict[str, float]]] = {
     ew.ROUND: ("Round", {}),
     ew.SIGN: ("Sign", {}),
     ew.SQRT: ("Sqrt", {}),
+    ew.STOP_GRADIENT: ("Identity", {}),
     ew.SUBTRACT: ("Sub", {}),
 }
 

@@ -1,84 +1,53 @@
 """The training loop: compile, fit, evaluate, predict.
 
-One training step is one graph: the network, its loss, and the gradients of the loss. It is traced once for each shape
-of batch, then run by an executor; the optimizer changes the flat parameter vector.
+One training step is one graph: the network, its loss, and the gradients of the loss. `striate.training.Step` traces it
+once for each shape of batch, and runs it together with the optimizer's update.
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from itertools import islice
+from typing import Any
 
 import numpy as np
 
 from striate.configurable import Configurable, describe
 from striate.errors import ArgumentError, ModelError
-from striate.graph import Array, Graph, Shape, Tensor, Variable, active_trace, gradients, trace
+from striate.graph import Array, Graph, Tensor, trace
 from striate.graph.tensor import tensors_in
+from striate.models.network import Network
 from striate.ops import add, multiply
-from striate.random import get_seed, permutation
-from striate.runtime import Executor, executor, predicting_executor, settings
+from striate.random import get_seed, next_run, permutation
+from striate.runtime import Executor, predicting_executor, settings
+from striate.runtime.function import Function
 from striate.training import optimizers
-from striate.training.batches import ArrayData, Batch, IterableData, as_data, as_inputs, input_dtypes
+from striate.training.batches import ArrayData, Batch, IterableData, as_data, as_inputs
 from striate.training.callbacks import Callback, CallbackList, History, ProgbarLogger
+from striate.training.metrics import Metric
 from striate.training.objective import Objective
-from striate.training.parameters import ParameterVector
+from striate.training.step import Step
+
+#: What subclasses of Keras's models may define for a loop to call, and ours has no way to honour.
+OF_OTHER_LOOPS = {
+    **dict.fromkeys(("fit", "train_on_batch"), ("train_step", "make_train_function")),
+    **dict.fromkeys(("evaluate", "test_on_batch"), ("test_step", "make_test_function")),
+    **dict.fromkeys(("predict", "predict_on_batch"), ("make_predict_function",)),
+}
 
 
-class Step(NamedTuple):
-    """A graph for one shape of batch, its executor, and how many of its outputs are losses and predictions."""
-
-    executor: Executor
-    outputs: int
-
-    def run(self, batch: Batch, step: int, gradients: Sequence[Array] = ()) -> tuple[float, list[float], list[Array]]:
-        """Total loss, each output's loss, and predictions; the graph's gradients are put ``into`` those arrays."""
-        first = 1 + 2 * self.outputs
-        into = dict(enumerate(gradients, first))
-        results = self.executor.run([*batch.inputs, *batch.targets, *batch.weights], get_seed(), step, into)
-        losses, predictions = results[1 : 1 + self.outputs], results[1 + self.outputs : first]
-        return float(results[0]), [float(loss) for loss in losses], predictions
-
-
-class Trainer:
-    """The part of a model that trains it; `striate.models.Model` is the other part."""
+class Trainer(Network):
+    """A network that can be trained, evaluated and asked. Arguments: see `striate.models.Model`."""
 
     optimizer: Any = None
     objective: Objective | None = None
     stop_training = False
     history: History | None = None
     _compiled_with: dict[str, Any] | None = None
-    built: bool
-    _steps: dict[Any, Any]
-    _parameters: ParameterVector | None = None
-
-    # What the model brings
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError
-
-    def input_specs(self) -> list[tuple[Shape, Any]]:
-        raise NotImplementedError
-
-    @property
-    def is_graph(self) -> bool:
-        raise NotImplementedError
-
-    @property
-    def input_names(self) -> list[str]:
-        raise NotImplementedError
-
-    @property
-    def output_names(self) -> list[str]:
-        raise NotImplementedError
-
-    @property
-    def output(self) -> Any:
-        raise NotImplementedError
-
-    @property
-    def trainable_weights(self) -> list[Variable]:
-        raise NotImplementedError
-
-    changes: int
+    _step: Step | None = None
+    _test: Function | None = None
+    #: The losses of all outputs, as `compute_loss` traced them last.
+    _output_losses: list[Any]
 
     # Compiling
 
@@ -95,6 +64,7 @@ class Trainer:
         Arguments:
             optimizer: a name such as "adam", or an optimizer.
             loss: a name such as "sparse_categorical_crossentropy", or a loss; for several outputs a list or dictionary.
+                None: what layers add with ``add_loss``, or what an overridden `compute_loss` returns.
             metrics: names or metrics, reported but not minimised.
             loss_weights: for several outputs, a weight for each loss.
             ignored: ``run_eagerly``, ``steps_per_execution``, ``jit_compile``, ``auto_scale_loss`` of Keras: they
@@ -114,19 +84,41 @@ class Trainer:
             "loss_weights": loss_weights,
         }
         self.objective = None
-        self._parameters = None
-        self.forget_plans()
+        self._step = Step(partial(self._losses_and_predictions, True), self, self.optimizer)
+        self._test = Function(partial(self._losses_and_predictions, False))
+        self.forget_compiled()
 
     def compile_config(self) -> dict[str, Any] | None:
         """What `compile` was given as plain data; None if not compiled, or with functions that are no data."""
         return None if self._compiled_with is None else _as_data_or_none(self._compiled_with)
 
-    def _ready(self, where: str) -> dict[str, Any]:
-        if self._compiled_with is None:
+    @property
+    def training_step(self) -> Step:
+        """The step that `fit` makes for each batch.
+
+        Raises:
+            ModelError: the model is not compiled.
+        """
+        return self._ready("training_step")[0]
+
+    def _ready(self, where: str) -> tuple[Step, Function]:
+        """What trains and what tests.
+
+        Raises:
+            ModelError: the model is not compiled, or defines steps that would never run.
+        """
+        if self._step is None or self._test is None:
             raise ModelError(f"{where}: the model is not compiled. Call model.compile(optimizer, loss, metrics) first.")
-        if self._compiled_with["loss"] is None:
-            raise ModelError(f"{where}: the model was compiled without a loss. Give compile a loss.")
-        return self._compiled_with
+        self._refuse_steps_of_other_loops(where)
+        return self._step, self._test
+
+    def _refuse_steps_of_other_loops(self, where: str) -> None:
+        for name in OF_OTHER_LOOPS.get(where, ()):
+            if hasattr(type(self), name):
+                raise ModelError(
+                    f"{where}: {type(self).__name__} defines {name}, which is not supported and would never run. "
+                    "Override compute_loss, or write the training step as striate.Step(loss, variables, optimizer)."
+                )
 
     def _callbacks(
         self,
@@ -140,7 +132,7 @@ class Trainer:
         own = [*([ProgbarLogger()] if verbose else []), *([history] if history else [])]
         params = {"verbose": verbose, "epochs": epochs, "steps": steps}
         given = [callbacks] if isinstance(callbacks, Callback) else callbacks or []
-        return CallbackList([*given, *own], self, params)  # type: ignore[arg-type]
+        return CallbackList([*given, *own], self, params)
 
     # Training
 
@@ -179,7 +171,7 @@ class Trainer:
             sample_weight: weight of each sample in the loss, (N,); for several outputs one for all, or a list or
                 dictionary of one each.
             initial_epoch: number of the first epoch.
-            steps_per_epoch: batches in one epoch; default all.
+            steps_per_epoch: batches in one epoch, which goes on where the last one ended; default all.
             validation_steps, validation_batch_size, validation_freq: the same for validation; every how many epochs.
 
         Returns:
@@ -200,7 +192,7 @@ class Trainer:
         ):
             if count is not None and (not isinstance(count, int | np.integer) or count < 1):
                 raise ArgumentError(f"fit: expected {name} of at least 1, got {count!r}.")
-        data = as_data("fit", self, x, y, sample_weight, class_weight, batch_size, steps_per_epoch)
+        data = as_data("fit", self.signature, x, y, sample_weight, class_weight, batch_size)
         validation: ArrayData | IterableData | None = None
         if validation_data is not None:
             given = validation_data if isinstance(validation_data, tuple | list) else (validation_data,)
@@ -208,7 +200,7 @@ class Trainer:
                 raise ArgumentError(f"fit: expected validation_data of x, y and sample_weight, got {len(given)} items.")
             val_x, val_y, val_weight = (*given, None, None)[:3]
             size = validation_batch_size or batch_size
-            validation = as_data("fit: validation_data", self, val_x, val_y, val_weight, None, size, validation_steps)
+            validation = as_data("fit: validation_data", self.signature, val_x, val_y, val_weight, None, size)
         elif validation_split:
             if not isinstance(data, ArrayData):
                 raise ArgumentError("fit: validation_split needs arrays; give validation_data beside an iterable.")
@@ -219,9 +211,8 @@ class Trainer:
                 )
             data, validation = data.split(first)
 
-        steps = len(data) if isinstance(data, ArrayData) else data.steps
-        if steps_per_epoch is not None and isinstance(data, ArrayData):
-            steps = min(steps_per_epoch, len(data))
+        steps = data.steps if steps_per_epoch is None else steps_per_epoch
+        feed = _Feed(lambda: self._one_pass(data, shuffle), steps_per_epoch)
         verbosity = _verbosity("fit", verbose)
         self.history = History()
         calls = self._callbacks(callbacks, verbosity, epochs, steps, self.history)
@@ -230,7 +221,7 @@ class Trainer:
         calls.on_train_begin()
         for epoch in range(initial_epoch, epochs):
             calls.on_epoch_begin(epoch)
-            logs = self._train_epoch(data, calls, shuffle, steps)
+            logs = self._train_epoch(feed.epoch(), calls)
             if validation is not None and (epoch + 1) % validation_freq == 0:
                 results = self._evaluate(validation, calls, validation_steps)
                 logs.update({f"val_{name}": value for name, value in results.items()})
@@ -240,18 +231,17 @@ class Trainer:
         calls.on_train_end(logs)
         return self.history
 
-    def _train_epoch(
-        self, data: ArrayData | IterableData, calls: CallbackList, shuffle: bool, steps: int | None
-    ) -> dict[str, Any]:
+    def _one_pass(self, data: ArrayData | IterableData, shuffle: bool) -> Iterator[Batch]:
+        """All batches once; shuffled in an order that depends on the seed and the number of updates so far."""
         order = None
         if shuffle and isinstance(data, ArrayData):
             order = permutation(data.samples, seed=get_seed(), purpose="shuffle", step=self.optimizer.iterations)
-        if self.objective is not None:
-            self.objective.reset()
+        return data.batches(order)
+
+    def _train_epoch(self, batches: Iterable[Batch], calls: CallbackList) -> dict[str, Any]:
+        self.reset_metrics()
         logs: dict[str, Any] = {}
-        for number, batch in enumerate(data.batches(order)):
-            if number == steps:
-                break
+        for number, batch in enumerate(batches):
             calls.on_train_batch_begin(number)
             logs = self._train_batch(batch)
             calls.on_train_batch_end(number, logs)
@@ -260,21 +250,8 @@ class Trainer:
         return logs
 
     def _train_batch(self, batch: Batch) -> dict[str, Any]:
-        step = self._step("train", batch)
-        vector = self._parameter_vector()
-        loss, output_losses, predictions = step.run(batch, self.optimizer.iterations, vector.gradient_parts)
-        self.optimizer.apply(vector.values, vector.gradients, vector.sizes)
-        return self._report(loss, output_losses, batch, predictions)
-
-    def _parameter_vector(self) -> ParameterVector:
-        """What is trained, in one vector, for which the optimizer is built."""
-        variables = self._trained()
-        if self._parameters is None or self._parameters.variables != variables:
-            self._parameters = ParameterVector(variables)
-            self.optimizer.build(self._parameters.values.size, self._parameters.rate_factors())
-        elif not self._parameters.holds_values():  # another model that shares layers has trained in between
-            self._parameters = ParameterVector(variables)
-        return self._parameters
+        step, _ = self._ready("fit")
+        return self._report(batch, *step(batch.inputs, batch.targets, batch.weights))
 
     def load_optimizer_state(self, state: Mapping[str, Any]) -> None:
         """Have the optimizer go on from what ``model.optimizer.state()`` returned, as a resumed training does.
@@ -284,15 +261,82 @@ class Trainer:
             FormatError: ``state`` belongs to another optimizer or network.
         """
         self._ready("load_optimizer_state")
-        self._parameter_vector()
+        self.optimizer.build(self.trainable_weights)
         self.optimizer.load_state(state)
 
-    def _report(
-        self, loss: float, output_losses: list[float], batch: Batch, predictions: list[Array]
-    ) -> dict[str, Any]:
-        assert self.objective is not None  # noqa: S101 (tracing a step made it)
-        self.objective.update(loss, output_losses, batch.targets, predictions, batch.weights)
-        return self.objective.logs()
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """The loss of a batch, a scalar: the weighted losses that `compile` was given, plus `losses` of all layers.
+
+        A subclass may override it. All arguments are symbols, so it is traced once for each shape and compiled.
+
+        Arguments:
+            x: inputs; several as a list.
+            y: targets; several as a list, or a dictionary where the outputs are one.
+            y_pred: the model's outputs, likewise.
+            sample_weight: one for all outputs, or a list of one each; None: all weigh the same.
+            training: whether this is a training step.
+
+        Raises:
+            ModelError: there is no loss, or another count of targets than of outputs.
+        """
+        predictions = tensors_in(y_pred)
+        objective = self._objective(len(predictions))
+        self._output_losses = objective.loss(tensors_in(y), predictions, tensors_in(sample_weight))
+        total: Any = None
+        for loss, weight in zip(self._output_losses, objective.loss_weights, strict=False):
+            weighted = loss if weight == 1 else multiply(loss, weight)
+            total = weighted if total is None else add(total, weighted)
+        for loss in self.losses:
+            total = loss if total is None else add(total, loss)
+        if total is None:
+            raise ModelError("fit: the model was compiled without a loss, and no layer adds one. Give compile a loss.")
+        return total
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Take in one batch of arrays, and return all metrics so far by name; a subclass may add its own.
+
+        Arguments:
+            x, y, y_pred, sample_weight: as `compute_loss`, but arrays.
+        """
+        objective = self._objective(len(_leaves(y_pred)))
+        objective.update_metrics(_leaves(y), _leaves(y_pred), _leaves(sample_weight))
+        return objective.logs()
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The metrics that were compiled in, once data was seen, and those among this model's attributes."""
+        compiled = [] if self.objective is None else self.objective.all_metrics()
+        return [*compiled, *(value for value in vars(self).values() if isinstance(value, Metric))]
+
+    def reset_metrics(self) -> None:
+        """Begin a new count, as at the beginning of an epoch."""
+        if self.objective is not None:
+            self.objective.reset()
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def _losses_and_predictions(
+        self, training: bool, inputs: list[Tensor], targets: list[Tensor], weights: list[Tensor]
+    ) -> tuple[Any, list[Any], list[Tensor]]:
+        """What a step computes: the loss, that of each output if they are known, and predictions."""
+        outputs = self(_one_or_all(inputs), training=training)
+        predictions = tensors_in(outputs)
+        self._output_losses = []
+        y = dict(zip(outputs, targets, strict=False)) if isinstance(outputs, dict) else _one_or_all(targets)
+        if len(targets) not in (0, len(predictions)):
+            y = targets  # what compute_loss finds fault with
+        loss = self.compute_loss(
+            x=_one_or_all(inputs), y=y, y_pred=outputs, sample_weight=_one_or_all(weights), training=training
+        )
+        return loss, self._output_losses, predictions
+
+    def _report(self, batch: Batch, loss: Any, output_losses: list[Array], predictions: list[Array]) -> dict[str, Any]:
+        objective = self._objective(len(predictions))
+        objective.update(float(loss), [float(one) for one in output_losses], len(predictions[0]))
+        x, y, weights = _one_or_all(batch.inputs), _one_or_all(batch.targets), _one_or_all(batch.weights)
+        return self.compute_metrics(x, y, self._as_outputs(predictions), weights)
 
     def train_on_batch(
         self,
@@ -307,23 +351,22 @@ class Trainer:
         Arguments as `fit`; ``return_dict``: results by name. Errors as `fit`.
         """
         batch = self._one_batch("train_on_batch", x, y, sample_weight, class_weight)
-        if self.objective is not None:
-            self.objective.reset()
+        self.reset_metrics()
         return _as_returned(self._train_batch(batch), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Loss and metrics on one batch, without training; arguments and errors as `train_on_batch`."""
         batch = self._one_batch("test_on_batch", x, y, sample_weight)
-        if self.objective is not None:
-            self.objective.reset()
+        self.reset_metrics()
         return _as_returned(self._test_batch(batch), return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """The model's outputs for one batch; errors as `predict`."""
-        arrays = as_inputs("predict_on_batch", self, x)
-        kinds = input_dtypes(self, len(arrays))
+        self._refuse_steps_of_other_loops("predict_on_batch")
+        arrays = as_inputs("predict_on_batch", self.signature, x)
+        kinds = self.signature.dtypes(len(arrays))
         batch = Batch([array.astype(kind, copy=False) for array, kind in zip(arrays, kinds, strict=True)])
-        return self._as_outputs(self._predict_step(batch).run(batch.inputs))
+        return self._as_outputs(_run(self._predicting(batch), batch.inputs))
 
     def predictor(self, batch_size: int = 1) -> Callable[..., Any]:
         """A function from batches of one size to the model's outputs, for programs that want an answer at once.
@@ -344,16 +387,16 @@ class Trainer:
         if not self.is_graph:
             raise ModelError("predictor: this model has no graph of layers to say what its inputs are. Use predict.")
         batch = Batch([np.zeros((int(batch_size), *shape), dtype) for shape, dtype in self.input_specs()])
-        step = self._predict_step(batch)
+        runner = self._predicting(batch)
 
         def predict(*inputs: Array) -> Any:
-            return self._as_outputs(step.run(inputs))
+            return self._as_outputs(_run(runner, inputs))
 
         return predict
 
     def _one_batch(self, where: str, x: Any, y: Any, weight: Any, class_weight: Any = None) -> Batch:
         self._ready(where)
-        data = ArrayData(where, self, x, y, weight, class_weight)
+        data = ArrayData(where, self.signature, x, y, weight, class_weight)
         data.batch_size = data.samples
         return next(data.batches())
 
@@ -375,20 +418,15 @@ class Trainer:
         Arguments as `fit`; ``return_dict``: results by name. Errors as `fit`.
         """
         self._ready("evaluate")
-        data = as_data("evaluate", self, x, y, sample_weight, None, batch_size, steps)
-        count = len(data) if isinstance(data, ArrayData) else data.steps
-        verbosity = _verbosity("evaluate", verbose)
-        calls = self._callbacks(callbacks, verbosity, 1, count)
+        data = as_data("evaluate", self.signature, x, y, sample_weight, None, batch_size)
+        calls = self._callbacks(callbacks, _verbosity("evaluate", verbose), 1, steps or data.steps)
         return _as_returned(self._evaluate(data, calls, steps), return_dict)
 
     def _evaluate(self, data: ArrayData | IterableData, calls: CallbackList, steps: int | None) -> dict[str, Any]:
-        if self.objective is not None:
-            self.objective.reset()
+        self.reset_metrics()
         logs: dict[str, Any] = {}
         calls.on_test_begin()
-        for number, batch in enumerate(data.batches()):
-            if number == steps:
-                break
+        for number, batch in enumerate(islice(data.batches(), steps)):
             calls.on_test_batch_begin(number)
             logs = self._test_batch(batch)
             calls.on_test_batch_end(number, logs)
@@ -396,8 +434,8 @@ class Trainer:
         return logs
 
     def _test_batch(self, batch: Batch) -> dict[str, Any]:
-        loss, output_losses, predictions = self._step("test", batch).run(batch, 0)
-        return self._report(loss, output_losses, batch, predictions)
+        _, test = self._ready("evaluate")
+        return self._report(batch, *test(batch.inputs, batch.targets, batch.weights))
 
     # Prediction
 
@@ -426,106 +464,92 @@ class Trainer:
         Raises:
             DataError, ShapeError: data that the model does not take.
         """
-        data = as_data("predict", self, x, batch_size=1 if deterministic else batch_size, steps=steps)
-        count = len(data) if isinstance(data, ArrayData) else data.steps
-        calls = self._callbacks(callbacks, _verbosity("predict", verbose, auto=0), 1, count)
+        self._refuse_steps_of_other_loops("predict")
+        data = as_data("predict", self.signature, x, batch_size=1 if deterministic else batch_size)
+        calls = self._callbacks(callbacks, _verbosity("predict", verbose, auto=0), 1, steps or data.steps)
         calls.on_predict_begin()
         parts: list[list[Array]] = []
-        for number, batch in enumerate(data.batches()):
-            if number == steps:
-                break
+        for number, batch in enumerate(islice(data.batches(), steps)):
             calls.on_predict_batch_begin(number)
-            for part in _singles(batch) if deterministic else [batch]:
-                parts.append(self._predict_step(part).run(part.inputs))
-            calls.on_predict_batch_end(number, {})
+            singles = _singles(batch) if deterministic else [batch]
+            parts.append(_joined([_run(self._predicting(part), part.inputs) for part in singles]))
+            calls.on_predict_batch_end(number, {"outputs": self._as_outputs(parts[-1])})
         calls.on_predict_end()
-        return self._as_outputs([np.concatenate(arrays) for arrays in zip(*parts, strict=True)])
+        return self._as_outputs(_joined(parts))
+
+    def predict_step(self, data: Any) -> Any:
+        """The outputs that `predict` gives for a batch; a subclass may override it.
+
+        Arguments:
+            data: a tuple of the inputs alone, as symbols; several inputs as a list.
+        """
+        return self(data[0], training=False)
 
     def _as_outputs(self, arrays: list[Array]) -> Any:
         if self.is_graph and isinstance(self.output, dict):
             return dict(zip(self.output_names, arrays, strict=True))
         return arrays[0] if len(arrays) == 1 else arrays
 
-    # Graphs
+    # Compiled functions
 
-    def forget_plans(self) -> None:
-        """Trace anew from now on: the network has changed."""
-        self._steps = {}
+    def forget_compiled(self) -> None:
+        self._functions: dict[Any, Any] = {}
+        for compiled in (self._step, self._test):
+            if compiled is not None:
+                compiled.forget()
 
-    def plan(self, key: Any, make: Callable[[], Any]) -> Any:
+    def compiled(self, key: Any, make: Callable[[], Any]) -> Any:
         """What ``make`` returned the first time it was asked for under this key."""
-        plans, key = self.__dict__.setdefault("_steps", {}), (key, settings())
-        if key not in plans:
-            plans[key] = make()
-        return plans[key]
+        functions, key = self.__dict__.setdefault("_functions", {}), (key, settings())
+        if key not in functions:
+            functions[key] = make()
+        return functions[key]
 
-    def _predict_step(self, batch: Batch) -> Executor:
+    def _predicting(self, batch: Batch) -> Executor:
         def traced(samples: int) -> Graph:
             symbols = [Tensor((samples, *x.shape[1:]), x.dtype, name="x") for x in batch.inputs]
-            return trace(lambda *x: self._outputs(x, training=False), symbols)
+            return trace(lambda *x: self.predict_step((_one_or_all(list(x)),)), symbols)
 
-        key = ("predict", _signature(batch.inputs))
-        step: Executor = self.plan(key, lambda: predicting_executor(traced, len(batch.inputs[0])))
-        return step
-
-    def _trained(self) -> list[Variable]:
-        """`trainable_weights`, looked for again only when the parts of some layer have changed."""
-        version = (self.changes, Variable.selections)
-        if self.__dict__.get("_trained_at") != version:
-            self.__dict__.update(_trained_at=version, _trained_variables=self.trainable_weights)
-        variables: list[Variable] = self.__dict__["_trained_variables"]
-        return variables
-
-    def _outputs(self, inputs: Sequence[Tensor], training: bool) -> list[Tensor]:
-        return tensors_in(self(inputs[0] if len(inputs) == 1 else list(inputs), training=training))
-
-    def _step(self, mode: str, batch: Batch) -> Step:
-        shapes = tuple(map(_signature, (batch.inputs, batch.targets, batch.weights)))
-        if not self.built:  # the first trace makes the variables, and what is trained is part of the key
-            self._predict_step(batch)
-        variables = tuple(self._trained())
-        step: Step = self.plan((mode, variables, *shapes), lambda: self._trace_step(batch, training=mode == "train"))
-        return step
-
-    def _trace_step(self, batch: Batch, training: bool) -> Step:
-        inputs, targets = _symbols("x", batch.inputs), _symbols("y", batch.targets)
-        weights = _symbols("weight", batch.weights)
-        outputs = 0
-
-        def compute(*_: Tensor) -> list[Any]:
-            nonlocal outputs
-            scope = active_trace()
-            assert scope is not None  # noqa: S101 (trace calls this)
-            predictions = self._outputs(inputs, training)
-            outputs = len(predictions)
-            objective = self._objective(outputs)
-            losses = objective.loss(targets, predictions, weights)
-            total = losses[0] if objective.loss_weights[0] == 1 else multiply(losses[0], objective.loss_weights[0])
-            for loss, weight in zip(losses[1:], objective.loss_weights[1:], strict=True):
-                total = add(total, multiply(loss, weight))
-            penalties = [v.regularizer(v) for v in self.trainable_weights if v.regularizer]
-            for penalty in (*scope.losses, *penalties):
-                total = add(total, penalty)
-            if not training:
-                return [total, *losses, *predictions]
-            symbols = [scope.symbol(variable) for variable in self.trainable_weights]
-            grads = [
-                Tensor.constant(np.zeros(variable.shape, symbol.dtype)) if grad is None else grad
-                for grad, symbol, variable in zip(
-                    gradients(total, symbols), symbols, self.trainable_weights, strict=True
-                )
-            ]
-            return [total, *losses, *predictions, *grads]
-
-        graph: Graph = trace(compute, [*inputs, *targets, *weights], training)
-        return Step(executor(graph, training=training), outputs)
+        key = ("predict", *((array.shape, array.dtype.kind) for array in batch.inputs))
+        runner: Executor = self.compiled(key, lambda: predicting_executor(traced, len(batch.inputs[0])))
+        return runner
 
     def _objective(self, outputs: int) -> Objective:
         if self.objective is None:
-            settings = self._ready("fit")
+            given = self._compiled_with or {}
             names = self.output_names or [f"output_{i}" for i in range(outputs)]
-            self.objective = Objective(settings["loss"], settings["metrics"], settings["loss_weights"], names)
+            self.objective = Objective(given["loss"], given["metrics"], given["loss_weights"], names)
         return self.objective
+
+
+class _Feed:
+    """The batches of one epoch after the other.
+
+    Arguments:
+        start: begins a pass over the data.
+        steps: batches in one epoch, which goes on where the last one ended, and ends where the data does; None: a pass.
+    """
+
+    def __init__(self, start: Callable[[], Iterator[Batch]], steps: int | None):
+        self._start, self._steps = start, steps
+        self._pass: Iterator[Batch] = iter(())
+
+    def epoch(self) -> Iterator[Batch]:
+        """The batches of the next epoch."""
+        first = None if self._steps is None else next(self._pass, None)
+        if first is None:
+            self._pass = self._start()
+            first = next(self._pass)
+        yield first
+        count = 1
+        for batch in islice(self._pass, None if self._steps is None else self._steps - 1):
+            yield batch
+            count += 1
+        if count < (self._steps or 1):
+            warnings.warn(
+                f"fit: the data ended after {count} of {self._steps} steps of an epoch; the next epoch begins it anew.",
+                stacklevel=4,
+            )
 
 
 def _verbosity(where: str, verbose: int | str, auto: int = 1) -> int:
@@ -534,12 +558,28 @@ def _verbosity(where: str, verbose: int | str, auto: int = 1) -> int:
     return auto if verbose == "auto" else int(verbose)
 
 
-def _symbols(name: str, arrays: Sequence[Array]) -> list[Tensor]:
-    return [Tensor(array.shape, array.dtype, name=name) for array in arrays]
+def _run(runner: Executor, inputs: Sequence[Array]) -> list[Array]:
+    """One prediction; where numbers are drawn, as by a dropout that is always on, others than the last time."""
+    return runner.run(inputs, get_seed(), 0 if runner.graph.random is None else next_run())
 
 
-def _signature(arrays: Sequence[Array]) -> tuple[Any, ...]:
-    return tuple((array.shape, array.dtype.kind) for array in arrays)
+def _joined(parts: Sequence[list[Array]]) -> list[Array]:
+    """The outputs of several batches, each output in one array."""
+    return parts[0] if len(parts) == 1 else [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+
+
+def _one_or_all(items: list[Any]) -> Any:
+    """What programs see: None for nothing, one thing itself, several in a list."""
+    return (items or [None])[0] if len(items) < 2 else items
+
+
+def _leaves(arrays: Any) -> list[Array]:
+    """The reverse: the arrays in a list or dictionary, or one array in a list; nothing for None."""
+    if arrays is None:
+        return []
+    return list(
+        arrays.values() if isinstance(arrays, dict) else arrays if isinstance(arrays, list | tuple) else [arrays]
+    )
 
 
 def _singles(batch: Batch) -> Iterator[Batch]:
