@@ -95,7 +95,7 @@ class _Traced:
                 f"explain: expected an index inside of {sizes}, the output of {self.name}; got {index}."
             )
         values: dict[Tensor, Array] = dict(zip(self._begin, arrays, strict=True))
-        values |= {tensor: variable.value for variable, tensor in self._variables.items()}
+        values |= {tensor: variable.array for variable, tensor in self._variables.items()}
         computed = dict(zip(self._ends, self._runner.run(arrays), strict=True))
         values |= {tensor: computed[tensor] for tensor in self._given}
         for node in self._inside:

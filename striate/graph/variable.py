@@ -51,9 +51,15 @@ class Variable(Arithmetic):
         self.regularizer = regularizer
 
     @property
-    def value(self) -> Array:
+    def array(self) -> Array:
         """The array as it is now and will be later; to be read, and changed by `assign`."""
         return self._shown
+
+    @property
+    def value(self) -> Any:
+        """`array`; inside a trace the symbol for it, as its numbers are not those of later runs."""
+        scope = active_trace()
+        return self._shown if scope is None else scope.symbol(self)
 
     def keep_in(self, array: Array) -> None:
         """Keep the value in this array from now on; whoever changes it there says so by `count_change`."""
@@ -82,22 +88,30 @@ class Variable(Arithmetic):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.value.shape
+        return self._shown.shape
 
     @property
     def dtype(self) -> Any:
-        return self.value.dtype
+        return self._shown.dtype
 
     @property
     def ndim(self) -> int:
-        return self.value.ndim
+        return self._shown.ndim
 
     def numpy(self) -> Array:
-        """A copy of the value."""
-        return self.value.copy()
+        """A copy of the value.
+
+        Raises:
+            TypeError: inside a trace, where its numbers are not those of later runs.
+        """
+        return self.__array__(copy=True)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(self.value, dtype=dtype, copy=copy)
+        if active_trace() is not None:
+            raise TypeError(
+                f"{self!r} has no numbers in a network's graph, which runs later: compute with striate.ops, not NumPy."
+            )
+        return np.array(self._shown, dtype=dtype, copy=copy)
 
     def __repr__(self) -> str:
         return f"<Variable {self.name} {self.shape} {self.dtype}>"

@@ -265,7 +265,7 @@ class Layer:
 
     def count_params(self) -> int:
         """How many numbers the variables hold."""
-        return sum(v.value.size for v in self.weights)
+        return sum(v.array.size for v in self.weights)
 
     def get_weights(self) -> list[Array]:
         """Copies of all variables' values, in the order of `weights`."""

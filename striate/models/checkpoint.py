@@ -28,7 +28,7 @@ def save_checkpoint(model: "Model", path: str | Path, progress: Mapping[str, Any
         ModelError: the model has not been trained.
         FormatError: the file cannot be written.
     """
-    tensors = {f"weights/{name}": variable.value for name, variable in named_weights(model).items()}
+    tensors = {f"weights/{name}": variable.array for name, variable in named_weights(model).items()}
     tensors |= {f"optimizer/{name}": array for name, array in model.optimizer.state().items()}
     metadata = {ENTRY: json.dumps(dict(progress), allow_nan=False)}
     write_safetensors(path, tensors, metadata, "save_checkpoint")

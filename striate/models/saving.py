@@ -89,7 +89,7 @@ def _write(
     path = Path(filepath)
     if not overwrite and path.exists():
         raise FormatError(f"save: {path} exists already; give overwrite=True to replace it.")
-    weights = {name: variable.value for name, variable in named_weights(model).items()}
+    weights = {name: variable.array for name, variable in named_weights(model).items()}
     write_safetensors(path, {**weights, **constants}, {"striate": json.dumps(description, allow_nan=False)}, "save")
 
 

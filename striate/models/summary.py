@@ -61,7 +61,7 @@ def summarize(model: "Model") -> Summary:
     Raises:
         ModelError: the shape of the model's input is not known yet.
     """
-    trainable = sum(v.value.size for v in model.trainable_weights)
+    trainable = sum(v.array.size for v in model.trainable_weights)
     title = f"{type(model).__name__} {model.name}"
     try:
         calls, graph = layer_graph(model, 1)

@@ -103,7 +103,7 @@ class Operation:
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
         inputs = self.same_kind(*inputs)
         if not any(isinstance(value, Tensor) for value in inputs):
-            arrays = tuple(value.value if isinstance(value, Variable) else value for value in inputs)
+            arrays = tuple(value.array if isinstance(value, Variable) else value for value in inputs)
             self.shape(*arrays, **attributes)
             return self.forward(*arrays, **attributes)
         node = Node(self, inputs, attributes)

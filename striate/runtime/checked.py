@@ -46,7 +46,7 @@ class CheckedExecutor:
         given: dict[str, Sequence[Array]] = {
             "input": inputs,
             "constant": plan.constants,
-            "variable": [variable.value for variable in plan.variables],
+            "variable": [variable.array for variable in plan.variables],
             "random": [np.array([seed, step], np.uint64)],
             "output": [np.zeros(known_shape(tensor), tensor.dtype) for tensor in graph.outputs],
         }

@@ -85,7 +85,7 @@ class NativeExecutor:
         if self.graph.random is not None:
             memory.random[:] = seed, step
         if self._seen_changes != Variable.changes:
-            memory.bind_variables([variable.value for variable in self.plan.variables])
+            memory.bind_variables([variable.array for variable in self.plan.variables])
             if self._preparation:
                 shared_team().run(self._preparation)
             self._seen_changes = Variable.changes

@@ -48,7 +48,7 @@ class ReferenceExecutor:
         for tensor, array in zip(graph.inputs, inputs, strict=True):
             values[tensor] = array.astype(tensor.dtype, copy=False)
         for variable, tensor in graph.variables.items():
-            values[tensor] = variable.value.astype(tensor.dtype, copy=False)
+            values[tensor] = variable.array.astype(tensor.dtype, copy=False)
         if graph.random is not None:
             values[graph.random] = np.array([seed, step], np.uint64)
 
@@ -59,7 +59,7 @@ class ReferenceExecutor:
                 values.pop(tensor, None)
 
         taken = {id(_owner(array)) for array in inputs}  # memory that is somebody else's
-        taken |= {id(_owner(variable.value)) for variable in graph.variables}
+        taken |= {id(_owner(variable.array)) for variable in graph.variables}
         results = []
         for tensor in [*graph.outputs, *(tensor for _, tensor in graph.updates)]:
             array = tensor.value if tensor.value is not None else values[tensor]

@@ -20,8 +20,8 @@ class ParameterVector:
 
     def __init__(self, variables: Sequence[Variable]):
         self.variables = list(variables)
-        self.sizes = [v.value.size for v in self.variables]
-        self.values: Array = np.concatenate([v.value.ravel() for v in self.variables] or [np.empty(0, np.float32)])
+        self.sizes = [v.array.size for v in self.variables]
+        self.values: Array = np.concatenate([v.array.ravel() for v in self.variables] or [np.empty(0, np.float32)])
         self.gradients: Array = np.zeros_like(self.values)
         self._views = self._parts(self.values)
         #: Each variable's part of the gradient.

@@ -147,6 +147,17 @@ def test_what_was_assigned_is_read_in_the_same_trace_and_stored_after_each_run()
         np.testing.assert_array_equal(v.value, [6, 6])
 
 
+def test_a_variables_numbers_are_not_taken_for_constants():
+    """``variable.value`` and ``np.asarray(variable)`` in a layer's call would be the numbers of today, for ever."""
+    v = Variable([1, 2], "v")
+    run = ReferenceExecutor(trace(lambda x: v.value * x, [Tensor((2,))])).run
+    v.assign([3, 4])
+    np.testing.assert_array_equal(run([np.ones(2)]), [[3, 4]])
+    for read in (np.asarray, Variable.numpy):
+        with pytest.raises(TypeError, match=r"<Variable v .* has no numbers in a network's graph"):
+            trace(lambda x: x * read(v), [Tensor((2,))])  # noqa: B023
+
+
 def test_gradients_end_at_what_was_assigned():
     """As in Keras: after an assignment, a variable is read as a number, not as what the number was computed from."""
     v = Variable(np.ones(1), "v")

@@ -222,7 +222,7 @@ class Optimizer(Configurable):
         """Keep what belongs to each variable until it, or the variable, is gone."""
         ends = np.cumsum(self._vector.sizes)
         for variable, size, end in zip(self._vector.variables, self._vector.sizes, ends, strict=True):
-            parts = {name: vector.value[end - size : end].copy() for name, vector in self.kept.items()}
+            parts = {name: vector.array[end - size : end].copy() for name, vector in self.kept.items()}
             if id(variable) not in self._aside:
                 weakref.finalize(variable, self._aside.pop, id(variable), None)
             self._aside[id(variable)] = self.iterations, parts
@@ -234,7 +234,7 @@ class Optimizer(Configurable):
         self.kept = {}
         for name, start in self.slots().items():
             parts = [
-                parts.get(name, np.full(variable.value.size, start, np.float32))
+                parts.get(name, np.full(variable.array.size, start, np.float32))
                 for variable, (_, parts) in zip(variables, known, strict=True)
             ]
             self.kept[name] = Variable(np.concatenate(parts or [np.empty(0, np.float32)]), name, copy=False)

@@ -137,7 +137,7 @@ class _Export:
         names = {variable: name for name, variable in named_weights(self._model).items()}
         for variable, tensor in self._graph.variables.items():
             name = names.get(variable, variable.name)
-            array = variable.value.astype(tensor.dtype, copy=False)
+            array = variable.array.astype(tensor.dtype, copy=False)
             self._to.values[tensor] = Value(name, array.shape, tensor.dtype, natural(array.ndim), array)
 
     def _written(self, node: Node, twin: Node) -> Value:
