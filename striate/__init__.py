@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from striate import data, errors, explain, graph, layers, models, ops, runtime, training
-from striate.interop.onnx import write_onnx
+from striate.interop import formats
 from striate.layers import initializers, regularizers
 from striate.layers.layer import Layer
 from striate.models import Input, Model, Sequential, load_model
@@ -45,7 +45,7 @@ for _name, _module in {
 }.items():
     sys.modules[f"striate.{_name}"] = _module
 saving = models.saving
-models.EXPORTERS[".onnx"] = write_onnx
+models.FORMATS.update(formats.FORMATS)
 
 
 def __getattr__(name: str) -> Any:

@@ -14,6 +14,7 @@ from striate.cli.output import complain, say_table
 from striate.cli.progress import TrainingProgress
 from striate.data import Preprocessing
 from striate.errors import FormatError
+from striate.models.formats import writer
 from striate.models.summary import readable_bytes
 from striate.random import set_seed
 from striate.training.optimizers import Adam
@@ -63,8 +64,10 @@ def check_writable(path: Path) -> None:
     """Refuse a path that the model could not be written to, before hours of training rather than after.
 
     Raises:
+        ArgumentError: no model is written under such a name.
         FormatError: the folder does not exist or cannot be written to, or the path is no regular file's.
     """
+    writer("save", path)
     try:
         if path.exists() and not path.is_file():
             raise FormatError(f"train: cannot write {path}: it is a folder, pipe or device. Give --out a file's path.")

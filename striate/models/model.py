@@ -6,17 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from striate.data.drawing import Preprocessing
 from striate.data.photo import PhotoPreprocessing
-from striate.errors import ArgumentError
 from striate.layers.layer import Layer
 from striate.models import saving, summary
+from striate.models.formats import writer
 from striate.models.trainer import Trainer
 
 if TYPE_CHECKING:
     from striate.explain import Explanation, LayerOutput
-
-#: What writes a model as a file of another kind, by suffix: functions of model, path and ``overwrite``. ``striate``
-#: fills it: imports go down only, and other people's formats lie above us.
-EXPORTERS: dict[str, Callable[["Model", str | Path, bool], None]] = {}
 
 #: What looks inside a model, by the name of the method that asks for it; ``striate.explain``, above us, fills it.
 INSIGHTS: dict[str, Callable[..., Any]] = {}
@@ -136,17 +132,20 @@ class Model(Trainer):
     # Files
 
     def save(self, filepath: str | Path, overwrite: bool = True) -> None:
-        """Write architecture, preprocessing and weights to one safetensors file, atomically.
+        """Write architecture, preprocessing and weights to one file, atomically.
 
-        What `compile` was given is written too, as far as it is plain data; the optimizer's state is not, so a loaded
-        model goes on training with a fresh optimizer.
+        What `compile` was given is written too, as far as it is plain data that the format has; the optimizer's state
+        is not, so a loaded model goes on training with a fresh optimizer.
 
         Arguments:
-            filepath: the content is safetensors whatever the suffix; ".safetensors" says so.
+            filepath: its suffix says the format. ".safetensors" or none: our own, which holds everything; ".keras":
+                Keras 3's; ".h5" or ".hdf5": Keras's older one.
             overwrite: False: refuse to replace a file.
 
         Raises:
-            ModelError: the architecture cannot be written as data (a subclassed model): use `save_weights`.
+            ArgumentError: there is no format of this suffix.
+            ModelError: the architecture cannot be written as data (a subclassed model): use `save_weights`; or Keras
+                has no such layer: all of them are listed.
             FormatError: the file cannot be written.
         """
         saving.save(self, filepath, overwrite)
@@ -157,7 +156,7 @@ class Model(Trainer):
         Arguments:
             filepath: its suffix says the format. ".onnx": operator set 17, any batch size, and inputs and outputs of
                 three and more axes channels-first, as other tools expect (`striate.interop.onnx.write_onnx` can keep
-                them channels-last).
+                them channels-last). ".keras", ".h5": as `save`.
             overwrite: False: refuse to replace a file.
 
         Raises:
@@ -165,20 +164,26 @@ class Model(Trainer):
             ModelError: the shape of the model's input is not known yet, or the format has no words for something in it.
             FormatError: the file cannot be written.
         """
-        suffix = Path(filepath).suffix.lower()
-        if suffix not in EXPORTERS:
-            raise ArgumentError(
-                f"export: expected a file name that ends in {', '.join(EXPORTERS)}, got {str(filepath)!r}. "
-                "Striate's own files are written by save."
-            )
-        EXPORTERS[suffix](self, filepath, overwrite)
+        if write := writer("export", filepath):
+            write(self, filepath, overwrite)
 
     def save_weights(self, filepath: str | Path, overwrite: bool = True) -> None:
-        """Write the weights alone; arguments and errors as `save`."""
+        """Write the weights alone; any model will do that has seen an input.
+
+        Arguments:
+            filepath: ".safetensors" or no suffix: our own format; ".weights.h5": Keras 3's; ".h5" or ".hdf5": Keras's
+                older one, which tells layers by their names.
+            overwrite: False: refuse to replace a file.
+
+        Raises:
+            ArgumentError: there is no format of this suffix.
+            ModelError: its structure is Python code, and ".h5" is of layers with names.
+            FormatError: the file cannot be written.
+        """
         saving.save_weights(self, filepath, overwrite)
 
     def load_weights(self, filepath: str | Path) -> None:
-        """Read weights that `save` or `save_weights` wrote.
+        """Read weights that `save` or `save_weights` wrote, ours or Keras's; what the file is, its content says.
 
         Raises:
             FormatError: the file is damaged, or holds other variables than this model has.

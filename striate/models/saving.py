@@ -36,6 +36,7 @@ from striate.graph import Array, Node, Shape, Tensor, Variable
 from striate.graph.tensor import map_tensors, tensors_in
 from striate.layers.input import InputLayer
 from striate.layers.layer import LAYERS, WEIGHT_SOURCE, Layer, serialize
+from striate.models.formats import Format, reader, writer
 from striate.models.network import Network, unique_names
 from striate.ops.operation import OPERATIONS
 
@@ -56,27 +57,36 @@ _CONSTANTS: ContextVar[dict[str, Array] | None] = ContextVar("constants", defaul
 
 def save(model: "Model", filepath: str | Path, overwrite: bool) -> None:
     """See `Model.save`."""
-    if not model.is_graph:
-        raise ModelError(
-            f"save: the structure of {model.name} is Python code, not data (or it has seen no input yet). "
-            "Save its weights with save_weights, or build it with Sequential or Model(inputs, outputs)."
-        )
+    if write := writer("save", filepath):
+        write(model, filepath, overwrite)
+        return
+    check_structure(model)
     with _constants({}) as constants:
         config = model.get_config()
     description = {
         "version": VERSION,
         "model": {"class_name": type(model).__name__, "config": config},
-        "preprocessing": model.preprocessing.to_json() if model.preprocessing else None,
-        "classes": list(model.classes),
-        "threshold": model.threshold,
+        **beside_the_network(model),
         "training": model.compile_config(),
     }
     _write(model, filepath, overwrite, description, constants)
 
 
+def check_structure(model: "Model") -> None:
+    """Raise ModelError unless a model's structure is known as data."""
+    if not model.is_graph:
+        raise ModelError(
+            f"save: the structure of {model.name} is Python code, not data (or it has seen no input yet). "
+            "Save its weights with save_weights, or build it with Sequential or Model(inputs, outputs)."
+        )
+
+
 def save_weights(model: "Model", filepath: str | Path, overwrite: bool) -> None:
     """See `Model.save_weights`."""
-    _write(model, filepath, overwrite, {"version": VERSION, "model": None})
+    if write := writer("save_weights", filepath):
+        write(model, filepath, overwrite)
+    else:
+        _write(model, filepath, overwrite, {"version": VERSION, "model": None})
 
 
 def _write(
@@ -94,19 +104,22 @@ def _write(
 
 
 def load_model(filepath: str | Path) -> "Model":
-    """Open a model: one that ships with Striate by its name ("digits"), or a file that `Model.save` wrote.
+    """Open a model: one that ships with Striate by its name ("digits"), or a file that `Model.save`, or Keras, wrote.
 
-    No code from the file is run: it holds plain data only.
+    What the file is, is told by its content. No code from it is run: it holds plain data only.
 
     Arguments:
         filepath: path of the file, or the name of a model in ``striate/pretrained``.
 
     Raises:
-        FormatError: no such file, or it is damaged, too large, or no model file of ours.
+        FormatError: no such file, or it is damaged, too large, or neither ours nor Keras's; or it is Keras's and has
+            something that has no counterpart here.
     """
     path = Path(filepath)
     if not path.is_file() and str(path) in (shipped := shipped_models()):
         path = shipped[str(path)]
+    if (foreign := _foreign(path)) and foreign.read:
+        return foreign.read(path)
     tensors, description = _read(path)
     if description.get("model") is None:
         _refuse(path, "it holds weights only. Build the model, then call load_weights")
@@ -117,10 +130,7 @@ def load_model(filepath: str | Path) -> "Model":
             model: Model = from_description(description["model"])
         if not hasattr(model, "is_graph"):
             _refuse(path, f"it describes a {type(model).__name__}, not a model")
-        if description.get("preprocessing") is not None:
-            model.preprocessing = preprocessing_from(description["preprocessing"])
-        model.classes = tuple(str(name) for name in description.get("classes", ()))
-        model.threshold = float(description.get("threshold", 0.0))
+        put_beside_the_network(model, description)
         if description.get("training"):
             model.compile(**description["training"])
     except FormatError:
@@ -131,6 +141,27 @@ def load_model(filepath: str | Path) -> "Model":
         _refuse(path, f"its architecture is too deep or too large ({type(error).__name__})")
     _assign(path, model, tensors)
     return model
+
+
+def beside_the_network(model: "Model") -> dict[str, Any]:
+    """What a file says of a model beside its network, weights and training, as plain data."""
+    return {
+        "preprocessing": model.preprocessing.to_json() if model.preprocessing else None,
+        "classes": list(model.classes),
+        "threshold": model.threshold,
+    }
+
+
+def put_beside_the_network(model: "Model", description: Mapping[str, Any]) -> None:
+    """Give a model what `beside_the_network` described.
+
+    Raises:
+        FormatError, TypeError, ValueError, AttributeError: it is no such description.
+    """
+    if description.get("preprocessing") is not None:
+        model.preprocessing = preprocessing_from(description["preprocessing"])
+    model.classes = tuple(str(name) for name in description.get("classes", ()))
+    model.threshold = float(description.get("threshold", 0.0))
 
 
 def preprocessing_from(values: Any) -> Preprocessing | PhotoPreprocessing:
@@ -153,6 +184,9 @@ def shipped_models() -> dict[str, Path]:
 def load_weights(model: "Model", filepath: str | Path) -> None:
     """See `Model.load_weights`."""
     path = Path(filepath)
+    if (foreign := _foreign(path)) and foreign.read_weights:
+        foreign.read_weights(path, model)
+        return
     tensors, _ = _read(path)
     _assign(path, model, {name: array for name, array in tensors.items() if not name.startswith(CONSTANT)})
 
@@ -186,6 +220,14 @@ def _assign(path: Path, model: "Model", tensors: dict[str, Array]) -> None:
             _refuse(path, f"expected {name} of shape {variable.shape}, got {tensors[name].shape}")
     for name, variable in named.items():
         variable.assign(tensors[name])
+
+
+def _foreign(path: Path) -> Format | None:
+    """The format of somebody else's file; None: it is ours, or `_read` says what is wrong with it."""
+    try:
+        return reader(path) if path.is_file() else None
+    except OSError:
+        return None
 
 
 def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:

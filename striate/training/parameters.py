@@ -28,7 +28,8 @@ class ParameterVector:
         self.gradient_parts = self._parts(self.gradients)
         for variable, view in zip(self.variables, self._views, strict=True):
             variable.keep_in(view)
-        _give_memory_back()
+        if self.variables:
+            _give_memory_back()
 
     def rate_factors(self) -> Array | None:
         """The `Variable.rate_factor` of each number, or None if all are 1."""

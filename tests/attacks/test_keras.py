@@ -118,17 +118,33 @@ def test_R3_keras_configuration(name: str, tmp_path: Path) -> None:
     assert not (tmp_path / "canary").exists()
 
 
-def test_R3_what_belongs_to_training_is_not_looked_at(tmp_path: Path) -> None:
-    """A file may bring losses, metrics and optimizers of its own: they stay data."""
-    evil = call("os", "system", "touch canary")
-    config = dense() | {"compile_config": {"optimizer": evil, "loss": function("os", "system"), "metrics": [evil]}}
-    config["build_config"] = evil
+EVIL = call("os", "system", "touch canary")
+TRAINING: dict[str, Any] = {
+    "functions": {"optimizer": EVIL, "loss": function("os", "system"), "metrics": [EVIL]},
+    "names of functions": {"optimizer": "os.system", "loss": "eval", "metrics": ["__import__"]},
+    "functions inside": {"optimizer": layer("SGD", module="keras.optimizers", learning_rate=EVIL), "loss": "mse"},
+    "other types": {"optimizer": [[[]]], "loss": 3, "metrics": "x" * 100_000, "loss_weights": {"a": [EVIL]}},
+    "a list": [EVIL] * 1000,
+    "thresholds without end": {
+        "optimizer": "sgd", "loss": "mse", "metrics": [layer("AUC", module="keras.metrics", num_thresholds=1 << 40)],
+    },
+    "steps without end": {
+        "optimizer": layer("Adam", learning_rate=layer("CosineDecay", initial_learning_rate=1, decay_steps=1 << 70)),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_R3_what_belongs_to_training_stays_data(name: str, tmp_path: Path) -> None:
+    """A file may bring losses, metrics and optimizers of its own: the network opens, and is not compiled."""
+    config = dense() | {"compile_config": TRAINING[name], "build_config": EVIL}
     for path in (
         archive(tmp_path / "a.keras", config, weights_of(dense=DENSE)),
-        with_training(tmp_path / "a.h5", json.dumps({"loss": "os.system", "optimizer_config": evil})),
+        with_training(tmp_path / "a.h5", json.dumps(TRAINING[name])),
+        with_training(tmp_path / "b.h5", "[" * 100_000),
     ):
         outcome = attack(READER, path)
-        assert (outcome.error, outcome.events) == ("", ())
+        assert (outcome.error, outcome.events, outcome.memory < 20 << 20) == ("", (), True)
 
 
 def with_training(path: Path, training: str) -> Path:
@@ -192,6 +208,12 @@ def size(kind: str, **settings: Any) -> Callable[[], Any]:
     return lambda: row(layer(kind, **settings), shape=(None, 4, 4, 3))
 
 
+def constant(value: Any) -> Any:
+    array = {"class_name": "__numpy__", "config": {"value": value, "dtype": "float32"}}
+    call = on("x")
+    return graph((layer("Add", module="keras.src.ops.numpy", name="last"), [{**call, "args": [*call["args"], array]}]))
+
+
 NETWORKS: dict[str, Callable[[], Any]] = {
     "twenty thousand layers": many_layers,
     "one layer called thirty thousand times": one_layer_called_often,
@@ -209,6 +231,23 @@ NETWORKS: dict[str, Callable[[], Any]] = {
     "negative shape": lambda: row(relu, shape=(None, -4)),
     "shape of text": lambda: row(relu, shape=(None, "4")),
     "shape of floats": lambda: row(relu, shape=(None, 4.5)),
+    "padding of an operation without end": lambda: graph(
+        (layer("Pad", module="keras.src.ops.numpy", name="last", pad_width=1 << 40), [on("x")])
+    ),
+    "padding of an operation by text": lambda: graph(
+        (layer("Pad", module="keras.src.ops.numpy", name="last", pad_width="1"), [on("x", constant_values="1")])
+    ),
+    "a shape of an operation without end": lambda: graph(
+        (layer("Reshape", module="keras.src.ops.numpy", name="last", newshape=[1 << 70, -1]), [on("x")])
+    ),
+    "an axis of text": lambda: graph((layer("Softmax", module="keras.src.ops.nn", name="last", axis="1"), [on("x")])),
+    "a setting of an operation": lambda: graph(
+        (layer("Relu", module="keras.src.ops.nn", name="last", x=function("os", "system")), [on("x")])
+    ),
+    "a constant of text": lambda: constant(["1", "import os"]),
+    "a constant that is ragged": lambda: constant([[1, 2], [3]]),
+    "a constant beyond all floats": lambda: constant(10**400),
+    "a constant of another shape": lambda: constant([1.0, 2.0, 3.0]),
     "no class": lambda: row({"config": {}}),
     "class is a list": lambda: row(layer("ReLU") | {"class_name": ["ReLU"]}),
     "name is a number": lambda: row(layer("ReLU") | {"config": {"name": 3}}),

@@ -99,6 +99,11 @@ def test_R4_unwritable_path_is_refused_before_training(refused, monkeypatch, tmp
     assert reason in line
 
 
+def test_train_refuses_names_that_no_model_has(refused, tmp_path):
+    line = refused(1, "train", "mnist", "--arch", "lenet5", "--out", tmp_path / "m.pt")
+    assert "save: expected a file name that ends in .safetensors, .keras, .h5, .hdf5 or nothing" in line
+
+
 def test_R4_device_is_not_replaced_by_a_model(refused):
     assert "it is a folder, pipe or device" in refused(1, "train", "mnist", "--out", "/dev/null")
 

@@ -328,6 +328,18 @@ def operations() -> Any:
     return keras.Model(inputs, keras.ops.maximum(keras.ops.sqrt(keras.ops.exp(y)), 0.5 * y))
 
 
+def functions() -> Any:
+    """Functions of keras.ops that are between layers, and an array that a program computes with."""
+    inputs = keras.Input((4, 3))
+    x = keras.ops.relu(inputs) * np.array([1.0, 2.0, -3.0], np.float32)
+    x = keras.ops.concatenate([keras.ops.transpose(x, (0, 2, 1)), keras.ops.reshape(inputs, (-1, 3, 4))], axis=-1)
+    x = keras.ops.gelu(keras.ops.softmax(x, axis=1)) + keras.ops.leaky_relu(x, 0.3)
+    x = keras.ops.pad(x, ((0, 0), (1, 2), (0, 1)), constant_values=0.5)
+    return keras.Model(
+        inputs, [keras.ops.mean(x, axis=(1, 2)), keras.ops.sum(x, 1, keepdims=True), keras.ops.max(x, -1)]
+    )
+
+
 def inner_with_two_inputs() -> Any:
     a, b = keras.Input((4,)), keras.Input((4,))
     inner = keras.Model([a, b], keras.layers.Multiply()([keras.layers.Dense(4)(a), b]), name="product")
@@ -366,6 +378,7 @@ def test_A6_networks_give_what_keras_gives(tmp_path: Path, kind: str, make: Any)
 
 def test_A6_operations_give_what_keras_gives(tmp_path: Path) -> None:
     check_round_trip(operations(), tmp_path, "keras")
+    check_round_trip(functions(), tmp_path, "keras")
     with pytest.raises(FormatError, match=r"layer 'exp\w*' \(Exp\): there is no such layer here; layer 'sqrt"):
         check_round_trip(operations(), tmp_path, "h5")  # which does not say where they are from; nor does Keras open it
 

@@ -131,7 +131,7 @@ def test_A6_weights_alone_of_keras_2(tmp_path: Path) -> None:
     read_keras_weights(tmp_path / "w.h5", model)
     for got, value in zip(model.get_weights(), arrays.values(), strict=True):
         np.testing.assert_array_equal(got, value)
-    with pytest.raises(FormatError, match=r"it holds weights only. Build the model, then call read_keras_weights"):
+    with pytest.raises(FormatError, match=r"it holds weights only. Build the model, then call load_weights"):
         read_keras(tmp_path / "w.h5")
 
 

@@ -67,8 +67,8 @@ def write_hdf5(file: IO[bytes], root: Folder) -> None:
 
     Raises:
         ArgumentError: a name is empty, too long, or has a slash or NUL in it, or belongs to a group and an array; an
-            array is no array of integers or IEEE 754 numbers of at most 64 bits; text holds NUL; or an attribute is larger
-            than 64 kB (a single text may have any length).
+            array is no array of integers or IEEE 754 numbers of at most 64 bits; text holds NUL; or an attribute is
+            larger than 64 kB (a single text may have any length).
     """
     layout = _Layout(root)
     for piece in layout.pieces():
@@ -106,7 +106,7 @@ class _Layout:
         yield from self._structures
         yield self._global_heap()
         for _, array in self._numbers:
-            yield memoryview(array).cast("B")
+            yield array.reshape(-1).view(np.uint8).data
             yield bytes(-array.nbytes % 8)
 
     def _add(self, structure: bytes) -> int:

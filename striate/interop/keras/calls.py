@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from graphlib import TopologicalSorter
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from striate.graph import Tensor
-from striate.graph.tensor import tensors_in
 from striate.interop.keras.objects import RefusedError, parse_object, shown
 from striate.layers import InputLayer
 from striate.models import Model
@@ -28,10 +29,18 @@ class Call(NamedTuple):
     Arguments:
         arguments: the call's.
         first: how the first call of a network within this one is counted here, 0 or 1.
+        settings: what an operation is called with beside its inputs.
     """
 
     arguments: list[Any]
     first: int
+    settings: dict[str, Any]
+
+
+#: How arrays are written that a program computes with, as in ``x * np.array([1, 2])``.
+CONSTANTS = {"__numpy__", "__tensor__"}
+#: Settings of calls that are kept: of the operation Pad.
+SETTINGS = {"constant_values"}
 
 
 def parse_call(node: Any) -> Call:
@@ -41,14 +50,16 @@ def parse_call(node: Any) -> Call:
         RefusedError: it has settings such as a mask, or is a call on something other than tensors.
     """
     if isinstance(node, dict):
+        settings = node.get("kwargs") or {}
         # What Keras 3 writes of "training" are defaults: whoever calls the network decides.
-        _check_settings({name: value for name, value in (node.get("kwargs") or {}).items() if name != "training"})
-        return Call([_revived(argument) for argument in node["args"]], 0)
+        _check_settings({name: value for name, value in settings.items() if name not in {"training", *SETTINGS}})
+        kept = {name: value for name, value in settings.items() if name in SETTINGS}
+        return Call([_revived(argument) for argument in node["args"]], 0, kept)
     inputs = [node] if isinstance(node[0], str) else node
     for entry in inputs:
         _check_settings(entry[3] if len(entry) > 3 else {})
     places = [Place(*entry[:3]) for entry in inputs]
-    return Call([places if len(places) > 1 else places[0]], 1)
+    return Call([places if len(places) > 1 else places[0]], 1, {})
 
 
 class Calls:
@@ -82,7 +93,7 @@ class Calls:
                 count(self.layers[key[0]])
                 call = self.calls[key]
                 arguments = [self._tensors(argument, call.first) for argument in call.arguments]
-                self.outputs[key] = tensors_in(self.layers[key[0]](*arguments))
+                self.outputs[key] = flat(self.layers[key[0]](*arguments, **call.settings))
 
     def ends(self, places: Any, legacy: bool) -> Any:
         """The tensors that a network begins or ends with: one, or a list or dictionary of them."""
@@ -98,6 +109,8 @@ class Calls:
     def _tensors(self, value: Any, first: int) -> Any:
         if isinstance(value, Place):
             return self.outputs[self._key(value, first)][value.output]
+        if isinstance(value, dict):
+            return {name: self._tensors(item, first) for name, item in value.items()}
         return [self._tensors(item, first) for item in value] if isinstance(value, list) else value
 
     def _key(self, place: Place, first: int) -> Key:
@@ -109,6 +122,15 @@ class Calls:
             if key in self.calls or key in self.outputs:
                 return key
         raise RefusedError(f"there is no call {place.call} of a layer {shown(place.layer)}")
+
+
+def flat(structure: Any) -> list[Any]:
+    """What stands in nested lists and dictionaries, in Keras's order: a dictionary's by its keys."""
+    if isinstance(structure, dict):
+        structure = [structure[key] for key in sorted(structure)]
+    if isinstance(structure, list | tuple) and not isinstance(structure, Place):
+        return [one for item in structure for one in flat(item)]
+    return [structure]
 
 
 def _check_settings(settings: dict[str, Any]) -> None:
@@ -124,15 +146,15 @@ def _revived(value: Any) -> Any:
         return [_revived(item) for item in value]
     if not isinstance(value, dict):
         return value
+    if "class_name" not in value:
+        return {name: _revived(item) for name, item in value.items()}
     thing = parse_object(value)
+    if thing.name in CONSTANTS:
+        return np.asarray(thing.config["value"], np.float32)
     if thing.name != "__keras_tensor__":
         raise RefusedError(f"a layer is called on {shown(thing.name)}, which is no tensor")
     return Place(*thing.config["keras_history"])
 
 
 def _places(value: Any) -> Iterator[Place]:
-    if isinstance(value, Place):
-        yield value
-    elif isinstance(value, list):
-        for item in value:
-            yield from _places(item)
+    return (one for one in flat(value) if isinstance(one, Place))

@@ -3,11 +3,11 @@
 from graphlib import CycleError
 from typing import Any
 
-from striate import ops
 from striate.errors import StriateError
 from striate.interop.keras.calls import Calls, parse_call
 from striate.interop.keras.layer_configs import input_shape, layer_from
 from striate.interop.keras.objects import RefusedError, parse_object, shown
+from striate.interop.keras.operations import is_operation, operation_from
 from striate.layers import Input, InputLayer
 from striate.layers.layer import Layer
 from striate.models import Model, Sequential
@@ -15,24 +15,6 @@ from striate.models import Model, Sequential
 NETWORKS = ("Sequential", "Functional", "Model")
 #: Calls of layers, those within inner networks counted at each call of these; the largest known networks have 1,100.
 MAX_CALLS = 2000
-#: Operations that Keras 3 writes where a program computes with symbols, as in ``x + y``, by the module's last words.
-OPERATIONS = {
-    "ops.numpy": {
-        "Absolute": ops.absolute,
-        "Add": ops.add,
-        "Divide": ops.divide,
-        "Exp": ops.exp,
-        "Log": ops.log,
-        "Maximum": ops.maximum,
-        "Minimum": ops.minimum,
-        "Multiply": ops.multiply,
-        "Negative": ops.negative,
-        "Sqrt": ops.sqrt,
-        "Square": ops.square,
-        "Subtract": ops.subtract,
-        "TrueDivide": ops.divide,
-    }
-}
 
 
 class Builder:
@@ -102,7 +84,7 @@ class Builder:
         if kind in NETWORKS:
             return self.network(description)
         try:
-            return _operation(description) or layer_from(description, self.legacy)
+            return operation_from(description) if is_operation(description) else layer_from(description, self.legacy)
         except RefusedError as refused:
             name = description.get("name", config.get("name") if isinstance(config, dict) else None)
             self.reasons.append(f"layer {shown(name)} ({kind}): {refused}")
@@ -151,15 +133,3 @@ class Builder:
 
 def _single(places: Any) -> Any:
     return places[0] if isinstance(places, list) and len(places) == 1 else places
-
-
-def _operation(description: dict[str, Any]) -> Any:
-    """A function of `OPERATIONS`; None: a layer is meant."""
-    module = description.get("module")
-    for ending, functions in OPERATIONS.items():
-        if isinstance(module, str) and module.split(".")[0] == "keras" and module.endswith(f".{ending}"):
-            name = parse_object(description).name
-            if name not in functions:
-                raise RefusedError("there is no such operation here")
-            return functions[name]
-    return None

@@ -9,9 +9,10 @@ import inspect
 from typing import Any, NamedTuple
 
 from striate import ops
-from striate.configurable import Names
+from striate.configurable import Configurable, Names
 from striate.errors import ArgumentError
 from striate.layers import initializers, regularizers
+from striate.layers.layer import serialize
 
 #: The packages that Keras has lived in.
 KERAS = ("keras", "tf_keras", "keras_core", "tensorflow")
@@ -49,6 +50,16 @@ def parse_object(value: Any) -> Object:
             "bring along"
         )
     return Object(name, value.get("config", {}))
+
+
+def described(thing: Configurable, module: str) -> dict[str, Any]:
+    """One of our own objects as Keras 3 writes it, with all that its arguments hold.
+
+    Raises:
+        ModelError: an argument is no plain data.
+    """
+    config = {name: serialize(value) for name, value in thing.get_config().items()}
+    return {"module": module, "class_name": type(thing).__name__, "config": config, "registered_name": None}
 
 
 def initializer(value: Any) -> dict[str, Any]:

@@ -11,19 +11,28 @@ from typing import Any, NamedTuple
 from striate.data import strict_json
 from striate.data.archives import open_archive
 from striate.data.files import open_regular
-from striate.errors import FormatError
+from striate.errors import FormatError, StriateError
+from striate.graph import Variable
 from striate.interop.hdf5 import MAGIC, Group, parse_hdf5, read_hdf5
 from striate.interop.hdf5.source import granted_to
+from striate.interop.keras.export.networks import Entry, Translation
 from striate.interop.keras.networks import Builder
-from striate.interop.keras.weights import Matching
+from striate.interop.keras.training import compile_arguments
+from striate.interop.keras.weights import Matching, Slot, slots_in_order
 from striate.interop.refusal import refuse
+from striate.layers.layer import Layer
 from striate.models import Model
-from striate.models.saving import weights_from_file
+from striate.models.saving import put_beside_the_network, weights_from_file
 
 ZIP = b"PK\x03\x04"
 #: Weights that a file may hold beyond one for each of its bytes.
 SPARE_NUMBERS = 4 << 20
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+#: The attribute that says how a model in an ``.h5`` file was compiled; in an archive that is part of the configuration.
+TRAINING = "training_config"
+#: Where a file that we wrote says what Keras has no place for: preprocessing, class names, threshold, and names of
+#: layers that it does not take, by path.
+OURS, NAMES = "striate", "names"
 
 
 class Contents(NamedTuple):
@@ -33,18 +42,23 @@ class Contents(NamedTuple):
         config: the network's description; None: the file holds weights only.
         version: of the Keras that wrote it.
         root: the weights.
+        training: how the model was compiled; None: it was not.
+        ours: what `beside_the_network` gave, in a file that we wrote.
     """
 
     config: Any
     version: str
     root: Group
+    training: Any = None
+    ours: Any = None
 
 
 def read_keras(path: str | os.PathLike[str]) -> Model:
     """Open a model that Keras saved, as ``.keras`` or as ``.h5``; nothing of it is executed.
 
-    The layers are ours of the same names. What only matters while a network is trained is left out: the optimizer,
-    constraints, noise. Everything is computed in float32.
+    The layers are ours of the same names. What only matters while a network is trained is left out: the optimizer's
+    state, constraints, noise. The model is compiled as it was, if optimizer, losses and metrics are among ours.
+    Everything is computed in float32.
 
     Arguments:
         path: of the file; what it is, its content says.
@@ -58,8 +72,8 @@ def read_keras(path: str | os.PathLike[str]) -> Model:
     """
     contents = _read(path)
     if contents.config is None:
-        refuse(path, "it holds weights only. Build the model, then call read_keras_weights")
-    return model_from(
+        refuse(path, "it holds weights only. Build the model, then call load_weights")
+    model = model_from(
         path,
         contents.config,
         re.match(r"[012](\.|$)", contents.version) is not None,
@@ -67,13 +81,43 @@ def read_keras(path: str | os.PathLike[str]) -> Model:
         Path(path).stat().st_size,
         lambda matching: matching.match(contents.root),
     )
+    names: dict[str, str] = {}
+    if contents.ours is not None:
+        try:
+            put_beside_the_network(model, contents.ours)
+            names = {str(key): str(name) for key, name in contents.ours.get(NAMES, {}).items()}
+            _rename(model, names, "")
+        except (StriateError, TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
+            refuse(path, f"what it says under {OURS!r} is damaged: {str(error).rstrip('.')}")
+    if contents.training and (arguments := compile_arguments(contents.training, names)):
+        model.compile(**arguments)
+    return model
+
+
+def _rename(model: Model, names: dict[str, str], path: str) -> None:
+    """Give layers the names that they had before they were in a file of Keras.
+
+    Raises:
+        ValueError: two would have the same.
+    """
+    layers = dict.fromkeys(node.operation for node in model.nodes_in_order if isinstance(node.operation, Layer))
+    for layer in layers:
+        place = f"{path}{layer.name}"
+        if isinstance(layer, Model):
+            _rename(layer, names, f"{place}/")
+        layer.name = names.get(place, layer.name)
+    if len({layer.name for layer in layers}) < len(layers):
+        raise ValueError("two layers have the same name")
+    if not path:
+        model.name = names.get("", model.name)
 
 
 def read_keras_weights(path: str | os.PathLike[str], model: Model) -> None:
     """Give a model the weights that Keras saved, with an architecture or alone (``save_weights``).
 
     Layers are found by name in files of Keras 2 and in ``.h5`` models; in those of Keras 3, which have no names, by
-    their order among the layers of their class.
+    their order among the layers of their class. A model whose structure is Python code has to have attributes of the
+    same names.
 
     Arguments:
         path: of the file; what it is, its content says.
@@ -83,11 +127,20 @@ def read_keras_weights(path: str | os.PathLike[str], model: Model) -> None:
         FormatError: as `read_keras`, or weights are missing, left over or of another shape: all of them are listed.
         FileNotFoundError: there is no such file.
     """
-    matching = Matching(model, {})
+    matching = Matching(_slot(Translation().tree(model)))
     matching.match(_read(path).root)
     if matching.reasons:
         refuse(path, *matching.reasons)
     matching.assign()
+
+
+def _slot(entry: Entry) -> Slot:
+    """A layer of a model that is there, where weights are to go."""
+    layers = [_slot(one) for one in entry.inner.layers()] if entry.inner else []
+    held = [(path, _slot(one)) for path, one in entry.below]
+    variables = [one for one in entry.part.variables if isinstance(one, Variable)]
+    kind = entry.inner.kind if entry.inner else entry.part.kind
+    return Slot(entry.name, kind, variables, entry.trainable, layers, held)
 
 
 def model_from(
@@ -114,7 +167,7 @@ def model_from(
         model = builder.network(config)
     if model is None:
         refuse(path, *dict.fromkeys(builder.reasons))
-    matching = Matching(model, builder.order)
+    matching = Matching(slots_in_order(model, builder.order))
     match(matching)
     if matching.reasons:
         refuse(path, *matching.reasons)
@@ -150,8 +203,16 @@ def _read_h5(path: str | os.PathLike[str]) -> Contents:
         return Contents(None, "", root)
     if not isinstance(config, str) or not isinstance(version, str):
         refuse(path, "expected text in the attributes model_config and keras_version")
+    training, ours = (root.attributes.get(name) for name in (TRAINING, OURS))
     with json_errors(path, "the attribute model_config"):
-        return Contents(strict_json.parse(config), version, root)
+        network = strict_json.parse(config)
+    with json_errors(path, f"the attribute {OURS}"):
+        beside = strict_json.parse(ours) if isinstance(ours, str) else None
+    try:
+        compiled = strict_json.parse(training) if isinstance(training, str) else None
+    except ValueError:  # it opens without; who trains it is told to compile it
+        compiled = None
+    return Contents(network, version, root, compiled, beside)
 
 
 def _read_archive(path: str | os.PathLike[str]) -> Contents:
@@ -171,6 +232,7 @@ def _read_archive(path: str | os.PathLike[str]) -> Contents:
             version = metadata.get("keras_version") if isinstance(metadata, dict) else None
             if not isinstance(version, str):
                 refuse(path, f"expected the version of Keras in {METADATA}")
-            return Contents(
-                texts[CONFIG], version, parse_hdf5(archive.read(WEIGHTS), f"{path}/{WEIGHTS}", granted_to(size))
-            )
+            root = parse_hdf5(archive.read(WEIGHTS), f"{path}/{WEIGHTS}", granted_to(size))
+            config = texts[CONFIG]
+            training = config.get("compile_config") if isinstance(config, dict) else None
+            return Contents(config, version, root, training, metadata.get(OURS))

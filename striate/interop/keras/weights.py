@@ -11,7 +11,8 @@ Before, and in ``.h5`` files still, a group for each layer lists its variables, 
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -50,20 +51,63 @@ class Pair(NamedTuple):
     array: Stored
 
 
+@dataclass
+class Slot:
+    """A layer that weights are looked for.
+
+    Arguments:
+        name: of the layer.
+        kind: its class in Keras.
+        variables: its own, in Keras's order.
+        trainable: whether training changes them.
+        layers: those of a network, in the order in which a file numbers them.
+        held: those that are attributes of a layer that is Python code, by path.
+    """
+
+    name: str
+    kind: str
+    variables: list[Variable]
+    trainable: bool = True
+    layers: "list[Slot]" = field(default_factory=list)
+    held: "list[tuple[str, Slot]]" = field(default_factory=list)
+
+    @property
+    def inner(self) -> "list[Slot]":
+        """Those of its layers that have variables."""
+        return [slot for slot in [*self.layers, *(slot for _, slot in self.held)] if slot.all_variables()]
+
+    def all_variables(self) -> list[tuple[tuple[str, str], Variable, bool]]:
+        """Layer and name of each variable, the variable, and whether training changes it, in the file's order."""
+        own = [((self.name, _plain(one.name)), one, one.trainable and self.trainable) for one in self.variables]
+        return own + [one for slot in [*self.layers, *(slot for _, slot in self.held)] for one in slot.all_variables()]
+
+
+def slots_in_order(model: Layer, order: dict[Layer, list[Layer]]) -> Slot:
+    """A network with its layers in a given order.
+
+    Arguments:
+        model: the network.
+        order: the layers of each network in it.
+    """
+    if model not in order:
+        return Slot(model.name, _class_name(model), model.weights, model.trainable)
+    layers = [slots_in_order(layer, order) for layer in order[model] if isinstance(layer, Layer)]
+    return Slot(model.name, _class_name(model), [], model.trainable, layers)
+
+
 class Matching:
     """Finds for every variable of a model its array in a file.
 
     Arguments:
-        model: the network.
-        order: for each network in it, its layers in the order in which the file numbers them; default: as they compute.
+        root: the network.
 
     Attributes:
         pairs: what was found.
         reasons: what is missing, left over, or of another shape.
     """
 
-    def __init__(self, model: Model, order: dict[Layer, list[Layer]]):
-        self.model, self._order = model, order
+    def __init__(self, root: Slot):
+        self.root = root
         self.pairs: list[Pair] = []
         self.reasons: list[str] = []
 
@@ -72,8 +116,9 @@ class Matching:
         legacy = root.groups.get("model_weights", root)
         if names_in(legacy, "layer_names") is not None:
             self._by_name(legacy)
-        elif any(name in root.groups for name in CONTAINERS):
-            self._by_class(self.model, root, "")
+        elif self.root.held or any(name in root.groups for name in CONTAINERS):
+            self._by_class(self.root, root, "")
+            self._left_over(root)
         else:
             self.reasons.append("expected weights under 'model_weights' or 'layers', got none")
 
@@ -99,17 +144,13 @@ class Matching:
             else:
                 self.pairs.append(Pair(f"{name}/{variable.name}", variable, array))
 
-    def layers(self, network: Layer) -> list[Layer]:
-        """A network's layers that have variables, in the file's order."""
-        layers = self._order.get(network, list(network.sublayers()))
-        return [layer for layer in layers if isinstance(layer, Layer) and layer.weights]
-
     # TensorFlow.js: by layer and variable alone
 
     def by_variable(self, arrays: Sequence[Stored]) -> None:
         """Pair all variables with arrays called after them, such as "conv2d/kernel"."""
-        named = list(self._variables(self.model))
-        ours, theirs = dict(named), {layer_and_variable(array.name): array for array in arrays}
+        named = self.root.all_variables()
+        ours = {key: variable for key, variable, _ in named}
+        theirs = {layer_and_variable(array.name): array for array in arrays}
         if len(ours) < len(named) or len(theirs) < len(arrays):
             self.reasons.append("two of its weights have the same names of layer and variable")
         for key in [*ours, *(key for key in theirs if key not in ours)]:
@@ -123,29 +164,45 @@ class Matching:
 
     # Keras 3: numbered within their class
 
-    def _by_class(self, network: Layer, group: Group, path: str) -> None:
+    def _by_class(self, slot: Slot, group: Group, path: str) -> None:
+        if slot.variables:
+            arrays = group.groups.get("vars", Group()).arrays
+            if not arrays:
+                self.reasons.append(f"layer {shown(slot.name)}: its weights are missing")
+            else:
+                self.pair(slot.name, slot.variables, [arrays[key] for key in sorted(arrays, key=_number)])
+        for name, held in slot.held:
+            found = group.find(name)
+            self._by_class(held, found if isinstance(found, Group) else Group(), f"{path}{name}/")
+        if slot.held or (slot.variables and not slot.layers):
+            return
         container = next((group.groups[name] for name in CONTAINERS if name in group.groups), Group())
-        ours, theirs = defaultdict[str, list[Layer]](list), defaultdict[str, list[str]](list)
-        for layer in self.layers(network):
-            ours[_class_name(layer)].append(layer)
+        ours, theirs = defaultdict[str, list[Slot]](list), defaultdict[str, list[str]](list)
+        for inner in slot.inner:
+            ours[snake_case(inner.kind)].append(inner)
         for name in sorted(container.groups, key=_number):
             if _holds_weights(container.groups[name]):
                 theirs[NETWORK if (kind := _unnumbered(name)) == "model" else kind].append(name)
         for kind in sorted({*ours, *theirs}):
             self._one_class(kind, ours[kind], theirs[kind], container, path)
 
-    def _one_class(self, kind: str, ours: list[Layer], theirs: list[str], container: Group, path: str) -> None:
-        for layer in ours[len(theirs) :]:
-            self.reasons.append(f"layer {shown(layer.name)}: its weights are missing")
+    def _left_over(self, root: Group) -> None:
+        """Note layers in a file that a model, whose layers are attributes, does not have."""
+        if self.root.layers:
+            return  # classes were counted
+        taken = {pair.array.name.rpartition("/")[0] for pair in self.pairs}
+        folders = dict.fromkeys(array.name.rpartition("/")[0] for array in root.walk())
+        for folder in folders:
+            if folder not in taken and not folder.startswith("/optimizer/") and "/seed_generator" not in folder:
+                self.reasons.append(f"{folder.strip('/').removesuffix('/vars')}: there is no such layer")
+
+    def _one_class(self, kind: str, ours: list[Slot], theirs: list[str], container: Group, path: str) -> None:
+        for slot in ours[len(theirs) :]:
+            self.reasons.append(f"layer {shown(slot.name)}: its weights are missing")
         for name in theirs[len(ours) :]:
             self.reasons.append(f"{path}{name}: there is no such layer")
-        for layer, name in zip(ours, theirs, strict=False):
-            group = container.groups[name]
-            if isinstance(layer, Model):
-                self._by_class(layer, group, f"{path}{name}/")
-            else:
-                arrays = group.groups.get("vars", Group()).arrays
-                self.pair(layer.name, layer.weights, [arrays[key] for key in sorted(arrays, key=_number)])
+        for slot, name in zip(ours, theirs, strict=False):
+            self._by_class(slot, container.groups[name], f"{path}{name}/")
 
     # Before: listed by name
 
@@ -154,16 +211,16 @@ class Matching:
         for name in names_in(group, "layer_names") or []:
             if arrays := self._listed(group.groups.get(name, Group()), name):
                 theirs[name] = arrays
-        ours = {layer.name: layer for layer in self.layers(self.model)}
+        ours = {slot.name: slot for slot in self.root.inner}
         for name in [*ours, *(name for name in theirs if name not in ours)]:
             if name not in theirs:
                 self.reasons.append(f"layer {shown(name)}: its weights are missing")
             elif name not in ours:
                 self.reasons.append(f"{shown(name)}: there is no such layer")
-            elif isinstance(ours[name], Model):
+            elif ours[name].inner:
                 self._nested(name, ours[name], theirs[name])
             else:
-                self.pair(name, ours[name].weights, list(theirs[name].values()))
+                self.pair(name, ours[name].variables, list(theirs[name].values()))
 
     def _listed(self, group: Group, layer: str) -> dict[str, Dataset]:
         """A layer's arrays under the names it lists."""
@@ -176,40 +233,34 @@ class Matching:
                 self.reasons.append(f"{layer}/{name}: there is no such array")
         return found
 
-    def _nested(self, name: str, network: Layer, arrays: dict[str, Dataset]) -> None:
+    def _nested(self, name: str, network: Slot, arrays: dict[str, Dataset]) -> None:
         """A network's variables and arrays: by layer and variable where that tells them apart, else in order."""
-        ours = dict(self._variables(network))
+        found = network.all_variables()
+        ours = {key: variable for key, variable, _ in found}
         theirs = {layer_and_variable(key): array for key, array in arrays.items()}
-        if len(ours) == len(network.weights) and len(theirs) == len(arrays) and ours.keys() == theirs.keys():
+        if len(ours) == len(found) and len(theirs) == len(arrays) and ours.keys() == theirs.keys():
             self.pair(name, list(ours.values()), [theirs[key] for key in ours])
             return
-        trained = [v for v in network.weights if v.trainable]
-        variables = [*trained, *(v for v in network.weights if not v.trainable)]
-        self.pair(name, variables, list(arrays.values()))
-
-    def _variables(self, network: Layer) -> Iterator[tuple[tuple[str, str], Variable]]:
-        for layer in self.layers(network):
-            if isinstance(layer, Model):
-                yield from self._variables(layer)
-            else:
-                for variable in layer.weights:
-                    yield layer_and_variable(f"{layer.name}/{variable.name}"), variable
+        # What training changes comes first.
+        self.pair(name, [one for _, one, _ in sorted(found, key=lambda one: not one[2])], list(arrays.values()))
 
 
 NETWORK = "functional"
 
 
 def _class_name(layer: Layer) -> str:
-    if isinstance(layer, Model) and not isinstance(layer, Sequential):
-        return NETWORK
-    return snake_case(type(layer).__name__)
+    return "Functional" if isinstance(layer, Model) and not isinstance(layer, Sequential) else type(layer).__name__
 
 
 def layer_and_variable(path: str) -> tuple[str, str]:
     """``("conv2d", "kernel")`` of ``block/conv2d/kernel:0``; TensorFlow 1 numbered them: ``kernel_1:0``."""
     *_, layer, variable = ("", *path.split("/"))
+    return layer, _plain(variable)
+
+
+def _plain(variable: str) -> str:
     name = re.sub(r"(_\d+)?(:\d+)?$", "", variable)
-    return layer, {"depthwise_kernel": "kernel"}.get(name, name)
+    return {"depthwise_kernel": "kernel"}.get(name, name)
 
 
 def names_in(group: Group, attribute: str) -> list[str] | None:

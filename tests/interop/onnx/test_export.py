@@ -482,7 +482,7 @@ def test_A7_model_export_writes_the_same_file(path, tmp_path):
 
 
 def test_A7_model_export_refuses_other_suffixes(tmp_path):
-    with pytest.raises(ArgumentError, match=r"^export: expected a file name that ends in \.onnx, got '.*m\.pth'\."):
+    with pytest.raises(ArgumentError, match=r"^export: expected a file name that ends .* or \.onnx, got '.*m\.pth'\."):
         image_net(layers.Flatten()).export(tmp_path / "m.pth")
     assert not list(tmp_path.iterdir())
 
