@@ -1,6 +1,7 @@
 """Networks: functional, sequential and subclassed models, their summaries and files."""
 
 from striate.layers import Input, InputLayer
+from striate.models.facts import Facts
 from striate.models.model import EXPORTERS, Model
 from striate.models.saving import load_model
 from striate.models.sequential import Sequential
@@ -8,6 +9,7 @@ from striate.models.summary import Summary, summarize
 
 __all__ = [
     "EXPORTERS",
+    "Facts",
     "Input",
     "InputLayer",
     "Model",

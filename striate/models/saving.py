@@ -4,6 +4,7 @@
         "version": 1,
         "model": {"class_name": "Sequential", "config": …},   null where only weights were saved
         "preprocessing": {…} or null, "classes": [...], "threshold": 0.5,
+        "facts": {"pixels": [0, 255] or null, "outputs": "logits"},   missing in older files
         "training": {"optimizer": …, "loss": …, "metrics": …} or null
     }
     tensors: "conv2d/kernel", "conv2d/bias", …, "#0", "#1", … (constants)
@@ -19,6 +20,7 @@ import math
 from collections.abc import Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -36,7 +38,9 @@ from striate.graph import Array, Node, Shape, Tensor, Variable
 from striate.graph.tensor import map_tensors, tensors_in
 from striate.layers.input import InputLayer
 from striate.layers.layer import LAYERS, WEIGHT_SOURCE, Layer, serialize
+from striate.models.facts import Facts
 from striate.models.network import Network, unique_names
+from striate.models.reading_facts import find_facts
 from striate.ops.operation import OPERATIONS
 
 if TYPE_CHECKING:
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
     from striate.models.sequential import Sequential
 
 VERSION = 1
+KIND = "Striate"  # what summaries call such files
 MAX_METADATA = 32 << 20  # bytes of JSON; the largest architectures need far less
 #: Numbers in a constant that is written as JSON; larger ones are tensors of the file.
 MAX_CONSTANT = 256
@@ -69,6 +74,7 @@ def save(model: "Model", filepath: str | Path, overwrite: bool) -> None:
         "preprocessing": model.preprocessing.to_json() if model.preprocessing else None,
         "classes": list(model.classes),
         "threshold": model.threshold,
+        "facts": model.facts.to_json(),
         "training": model.compile_config(),
     }
     _write(model, filepath, overwrite, description, constants)
@@ -123,6 +129,8 @@ def load_model(filepath: str | Path) -> "Model":
         model.threshold = float(description.get("threshold", 0.0))
         if description.get("training"):
             model.compile(**description["training"])
+        facts = description.get("facts")
+        said = None if facts is None else Facts.from_json(facts)
     except FormatError:
         raise
     except (StriateError, TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
@@ -130,6 +138,7 @@ def load_model(filepath: str | Path) -> "Model":
     except (RecursionError, MemoryError) as error:
         _refuse(path, f"its architecture is too deep or too large ({type(error).__name__})")
     _assign(path, model, tensors)
+    model.facts = replace(said or find_facts(model), file=KIND)
     return model
 
 

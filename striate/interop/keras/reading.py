@@ -12,12 +12,14 @@ from striate.data import strict_json
 from striate.data.archives import open_archive
 from striate.data.files import open_regular
 from striate.errors import FormatError
+from striate.graph import Shape
 from striate.interop.hdf5 import MAGIC, Group, parse_hdf5, read_hdf5
 from striate.interop.hdf5.source import granted_to
 from striate.interop.keras.networks import Builder
 from striate.interop.keras.weights import Matching
 from striate.interop.refusal import refuse
 from striate.models import Model
+from striate.models.reading_facts import find_facts
 from striate.models.saving import weights_from_file
 
 ZIP = b"PK\x03\x04"
@@ -33,14 +35,16 @@ class Contents(NamedTuple):
         config: the network's description; None: the file holds weights only.
         version: of the Keras that wrote it.
         root: the weights.
+        training: what the network was compiled with; None: it was not.
     """
 
     config: Any
     version: str
     root: Group
+    training: Any = None
 
 
-def read_keras(path: str | os.PathLike[str]) -> Model:
+def read_keras(path: str | os.PathLike[str], input_shape: Shape | None = None) -> Model:
     """Open a model that Keras saved, as ``.keras`` or as ``.h5``; nothing of it is executed.
 
     The layers are ours of the same names. What only matters while a network is trained is left out: the optimizer,
@@ -48,6 +52,7 @@ def read_keras(path: str | os.PathLike[str]) -> Model:
 
     Arguments:
         path: of the file; what it is, its content says.
+        input_shape: of one sample of the first input; default: as the file says.
 
     Raises:
         FormatError: it is neither, or damaged; it holds weights only; or it has layers, arguments, custom objects or
@@ -66,6 +71,8 @@ def read_keras(path: str | os.PathLike[str]) -> Model:
         sum(math.prod(array.shape) for array in contents.root.walk()),
         Path(path).stat().st_size,
         lambda matching: matching.match(contents.root),
+        input_shape,
+        contents.training,
     )
 
 
@@ -97,6 +104,8 @@ def model_from(
     size: int,
     stored: int,
     match: Callable[[Matching], None],
+    input_shape: Shape | None = None,
+    training: Any = None,
 ) -> Model:
     """A model from its description and what finds its weights.
 
@@ -108,10 +117,12 @@ def model_from(
         stored: bytes in which they are stored. A byte may stand for a number, but not for many: what deflate can make
             of a small file would exhaust memory.
         match: pairs the model's variables with the file's arrays.
+        input_shape: as `read_keras`.
+        training: what the network was compiled with, of which the loss says what its outputs are.
     """
     builder = Builder(legacy)
     with weights_from_file(min(size, stored + SPARE_NUMBERS), "the architecture"):
-        model = builder.network(config)
+        model = builder.network(config, input_shape)
     if model is None:
         refuse(path, *dict.fromkeys(builder.reasons))
     matching = Matching(model, builder.order)
@@ -119,6 +130,7 @@ def model_from(
     if matching.reasons:
         refuse(path, *matching.reasons)
     matching.assign()
+    model.facts = find_facts(model, loss=training.get("loss") if isinstance(training, dict) else None)
     return model
 
 
@@ -150,8 +162,11 @@ def _read_h5(path: str | os.PathLike[str]) -> Contents:
         return Contents(None, "", root)
     if not isinstance(config, str) or not isinstance(version, str):
         refuse(path, "expected text in the attributes model_config and keras_version")
+    training = root.attributes.get("training_config")
     with json_errors(path, "the attribute model_config"):
-        return Contents(strict_json.parse(config), version, root)
+        description = strict_json.parse(config)
+    with json_errors(path, "the attribute training_config"):
+        return Contents(description, version, root, strict_json.parse(training) if isinstance(training, str) else None)
 
 
 def _read_archive(path: str | os.PathLike[str]) -> Contents:
@@ -171,6 +186,6 @@ def _read_archive(path: str | os.PathLike[str]) -> Contents:
             version = metadata.get("keras_version") if isinstance(metadata, dict) else None
             if not isinstance(version, str):
                 refuse(path, f"expected the version of Keras in {METADATA}")
-            return Contents(
-                texts[CONFIG], version, parse_hdf5(archive.read(WEIGHTS), f"{path}/{WEIGHTS}", granted_to(size))
-            )
+            root = parse_hdf5(archive.read(WEIGHTS), f"{path}/{WEIGHTS}", granted_to(size))
+            config = texts[CONFIG]
+            return Contents(config, version, root, config.get("compile_config") if isinstance(config, dict) else None)

@@ -9,20 +9,24 @@ Source: https://onnx.ai/onnx/operators/
 import math
 from typing import Any
 
+REDUCTIONS = (
+    *("ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin"),
+    *("ReduceSum", "ReduceSumSquare"),
+)
 #: What each setting is where the file does not say it, by operator; not the axis of Softmax, which changed.
 DEFAULTS: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(("ArgMax", "ArgMin"), {"axis": 0, "keepdims": 1, "select_last_index": 0}),
+    **{name: {"axis": 0, "keepdims": 1, "select_last_index": 0} for name in ("ArgMax", "ArgMin")},
     "AveragePool": {"auto_pad": "NOTSET", "ceil_mode": 0, "count_include_pad": 0},
     "BatchNormalization": {"epsilon": 1e-5, "momentum": 0.9, "spatial": 1, "training_mode": 0},
-    **dict.fromkeys(("Cast", "CastLike"), {"round_mode": "up", "saturate": 1}),
-    **dict.fromkeys(("Celu", "Elu", "Swish", "ThresholdedRelu"), {"alpha": 1.0}),
+    **{name: {"round_mode": "up", "saturate": 1} for name in ("Cast", "CastLike")},
+    **{name: {"alpha": 1.0} for name in ("Celu", "Elu", "Swish", "ThresholdedRelu")},
     "Clip": {"max": 3.4028235e38, "min": -3.4028235e38},
-    **dict.fromkeys(("Conv", "ConvInteger", "ConvTranspose", "QLinearConv"), {"auto_pad": "NOTSET", "group": 1}),
-    **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), {"mode": "DCR"}),
+    **{name: {"auto_pad": "NOTSET", "group": 1} for name in ("Conv", "ConvInteger", "ConvTranspose", "QLinearConv")},
+    **{name: {"mode": "DCR"} for name in ("DepthToSpace", "SpaceToDepth")},
     "DequantizeLinear": {"axis": 1, "block_size": 0, "output_dtype": 0},
     "Dropout": {"ratio": 0.5},
     "Flatten": {"axis": 1},
-    **dict.fromkeys(("Gather", "Split"), {"axis": 0}),
+    **{name: {"axis": 0} for name in ("Gather", "Split")},
     "Gelu": {"approximate": "none"},
     "Gemm": {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0},
     "GlobalLpPool": {"p": 2},
@@ -40,11 +44,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "Pad": {"mode": "constant", "value": 0.0},
     "QuantizeLinear": {"axis": 1, "block_size": 0, "output_dtype": 0, "precision": 0, "saturate": 1},
     "Range": {"stash_type": 1},
-    **dict.fromkeys(
-        ("ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin")
-        + ("ReduceSum", "ReduceSumSquare"),
-        {"keepdims": 1, "noop_with_empty_axes": 0},
-    ),
+    **{name: {"keepdims": 1, "noop_with_empty_axes": 0} for name in REDUCTIONS},
     "Reshape": {"allowzero": 0},
     "Resize": {
         "antialias": 0,

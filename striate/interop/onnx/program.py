@@ -249,8 +249,9 @@ class Program:
                 raise UnreadableError(f"expected input_shape of {len(order) - 1} sizes, got {tuple(input_shape)}")
             return tuple(sizes[order.index(axis)] for axis in range(len(order)))
         if given.shape is None or None in given.shape[1:]:
+            said = "" if given.shape is None else f" {given.shape}"
             raise UnreadableError(
-                f"it does not say the sizes of its input {given.name!r}{'' if given.shape is None else f' {given.shape}'}; "
+                f"it does not say the sizes of its input {given.name!r}{said}; "
                 "give the shape of one sample, as in open_model(path, input_shape=(224, 224, 3))"
             )
         return given.shape
