@@ -1,12 +1,16 @@
 """Opening any model: what a file is, is told by its content, never by its name, and nothing in it is executed."""
 
+import operator
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from striate.architectures import ARCHITECTURES
 from striate.data.files import open_regular
+from striate.data.images import picture_format
 from striate.errors import ArgumentError, FormatError
+from striate.graph import Shape
 from striate.interop.hdf5 import MAGIC as HDF5
 from striate.interop.keras import read_keras
 from striate.interop.onnx.reader import read_onnx
@@ -14,15 +18,26 @@ from striate.interop.refusal import refuse
 from striate.interop.tensorflowjs import read_tensorflowjs
 from striate.interop.weights import read_weights
 from striate.models import Model, load_model
-from striate.models.saving import shipped_models
+from striate.models.saving import KIND, shipped_models
 
-HEAD = 4096
-ZIP = b"PK\x03\x04"
-#: A file in Keras's archives, and how long it may be until it comes.
-KERAS = b"metadata.json"
+#: Kinds of files, as messages and summaries call them.
+OURS, ONNX, TENSORFLOWJS, WEIGHTS = KIND, "ONNX", "TensorFlow.js", "weights"
+KERAS, KERAS_HDF5 = "Keras", "Keras (HDF5)"
+PICTURES = ("PNG", "JPEG", "GIF", "BMP", "WebP")
+#: What reads a file of somebody else's that holds a whole network: of its path, and of the sizes of one sample.
+READERS: dict[str, Callable[[Path, Shape | None], Model]] = {
+    ONNX: read_onnx,
+    KERAS: read_keras,
+    KERAS_HDF5: read_keras,
+    TENSORFLOWJS: read_tensorflowjs,
+}
+
+HEAD = 4096  # bytes from each end that tell what a file is
+ZIP, PICKLE = b"PK\x03\x04", b"\x80"
+KERAS_MEMBER = b"metadata.json"  # a file in Keras's archives
 BLANK = b" \t\r\n"
 #: How the header of a file begins that `Model.save` wrote.
-OURS = b'{"__metadata__":{"striate":'
+OUR_HEADER = b'{"__metadata__":{"striate":'
 
 
 def open_model(
@@ -45,12 +60,14 @@ def open_model(
         path: of the file; the folder of a TensorFlow.js model will do.
         arch: for files of weights the architecture's name, such as "resnet18"; default: the one whose layers have the
             file's names and shapes.
-        input_shape: (H, W, C), for files that do not say the sizes of their input.
+        input_shape: (H, W, C), or other sizes of one sample of the first input; default: those that the file says, or
+            that an architecture was published for. A network that cannot have these sizes is refused.
 
     Raises:
         FormatError: there is no such file; it is none of these, is damaged, or has what this library does not.
         LimitError: it asks for more memory than it may.
-        ArgumentError: there is no architecture of this name, or the file needs none.
+        ArgumentError: there is no architecture of this name, or the file needs none; or ``input_shape`` is no shape, or
+            none for this file.
 
     Examples:
         >>> import striate
@@ -59,43 +76,80 @@ def open_model(
     """
     if arch is not None and arch not in ARCHITECTURES:
         raise ArgumentError(f"open_model: expected an architecture, one of {', '.join(ARCHITECTURES)}; got {arch!r}.")
+    sizes = None if input_shape is None else _sizes(input_shape)
     place = Path(path)
-    if str(path) in shipped_models() and not place.exists():
-        return load_model(place)
     if not place.exists():
+        if str(path) in shipped_models():
+            return _ours(place, arch, sizes)
         raise FormatError(f"open_model: no file {path}. The models that ship are called {', '.join(shipped_models())}.")
     if place.is_dir() and (place / "model.json").is_file():
         place /= "model.json"
-    reader = _reader(place)
-    if reader is None or (reader is read_keras and arch is not None):  # Keras's weights are in files like its models
-        return _from_state(place, arch, input_shape)
-    if arch is not None:
-        raise ArgumentError(f"open_model: {place} holds a whole network; leave arch={arch!r} out.")
-    if reader is read_onnx:
-        return read_onnx(place, input_shape)
-    return reader(place)
+    kind = file_kind(place)
+    if kind in PICTURES:
+        refuse(place, f"it is a picture ({kind}), not a model")
+    if kind == OURS:
+        return _ours(place, arch, sizes)
+    # Keras's weights alone are in HDF5 files, as are its models: who says an architecture means the weights.
+    if kind is None or kind not in READERS or (kind == KERAS_HDF5 and arch is not None):
+        return _from_state(place, arch, sizes)
+    _needs_no_arch(place, arch)
+    model = READERS[kind](place, sizes)
+    model.facts = replace(model.facts, file=kind)
+    return model
 
 
-def _reader(path: Path) -> Callable[[Path], Model] | None:
-    """What reads a file that holds a whole network; None for weights alone."""
+def file_kind(path: Path) -> str | None:
+    """What a file is, by its content: a kind of model, `WEIGHTS`, a format of pictures; None for anything else.
+
+    Raises:
+        FormatError, OSError: it cannot be read.
+    """
     with open_regular(path, "open_model") as file:
         head = file.read(HEAD)
         file.seek(0, os.SEEK_END)
         file.seek(max(0, file.tell() - HEAD))
         tail = file.read()
-    if head.startswith(HDF5):
-        return read_keras
-    if head.startswith(ZIP):
-        return read_keras if KERAS in head + tail else None
-    if head.lstrip(BLANK).startswith(b"{"):
-        return read_tensorflowjs
-    if OURS in head[8:]:
-        return load_model
-    # Of an ONNX file the first field is its version, and that of a pickle or safetensors file cannot be.
-    return read_onnx if head[:1] == b"\x08" else None
+    signs = {
+        picture_format(head): True,
+        KERAS_HDF5: head.startswith(HDF5),
+        KERAS: head.startswith(ZIP) and KERAS_MEMBER in head + tail,
+        TENSORFLOWJS: head.lstrip(BLANK).startswith(b"{"),
+        OURS: OUR_HEADER in head[8:],
+        # Of an ONNX file the first field is its version, and that of a pickle or safetensors file cannot be.
+        ONNX: head[:1] == b"\x08",
+        WEIGHTS: head.startswith((ZIP, PICKLE)) or head[8:9] == b"{",
+    }
+    return next((kind for kind, found in signs.items() if kind and found), None)
 
 
-def _from_state(path: Path, arch: str | None, input_shape: Sequence[int] | None) -> Model:
+def _sizes(input_shape: Sequence[int]) -> Shape:
+    try:
+        sizes = tuple(operator.index(size) for size in input_shape)
+    except TypeError:
+        sizes = ()
+    if not sizes or min(sizes) < 1:
+        raise ArgumentError(
+            "open_model: expected input_shape as the sizes of one sample, integers of at least 1, such as "
+            f"(224, 224, 3); got {input_shape!r}."
+        )
+    return sizes
+
+
+def _needs_no_arch(path: Path, arch: str | None) -> None:
+    if arch is not None:
+        raise ArgumentError(f"open_model: {path} holds a whole network; leave arch={arch!r} out.")
+
+
+def _ours(path: Path, arch: str | None, sizes: Shape | None) -> Model:
+    """A file of our own, or a model that ships: it says everything itself."""
+    _needs_no_arch(path, arch)
+    model = load_model(path)
+    if sizes is not None and sizes != (own := tuple(model.input_specs()[0][0])):
+        raise ArgumentError(f"open_model: {path} takes inputs of shape {own}; leave input_shape={sizes} out.")
+    return model
+
+
+def _from_state(path: Path, arch: str | None, sizes: Shape | None) -> Model:
     state = read_weights(path)
     if not state:
         refuse(path, "it holds no weights")
@@ -109,4 +163,8 @@ def _from_state(path: Path, arch: str | None, input_shape: Sequence[int] | None)
             f"its {len(state)} arrays ({', '.join(list(state)[:4])}, …) are of no architecture that is known here; if "
             f"it is one of {', '.join(ARCHITECTURES)}, give its name as arch",
         )
-    return architecture.opened(state, path, input_shape)
+    if sizes is not None and len(sizes) != 3:
+        raise ArgumentError(f"open_model: expected input_shape as (H, W, C) for {architecture.name}, got {sizes}.")
+    model = architecture.opened(state, path, sizes)
+    model.facts = replace(model.facts, file=f"weights of {architecture.name}")
+    return model

@@ -1,6 +1,7 @@
 """AlexNet, in the two forms that go by this name."""
 
 from striate.architectures.architecture import Architecture, InputShape, Weights
+from striate.architectures.blocks import shares
 from striate.architectures.imagenet import PYTORCH, imagenet_classes
 from striate.data.photo import PhotoPreprocessing
 from striate.layers import (
@@ -22,7 +23,8 @@ def alexnet(weights: Weights = None, classes: int = 1000, input_shape: InputShap
 
     Arguments:
         weights: a file with torchvision's weights, or weights under the same names; None: fresh ones.
-        classes: outputs of the softmax. Where the file has another number, all layers but the last are taken from it.
+        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
+            all layers but the last are taken from it.
         input_shape: height, width and channels.
 
     Raises:
@@ -52,7 +54,7 @@ def _alexnet(classes: int, input_shape: InputShape) -> Model:
             Dense(4096, activation="relu", name="classifier.1"),
             Dropout(0.5),
             Dense(4096, activation="relu", name="classifier.4"),
-            Dense(classes, activation="softmax", name="classifier.6"),
+            Dense(classes, activation=shares(classes), name="classifier.6"),
         ],
         name="alexnet",
     )
@@ -90,7 +92,7 @@ def _alexnet_2012(classes: int, input_shape: InputShape) -> Model:
             Dropout(0.5),
             Dense(4096, activation="relu", name="fc7"),
             Dropout(0.5),
-            Dense(classes, activation="softmax", name="fc8"),
+            Dense(classes, activation=shares(classes), name="fc8"),
         ],
         name="alexnet_2012",
     )

@@ -10,6 +10,14 @@ from striate.layers import Activation, BatchNormalization, Conv2D, MaxPooling2D
 Kernel = int | tuple[int, int]
 
 
+def shares(classes: int) -> str | None:
+    """The activation that ends a network: a softmax; none for a single output, which would always be 1.
+
+    PyTorch users mean a measure, or a logit of two classes, by a network of one output.
+    """
+    return "softmax" if classes > 1 else None
+
+
 def half(kernel: Kernel) -> tuple[int, int]:
     """The padding that keeps the size at stride 1."""
     height, width = (kernel, kernel) if isinstance(kernel, int) else kernel

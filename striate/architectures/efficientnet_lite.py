@@ -3,7 +3,7 @@
 from typing import Any
 
 from striate.architectures.architecture import Architecture, InputShape, Published, Weights
-from striate.architectures.blocks import conv_bn, normalized
+from striate.architectures.blocks import conv_bn, normalized, shares
 from striate.architectures.imagenet import imagenet_classes
 from striate.data.photo import PhotoPreprocessing
 from striate.layers import Add, Dense, DepthwiseConv2D, Dropout, GlobalAveragePooling2D
@@ -31,7 +31,8 @@ def efficientnet_lite0(weights: Weights = None, classes: int = 1000, input_shape
 
     Arguments:
         weights: a file with timm's weights (tf_efficientnet_lite0), or weights under the same names; None: fresh ones.
-        classes: outputs of the softmax. Where the file has another number, all layers but the last are taken from it.
+        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
+            all layers but the last are taken from it.
         input_shape: height, width and channels.
 
     Raises:
@@ -51,7 +52,7 @@ def _efficientnet_lite0(classes: int, input_shape: InputShape) -> Model:
             x = _block(x, expansion, kernel, maps, 1 if number else first, f"blocks.{stage}.{number}")
     x = _conv(x, 1280, names=("conv_head", "bn2"))
     x = Dropout(0.2)(GlobalAveragePooling2D()(x))
-    return Model(image, Dense(classes, activation="softmax", name="classifier")(x), name="efficientnet_lite0")
+    return Model(image, Dense(classes, activation=shares(classes), name="classifier")(x), name="efficientnet_lite0")
 
 
 def _block(x: Any, expansion: int, kernel: int, maps: int, strides: int, name: str) -> Any:

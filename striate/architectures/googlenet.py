@@ -3,7 +3,7 @@
 from typing import Any
 
 from striate.architectures.architecture import Architecture, InputShape, Weights
-from striate.architectures.blocks import ceil_max_pool, conv_bn
+from striate.architectures.blocks import ceil_max_pool, conv_bn, shares
 from striate.architectures.imagenet import TENSORFLOW, imagenet_classes
 from striate.layers import (
     AdaptiveAveragePooling2D,
@@ -46,7 +46,8 @@ def googlenet(
 
     Arguments:
         weights: a file with torchvision's weights, or weights under the same names; None: fresh ones.
-        classes: outputs of the softmax. Where the file has another number, all layers but the last are taken from it.
+        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
+            all layers but the last are taken from it.
         input_shape: height, width and channels.
         auxiliary: whether there are two more outputs, each (N, classes), from the middle of the network, as the paper
             has them for training (with 0.3 of the loss); 13,004,888 parameters then.
@@ -74,7 +75,7 @@ def _googlenet(classes: int, input_shape: InputShape, auxiliary: bool) -> Model:
         if auxiliary and module in HEADS:
             heads.append(_head(x, classes, HEADS[module]))
     x = Dropout(0.2)(GlobalAveragePooling2D(name="avgpool")(x))
-    y = Dense(classes, activation="softmax", name="fc")(x)
+    y = Dense(classes, activation=shares(classes), name="fc")(x)
     return Model(image, [y, *heads] if auxiliary else y, name="googlenet")
 
 
@@ -97,7 +98,7 @@ def _inception(
 def _head(x: Any, classes: int, name: str) -> Any:
     x = _conv(AdaptiveAveragePooling2D(4)(x), 128, name=f"{name}.conv")
     x = Dense(1024, activation="relu", name=f"{name}.fc1")(Flatten()(x))
-    return Dense(classes, activation="softmax", name=f"{name}.fc2")(Dropout(0.7)(x))
+    return Dense(classes, activation=shares(classes), name=f"{name}.fc2")(Dropout(0.7)(x))
 
 
 GOOGLENET = Architecture(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from striate.architectures.architecture import Architecture, InputShape, Weights
-from striate.architectures.blocks import Kernel, conv_bn
+from striate.architectures.blocks import Kernel, conv_bn, shares
 from striate.architectures.imagenet import TENSORFLOW, imagenet_classes
 from striate.data.photo import PhotoPreprocessing
 from striate.layers import AveragePooling2D, Concatenate, Dense, Dropout, GlobalAveragePooling2D, MaxPooling2D
@@ -22,7 +22,8 @@ def inception_v3(
 
     Arguments:
         weights: a file with torchvision's weights, or weights under the same names; None: fresh ones.
-        classes: outputs of the softmax. Where the file has another number, all layers but the last are taken from it.
+        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
+            all layers but the last are taken from it.
         input_shape: height, width and channels; at least 75×75.
         auxiliary: whether there is one more output (N, classes) from the middle of the network, as the paper has it for
             training (torchvision counts it 0.4 in the loss); 27,161,264 parameters then.
@@ -54,7 +55,7 @@ def _inception_v3(classes: int, input_shape: InputShape, auxiliary: bool) -> Mod
     for module in ("7b", "7c"):
         x = _block_8(x, f"Mixed_{module}")
     x = Dropout(0.5)(GlobalAveragePooling2D(name="avgpool")(x))
-    y = Dense(classes, activation="softmax", name="fc")(x)
+    y = Dense(classes, activation=shares(classes), name="fc")(x)
     return Model(image, [y, *heads] if auxiliary else y, name="inception_v3")
 
 
@@ -138,7 +139,7 @@ def _split(x: Any, name: str) -> Any:
 def _head(x: Any, classes: int, name: str) -> Any:
     x = _conv(AveragePooling2D(5, 3, name=f"{name}.pool")(x), 128, name=f"{name}.conv0")
     x = GlobalAveragePooling2D()(_conv(x, 768, 5, 1, "valid", name=f"{name}.conv1"))
-    return Dense(classes, activation="softmax", name=f"{name}.fc")(x)
+    return Dense(classes, activation=shares(classes), name=f"{name}.fc")(x)
 
 
 INCEPTION_V3 = Architecture(

@@ -4,6 +4,7 @@ from typing import Any
 
 from striate import ops
 from striate.architectures.architecture import Architecture, InputShape, Weights
+from striate.architectures.blocks import shares
 from striate.layers import AveragePooling2D, Concatenate, Conv2D, Dense, Flatten
 from striate.models import Input, Model
 
@@ -28,7 +29,8 @@ def lenet5(
 
     Arguments:
         weights: a file with weights under the names of these layers; None: fresh ones.
-        classes: outputs of the softmax. Where the file has another number, all layers but the last are taken from it.
+        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
+            all layers but the last are taken from it.
         input_shape: height, width and channels.
         partial_connections: whether the second convolution follows the paper's table; 60,806 parameters then.
 
@@ -47,7 +49,7 @@ def _lenet5(classes: int, input_shape: InputShape, partial_connections: bool) ->
     x = _by_table(x) if partial_connections else Conv2D(16, 5, activation="tanh")(x)
     x = Flatten()(AveragePooling2D(2)(x))
     x = Dense(84, activation="tanh")(Dense(120, activation="tanh")(x))
-    return Model(image, Dense(classes, activation="softmax")(x), name="lenet5")
+    return Model(image, Dense(classes, activation=shares(classes))(x), name="lenet5")
 
 
 def _by_table(x: Any) -> Any:

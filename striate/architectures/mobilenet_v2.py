@@ -3,7 +3,7 @@
 from typing import Any
 
 from striate.architectures.architecture import Architecture, InputShape, Weights
-from striate.architectures.blocks import conv_bn, normalized
+from striate.architectures.blocks import conv_bn, normalized, shares
 from striate.architectures.imagenet import PYTORCH, imagenet_classes
 from striate.layers import Add, Dense, DepthwiseConv2D, Dropout, GlobalAveragePooling2D
 from striate.models import Input, Model
@@ -28,7 +28,8 @@ def mobilenet_v2(weights: Weights = None, classes: int = 1000, input_shape: Inpu
 
     Arguments:
         weights: a file with torchvision's weights, or weights under the same names; None: fresh ones.
-        classes: outputs of the softmax. Where the file has another number, all layers but the last are taken from it.
+        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
+            all layers but the last are taken from it.
         input_shape: height, width and channels.
 
     Raises:
@@ -49,7 +50,7 @@ def _mobilenet_v2(classes: int, input_shape: InputShape) -> Model:
             place += 1
     x = conv_bn(x, 1280, names=(f"features.{place}.0", f"features.{place}.1"), activation="relu6")
     x = Dropout(0.2)(GlobalAveragePooling2D()(x))
-    return Model(image, Dense(classes, activation="softmax", name="classifier.1")(x), name="mobilenet_v2")
+    return Model(image, Dense(classes, activation=shares(classes), name="classifier.1")(x), name="mobilenet_v2")
 
 
 def _block(x: Any, expansion: int, maps: int, strides: int, name: str) -> Any:

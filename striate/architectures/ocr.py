@@ -1,6 +1,7 @@
 """The small network for printed and written signs that lectures on character recognition use."""
 
 from striate.architectures.architecture import Architecture, InputShape, Weights
+from striate.architectures.blocks import shares
 from striate.layers import Conv2D, Dense, Dropout, Flatten, MaxPooling2D
 from striate.models import Input, Model, Sequential
 
@@ -12,7 +13,8 @@ def ocr(weights: Weights = None, classes: int = 40, input_shape: InputShape = (2
 
     Arguments:
         weights: a file with weights under the names of these layers; None: fresh ones.
-        classes: outputs of the softmax. Where the file has another number, all layers but the last are taken from it.
+        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
+            all layers but the last are taken from it.
         input_shape: height, width and channels.
 
     Raises:
@@ -35,7 +37,7 @@ def _ocr(classes: int, input_shape: InputShape) -> Model:
             Flatten(),
             Dense(128, activation="relu"),
             Dropout(0.5),
-            Dense(classes, activation="softmax"),
+            Dense(classes, activation=shares(classes)),
         ],
         name="ocr",
     )

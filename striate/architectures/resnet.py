@@ -3,7 +3,7 @@
 from typing import Any
 
 from striate.architectures.architecture import Architecture, InputShape, Weights
-from striate.architectures.blocks import conv_bn
+from striate.architectures.blocks import conv_bn, shares
 from striate.architectures.imagenet import PYTORCH, imagenet_classes
 from striate.layers import Activation, Add, Dense, GlobalAveragePooling2D, MaxPooling2D
 from striate.models import Input, Model
@@ -18,7 +18,8 @@ def resnet18(weights: Weights = None, classes: int = 1000, input_shape: InputSha
 
     Arguments:
         weights: a file with torchvision's weights, or weights under the same names; None: fresh ones.
-        classes: outputs of the softmax. Where the file has another number, all layers but the last are taken from it.
+        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
+            all layers but the last are taken from it.
         input_shape: height, width and channels.
 
     Raises:
@@ -73,7 +74,7 @@ def _resnet(name: str, counts: tuple[int, ...], bottleneck: bool, classes: int, 
             strides = 2 if stage > 1 and number == 0 else 1
             x = (_bottleneck if bottleneck else _basic)(x, width, strides, f"layer{stage}.{number}")
     x = GlobalAveragePooling2D(name="avgpool")(x)
-    return Model(image, Dense(classes, activation="softmax", name="fc")(x), name=name)
+    return Model(image, Dense(classes, activation=shares(classes), name="fc")(x), name=name)
 
 
 def _basic(x: Any, width: int, strides: int, name: str) -> Any:

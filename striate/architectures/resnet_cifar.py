@@ -4,7 +4,7 @@ from typing import Any
 
 from striate import ops
 from striate.architectures.architecture import Architecture, InputShape, Weights
-from striate.architectures.blocks import conv_bn
+from striate.architectures.blocks import conv_bn, shares
 from striate.architectures.imagenet import PYTORCH
 from striate.data.photo import PhotoPreprocessing
 from striate.layers import Activation, Add, Dense, GlobalAveragePooling2D, MaxPooling2D
@@ -22,7 +22,8 @@ def resnet20(weights: Weights = None, classes: int = 10, input_shape: InputShape
     Arguments:
         weights: a file with weights under the names of the usual PyTorch version (conv1, layer1.0.bn1, …, linear);
             None: fresh ones.
-        classes: outputs of the softmax. Where the file has another number, all layers but the last are taken from it.
+        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
+            all layers but the last are taken from it.
         input_shape: height, width and channels.
 
     Raises:
@@ -64,7 +65,7 @@ def _resnet(name: str, blocks: int, classes: int, input_shape: InputShape) -> Mo
         for number in range(blocks):
             x = _block(x, width, 2 if stage > 1 and number == 0 else 1, f"layer{stage}.{number}")
     x = GlobalAveragePooling2D()(x)
-    return Model(image, Dense(classes, activation="softmax", name="linear")(x), name=name)
+    return Model(image, Dense(classes, activation=shares(classes), name="linear")(x), name=name)
 
 
 def _block(x: Any, width: int, strides: int, name: str) -> Any:

@@ -1,6 +1,7 @@
 """The network that ``striate train mnist`` trains by default, and that the shipped digit reader is."""
 
 from striate.architectures.architecture import Architecture, InputShape, Weights
+from striate.architectures.blocks import shares
 from striate.layers import Conv2D, Dense, Dropout, Flatten, MaxPooling2D
 from striate.models import Input, Model, Sequential
 
@@ -10,7 +11,8 @@ def simple(weights: Weights = None, classes: int = 10, input_shape: InputShape =
 
     Arguments:
         weights: a file with weights under the names of these layers; None: fresh ones.
-        classes: outputs of the softmax. Where the file has another number, all layers but the last are taken from it.
+        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
+            all layers but the last are taken from it.
         input_shape: height, width and channels.
 
     Raises:
@@ -35,7 +37,7 @@ def _simple(classes: int, input_shape: InputShape) -> Model:
             Dropout(0.25),
             Dense(64, activation="relu"),
             Dropout(0.5),
-            Dense(classes, activation="softmax"),
+            Dense(classes, activation=shares(classes)),
         ],
         name="simple",
     )

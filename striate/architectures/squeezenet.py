@@ -3,7 +3,7 @@
 from typing import Any
 
 from striate.architectures.architecture import Architecture, InputShape, Published, Weights
-from striate.architectures.blocks import ceil_max_pool, conv
+from striate.architectures.blocks import ceil_max_pool, conv, shares
 from striate.architectures.imagenet import PYTORCH, imagenet_classes
 from striate.data.photo import PhotoPreprocessing
 from striate.layers import Concatenate, Dropout, GlobalAveragePooling2D, Softmax
@@ -24,7 +24,8 @@ def squeezenet1_0(weights: Weights = None, classes: int = 1000, input_shape: Inp
 
     Arguments:
         weights: a file with torchvision's weights, or weights under the same names; None: fresh ones.
-        classes: outputs of the softmax. Where the file has another number, all layers but the last are taken from it.
+        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
+            all layers but the last are taken from it.
         input_shape: height, width and channels.
 
     Raises:
@@ -78,7 +79,8 @@ def _squeezenet(
         x = _fire(x, squeezed, expanded, f"features.{place}")
         before = place
     x = conv(Dropout(0.5)(x), classes, padding=frame, name="classifier.1")
-    return Model(image, Softmax()(GlobalAveragePooling2D()(x)), name=name)
+    x = GlobalAveragePooling2D()(x)
+    return Model(image, Softmax()(x) if shares(classes) else x, name=name)
 
 
 def _fire(x: Any, squeezed: int, expanded: int, name: str) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from striate.architectures.architecture import Architecture, InputShape, Published, Weights
-from striate.architectures.blocks import conv
+from striate.architectures.blocks import conv, shares
 from striate.architectures.imagenet import PYTORCH, imagenet_classes
 from striate.data.photo import PhotoPreprocessing
 from striate.layers import AdaptiveAveragePooling2D, Dense, Dropout, Flatten, MaxPooling2D
@@ -19,7 +19,8 @@ def vgg16(weights: Weights = None, classes: int = 1000, input_shape: InputShape 
 
     Arguments:
         weights: a file with the weights of torchvision or Keras, or weights under the same names; None: fresh ones.
-        classes: outputs of the softmax. Where the file has another number, all layers but the last are taken from it.
+        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
+            all layers but the last are taken from it.
         input_shape: height, width and channels.
 
     Raises:
@@ -50,7 +51,7 @@ def _vgg(name: str, counts: tuple[int, ...], classes: int, input_shape: InputSha
     for place in (0, 3):
         x = Dense(4096, activation="relu", kernel_initializer="he_normal", name=f"classifier.{place}")(x)
         x = Dropout(0.5)(x)
-    return Model(image, Dense(classes, activation="softmax", name="classifier.6")(x), name=name)
+    return Model(image, Dense(classes, activation=shares(classes), name="classifier.6")(x), name=name)
 
 
 def _places(counts: tuple[int, ...]) -> Iterator[str]:

@@ -1,15 +1,27 @@
 """Asking a model which class a picture is."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 
+from striate.cli.output import complain
 from striate.errors import ModelError
 from striate.graph import Array
 from striate.models import Model
+from striate.models.facts import SCALES, WORDS, assumptions, class_count, probabilities
 
 BATCH_SIZE = 256
+
+#: What a user may state of a network, where its file does not say it.
+PixelsOption = Annotated[
+    tuple[float, float] | None,
+    typer.Option(help="What black and white become, where the file does not say: 0 255, or -1 1; default: 0 1."),
+]
+OutputsOption = Annotated[
+    str | None, typer.Option(help=f"What the outputs are, where the file does not say: {', '.join(SCALES[:-1])}.")
+]
 
 
 def open_network(name: str) -> Model:
@@ -25,30 +37,82 @@ def open_network(name: str) -> Model:
     return open_model(run / MODEL if is_run(run) else name)
 
 
-def classify(where: str, model: Model, x: Any) -> tuple[tuple[str, ...], Array]:
+def is_model(path: Path) -> bool:
+    """Whether a path is a model: a run folder, a file that its content says to be one, or a name of one that ships."""
+    from striate.models.saving import shipped_models
+    from striate.opening import PICTURES, file_kind
+    from striate.runs.folder import is_run
+
+    if path.is_dir():
+        return is_run(path) or (path / "model.json").is_file()
+    if not path.exists():
+        return str(path) in shipped_models()
+    return path.is_file() and file_kind(path) not in (None, *PICTURES)
+
+
+def state(where: str, model: Model, pixels: tuple[float, float] | None, outputs: str | None) -> None:
+    """Take a user's word for what a model's numbers are.
+
+    Arguments:
+        where: the command, for messages.
+        model: gets the facts.
+        pixels, outputs: what `PixelsOption` and `OutputsOption` were given.
+
+    Raises:
+        ModelError: the model says itself how it takes pictures.
+        ArgumentError: they are no range, and no scale.
+    """
+    if pixels and model.preprocessing is not None:
+        raise ModelError(f"{where}: {model.name} says itself how it takes pictures; leave --pixels out.")
+    model.facts = model.facts.stated(pixels, outputs)
+
+
+def admit(where: str, model: Model) -> None:
+    """Say on stderr what was assumed of a model, for want of somebody's word."""
+    for sentence in assumptions(model, f"striate {where}"):
+        complain(sentence)
+
+
+def outputs_of(where: str, model: Model, x: Any) -> Array:
+    """What a model makes of a batch: (N, K).
+
+    Raises:
+        ModelError: it has several outputs, or not one row of numbers for each sample.
+        DataError, ShapeError: as ``model.predict``.
+    """
+    outputs = model.predict(x, batch_size=BATCH_SIZE)
+    if not isinstance(outputs, np.ndarray):
+        raise ModelError(f"{where}: expected a model of one output, {model.name} has {len(outputs)}.")
+    rows = outputs.reshape(len(outputs), -1)
+    if rows.shape[1] != max(outputs.shape[1:], default=1):
+        shape = "×".join(map(str, outputs.shape[1:]))
+        raise ModelError(f"{where}: expected a row of numbers for each sample, {model.name} gives {shape}.")
+    return rows
+
+
+def classify(where: str, model: Model, outputs: Array) -> tuple[tuple[str, ...], Array]:
     """The names of the classes, and the probability of each.
 
     Arguments:
         where: the command, for messages.
-        model: has one output, a softmax.
-        x: a batch of inputs.
+        model: gave the outputs.
+        outputs: of `outputs_of`, (N, K).
 
     Returns:
-        K names, and (N, K).
+        K names, and (N, K); two of a model whose only output is a probability.
 
     Raises:
-        ModelError: the model's output is no probability of each of its classes.
-        DataError, ShapeError: as ``model.predict``.
+        ModelError: the model's outputs are no classes, or it has names for another count of them.
     """
-    outputs = model.predict(x, batch_size=BATCH_SIZE)
-    if isinstance(outputs, list) or outputs.ndim != 2 or not np.allclose(outputs.sum(axis=1), 1, atol=1e-3):
+    scale, given = model.facts.outputs, outputs.shape[1]
+    count = class_count(scale, given)
+    if not count:
+        many = "the output" if given == 1 else "the outputs"
         raise ModelError(
-            f"{where}: expected a classifier, whose outputs are probabilities that sum to 1; {model.name} is none. "
-            "Does it end in a softmax?"
+            f"{where}: expected a classifier; {many} of {model.name} {'is' if given == 1 else 'are'} {WORDS[scale]}. "
+            "If you know better, state it with --outputs."
         )
-    names = model.classes or tuple(map(str, range(outputs.shape[1])))
-    if len(names) != outputs.shape[1]:
-        raise ModelError(
-            f"{where}: expected a name for each of {outputs.shape[1]} outputs, {model.name} has {len(names)}."
-        )
-    return names, outputs
+    names = model.classes or tuple(map(str, range(count)))
+    if len(names) != count:
+        raise ModelError(f"{where}: expected a name for each of {count} classes, {model.name} has {len(names)}.")
+    return names, probabilities(scale, outputs)

@@ -8,13 +8,24 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from striate.cli.classifier import BATCH_SIZE, classify, open_network
+from striate.cli.classifier import (
+    BATCH_SIZE,
+    OutputsOption,
+    PixelsOption,
+    admit,
+    classify,
+    is_model,
+    open_network,
+    outputs_of,
+    state,
+)
 from striate.cli.data import CLASSES, is_folder, load_digits
 from striate.cli.output import say_json, say_table
 from striate.data import PhotoPreprocessing
 from striate.errors import ModelError
 from striate.graph import Array
 from striate.models import Model
+from striate.models.facts import ASSUMED
 from striate.training.losses import SparseCategoricalCrossentropy
 from striate.training.metrics import confusion_matrix
 
@@ -29,22 +40,31 @@ def evaluate(
     workers: Annotated[
         int | None, typer.Option(min=0, help="Processes that decode photographs; default: a core each, at most 2.")
     ] = None,
+    pixels: PixelsOption = None,
+    outputs: OutputsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """Test a model: accuracy, loss, confusion matrix, worst classes."""
+    if is_model(Path(data)) and not is_model(Path(model)):
+        raise typer.BadParameter(f"expected the model before the data; {data} is a model.", param_hint="data")
     photos = is_folder(data)
     network = open_network(model)
+    state("evaluate", network, pixels, outputs)
     if photos:
         names, y, probabilities = on_photos(network, Path(data), workers)
     else:
         if isinstance(network.preprocessing, PhotoPreprocessing):
             raise ModelError(f"evaluate: expected a folder of photographs, which {network.name} takes; got {data}.")
         x, y = load_digits("test")
-        names, probabilities = classify("evaluate", network, x)
+        if network.preprocessing is None:
+            black, white = network.facts.pixels or ASSUMED
+            x = np.float32(white - black) * x + np.float32(black)
+        names, probabilities = classify("evaluate", network, outputs_of("evaluate", network, x))
         if names != CLASSES:
             raise ModelError(
                 f"evaluate: expected a model of the classes {' '.join(CLASSES)}, got {' '.join(names)[:80]}."
             )
+    admit("evaluate", network)
     loss = float(SparseCategoricalCrossentropy()(y, probabilities))
     matrix = confusion_matrix(y, probabilities.argmax(axis=1), len(names))
     accuracy = float(matrix.trace() / matrix.sum())
@@ -101,7 +121,8 @@ def on_photos(model: Model, folder: Path, workers: int | None) -> tuple[tuple[st
     with PhotoBatches(
         paths, labels, len(model.classes), model.preprocessing, batch_size=BATCH_SIZE, workers=workers_wanted(workers)
     ) as batches:
-        names, probabilities = classify("evaluate", model, (images for images, _ in batches))
+        outputs = outputs_of("evaluate", model, (images for images, _ in batches))
+    names, probabilities = classify("evaluate", model, outputs)
     return names, np.array(labels), probabilities
 
 

@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from striate.cli.classifier import OutputsOption, PixelsOption
 from striate.cli.output import console, say
 from striate.data.files import open_regular
 from striate.errors import DataError
+from striate.models.facts import pixels_between
 
 MAX_NAMES_BYTES = 1 << 20
 
@@ -16,10 +18,8 @@ def open_file(
     path: Annotated[str, typer.Argument(help="ONNX, Keras, TensorFlow.js, PyTorch, safetensors or NumPy file.")],
     arch: Annotated[str | None, typer.Option(help="For files of weights: their architecture.")] = None,
     classes: Annotated[Path | None, typer.Option(help="Names of the classes: a text file, one on a line.")] = None,
-    pixels: Annotated[
-        tuple[float, float] | None,
-        typer.Option(help="What black and white become, where the file does not say: 0 255, or -1 1; default: 0 1."),
-    ] = None,
+    pixels: PixelsOption = None,
+    outputs: OutputsOption = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")] = 0,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
 ) -> None:
@@ -28,11 +28,12 @@ def open_file(
     A network that does not take pictures is shown as a table.
     """
     from striate.opening import open_model
-    from striate.studio import pixels_between, serve, why_no_picture
+    from striate.studio import serve, why_no_picture
 
     model = open_model(path, arch)
     if classes:
         model.classes = _names(classes)
+    model.facts = model.facts.stated(outputs=outputs)
     if reason := why_no_picture(model):
         model.summary(console().width, say)
         say(f"No page is opened: {reason}")

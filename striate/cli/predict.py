@@ -6,14 +6,26 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from striate.cli.classifier import classify, open_network
+from striate.cli.classifier import (
+    OutputsOption,
+    PixelsOption,
+    admit,
+    classify,
+    is_model,
+    open_network,
+    outputs_of,
+    state,
+)
 from striate.cli.output import complain, say, say_json, visible
 from striate.data import PhotoPreprocessing, Preprocessing, decode_image
 from striate.errors import ModelError, ShapeError, StriateError
 from striate.graph import Array
 from striate.models import Model
+from striate.models.facts import ASSUMED, class_count, pixels_between
 
 INKS = ("auto", "dark", "bright")
+#: Numbers of a network that is no classifier that are written in a line.
+MOST_NUMBERS = 10
 
 
 def predict(
@@ -25,16 +37,24 @@ def predict(
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 3,
     ink: Annotated[str, typer.Option(help="What is ink: dark, bright, or auto: what the border is not.")] = "auto",
+    pixels: PixelsOption = None,
+    outputs: OutputsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """Say what is in pictures, and how sure the model is."""
     if ink not in INKS:
         raise typer.BadParameter(f"expected {', '.join(INKS)}; got {ink!r}.", param_hint="--ink")
-    if model is None:
-        model = str(images.pop(0)) if len(images) > 1 and is_model(images[0]) else "digits"
-    network = open_network(model)
+    model = model_before(images) if model is None else model
+    for path in images:
+        if is_model(path):
+            raise typer.BadParameter(
+                f"expected pictures, and one model before them or as --model; {visible(str(path))} is a model too.",
+                param_hint="images",
+            )
+    network = open_network(model or "digits")
     if not isinstance(network.preprocessing, Preprocessing) and ink != "auto":
         raise ModelError(f"predict: {network.name} takes pictures as they are, not drawings; leave --ink out.")
+    state("predict", network, pixels, outputs)
     results: list[dict[str, Any]] = []
     for path in images:
         try:
@@ -46,34 +66,59 @@ def predict(
             continue
         results.append({"image": str(path)} | result)
         if not as_json:
-            shares = ", ".join(f"{one['class']} {one['probability']:.1%}" for one in result["top"])
-            name = visible(str(path))  # on one line, also if the name has two
-            say(f"{name}: {shares}" if result["sure"] else f"{name}: not sure ({shares})")
+            say(f"{visible(str(path))}: {as_text(result)}")  # on one line, also if the name has two
     if as_json:
         say_json(results)
+    if not all("error" in result for result in results):
+        admit("predict", network)
     if any("error" in result for result in results):
         raise typer.Exit(1)
 
 
-def is_model(path: Path) -> bool:
-    """Whether what stands before the pictures is a model: a run folder, or a file with the suffix of models."""
-    from striate.runs.folder import is_run
+def model_before(images: list[Path]) -> str | None:
+    """The model that stands before the pictures, which is taken from them; None: there is none.
 
-    return is_run(path) or path.suffix == ".safetensors"
+    Raises:
+        typer.BadParameter: there are no pictures then.
+    """
+    if not is_model(images[0]):
+        return None
+    if len(images) == 1:
+        raise typer.BadParameter(
+            f"expected pictures after the model {visible(str(images[0]))}, got none.", param_hint="images"
+        )
+    return str(images.pop(0))
 
 
 def recognise(model: Model, path: Path, ink: str, top: int) -> dict[str, Any]:
-    """Whether the model is sure of a picture, and its ``top`` classes with their probabilities, the best first.
+    """What a model makes of a picture.
+
+    Returns:
+        Of a classifier, whether it is sure, and the ``top`` classes with their probabilities, the best first; of any
+        other network its numbers.
 
     Raises:
         StriateError, OSError: the file is no picture, has no ink, or is none that the model takes.
     """
-    names, (probabilities,) = classify("predict", model, as_input(model, path, ink)[np.newaxis])
+    outputs = outputs_of("predict", model, as_input(model, path, ink)[np.newaxis])
+    if not class_count(model.facts.outputs, outputs.shape[1]):
+        return {"numbers": outputs[0].tolist()}
+    names, (probabilities,) = classify("predict", model, outputs)
     best = np.argsort(-probabilities, kind="stable")[:top]
     return {
         "sure": bool(probabilities.max() >= model.threshold),
         "top": [{"class": names[i], "probability": float(probabilities[i])} for i in best],
     }
+
+
+def as_text(result: dict[str, Any]) -> str:
+    """What `recognise` gave, in a line."""
+    if "numbers" in result:
+        numbers = result["numbers"]
+        rest = ", …" if len(numbers) > MOST_NUMBERS else ""
+        return ", ".join(f"{number:.6g}" for number in numbers[:MOST_NUMBERS]) + rest
+    shares = ", ".join(f"{one['class']} {one['probability']:.1%}" for one in result["top"])
+    return shares if result["sure"] else f"not sure ({shares})"
 
 
 def as_input(model: Model, path: Path, ink: Any) -> Array:
@@ -99,4 +144,4 @@ def as_input(model: Model, path: Path, ink: Any) -> Array:
             f"predict: expected a picture of {shape[0]} × {shape[1]} pixels (height × width), because {model.name} has "
             f"no preprocessing; got {pixels.shape[0]} × {pixels.shape[1]}. Scale the picture first."
         )
-    return np.divide(pixels, 255, dtype=np.float32)
+    return pixels_between(model, *(model.facts.pixels or ASSUMED)).normalized(pixels)

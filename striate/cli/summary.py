@@ -20,5 +20,6 @@ def summary(
         network.summary(console().width, say)
         return
     table = summarize(network)
+    facts = {"file": table.facts.file} | table.facts.to_json()
     totals = {"multiply_adds": table.multiply_adds, "activation_bytes": table.activation_bytes}
-    say_json(table._asdict() | {"rows": [row._asdict() for row in table.rows]} | totals)
+    say_json(table._asdict() | {"rows": [row._asdict() for row in table.rows], "facts": facts} | totals)

@@ -216,6 +216,10 @@ class Preprocessing:
         centre = float((mass * np.arange(len(mass))).sum() / mass.sum())
         return min(max(round(self.size / 2 - centre), 0), self.size - len(mass))
 
+    def describe(self) -> str:
+        """What the network sees of a picture, in words."""
+        return f"the ink alone, centred by mass and scaled to {self.size}×{self.size}."
+
     def to_json(self) -> dict[str, Any]:
         """Return the values as a dictionary that JSON can hold."""
         return asdict(self)

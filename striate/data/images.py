@@ -13,11 +13,21 @@ from striate.errors import ArgumentError, FormatError, LimitError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["FORMATS", "decode_image"]
+__all__ = ["FORMATS", "decode_image", "picture_format"]
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
+#: How files of these formats begin.
+BEGINNINGS = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"BM": "BMP"}
+LONGEST_BEGINNING = 12  # bytes that tell, those of WebP
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 MAX_PIXELS = 40_000_000  # a large camera's photograph; 160 MB while it is RGBA
+
+
+def picture_format(head: bytes) -> str | None:
+    """The format of `FORMATS` that a file with this beginning has; None if it is no picture."""
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WebP"
+    return next((name for beginning, name in BEGINNINGS.items() if head.startswith(beginning)), None)
 
 
 def decode_image(

@@ -122,6 +122,19 @@ class PhotoPreprocessing:
         mean, std = (np.asarray(values, np.float32) for values in (self.mean, self.std))
         return np.ascontiguousarray((pixels.astype(np.float32) - mean) / std)
 
+    def describe(self) -> str:
+        """What the network sees of a picture, in words."""
+        height, width = self.size
+        if self.shorter_side is None:
+            part = f"the whole picture, scaled to {height}×{width}"
+        else:
+            part = f"the shorter side scaled to {self.shorter_side}, the middle {height}×{width} cut out"
+        mean, std = map(_listed, (self.mean, self.std))
+        number = f"pixel − {mean}" if any(self.mean) else "pixel"
+        if any(value != 1 for value in self.std):
+            number = f"({number}) / {std}" if any(self.mean) else f"{number} / {std}"
+        return f"{part}. In {self.colours}, each number is {number}."
+
     def to_json(self) -> dict[str, Any]:
         """The values as a dictionary that JSON can hold."""
         return {"kind": KIND} | asdict(self)
@@ -142,3 +155,8 @@ class PhotoPreprocessing:
             return cls(**{name: value for name, value in values.items() if name != "kind"})
         except (ArgumentError, TypeError) as error:
             raise FormatError(f"PhotoPreprocessing.from_json: {error}") from error
+
+
+def _listed(values: tuple[float, ...]) -> str:
+    text = ", ".join(f"{value:g}" for value in values)
+    return text if len(values) == 1 else f"({text})"

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from striate.data.files import open_regular
 from striate.data.folder import SUFFIXES
-from striate.errors import DataError
+from striate.data.images import LONGEST_BEGINNING, picture_format
+from striate.errors import DataError, StriateError
 from striate.random import permutation
 
 __all__ = ["SPLITS", "Photo", "PhotoFolder", "find_photos"]
@@ -43,7 +45,7 @@ class PhotoFolder:
         classes: names of the classes, sorted.
         splits: the photographs of "train", and of "validation" and "test" where there are such folders.
         hidden: names of hidden files and folders, which are left out.
-        others: names of files that are left out because no picture has such a name, and of folders beside the splits.
+        others: names of files that are left out because they are no pictures, and of folders beside the splits.
     """
 
     root: Path
@@ -84,8 +86,8 @@ class PhotoFolder:
 def find_photos(root: str | os.PathLike[str]) -> PhotoFolder:
     """What lies in ``root``: either ``<class>/…`` or ``train/<class>/…`` beside ``validation/<class>/…`` or ``test/…``.
 
-    Without a folder "train" everything is one split, "train". Deeper folders belong to the class above them. No file
-    is opened.
+    Without a folder "train" everything is one split, "train". Deeper folders belong to the class above them. Only
+    files with names that pictures do not have are opened, to see whether they are pictures after all.
 
     Raises:
         DataError: there is no such folder, it has no classes or no pictures, or a split has classes that "train" lacks.
@@ -154,6 +156,17 @@ def _pictures(folder: Path, found: PhotoFolder, *, needed: bool) -> list[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if not name.startswith("."):
-                into = pictures if Path(name).suffix.lower() in SUFFIXES else found.others
+                into = pictures if _is_picture(Path(place, name)) else found.others
                 into.append((here / name).as_posix())
     return pictures
+
+
+def _is_picture(path: Path) -> bool:
+    """Whether a file's name or, such as that of ``1.jfif``, its content is that of a picture."""
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    try:
+        with open_regular(path, "find_photos") as file:
+            return picture_format(file.read(LONGEST_BEGINNING)) is not None
+    except (StriateError, OSError):
+        return False

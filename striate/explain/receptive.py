@@ -9,7 +9,7 @@ from striate.ops.reach import Sides, input_box
 
 def receptive_field(model: Model, layer: str, position: tuple[int, ...]) -> Sides:
     """See `Model.receptive_field`."""
-    calls, graph = layer_graph(model, 1)
+    calls, graph = layer_graph(model)
     if layer not in calls:
         raise ArgumentError(f"receptive_field: no layer {layer!r}; there are {', '.join(calls)}.")
     output = calls[layer].outputs[0]

@@ -62,11 +62,12 @@ class Weight:
         return array.astype(np.float32) * np.float32(self._scale) + np.float32(self._least)
 
 
-def read_tensorflowjs(path: str | os.PathLike[str]) -> Model:
+def read_tensorflowjs(path: str | os.PathLike[str], input_shape: Shape | None = None) -> Model:
     """Open a TensorFlow.js layers model; nothing of it is executed.
 
     Arguments:
         path: of the ``model.json``; the weights lie in files of the same folder.
+        input_shape: of one sample of the first input; default: as the file says.
 
     Raises:
         FormatError: it is no layers model, or damaged; a file of weights is missing, of another size, a link, or would
@@ -89,6 +90,8 @@ def read_tensorflowjs(path: str | os.PathLike[str]) -> Model:
         size=sum(math.prod(weight.shape) for weight in weights),
         stored=sum(weight.size for weight in weights),
         match=lambda matching: matching.by_variable(weights),
+        input_shape=input_shape,
+        training=topology.get("training_config"),
     )
 
 

@@ -90,7 +90,7 @@ class Activation(Layer):
 
     def describe(self) -> str:
         name = term(self.activation)
-        return SHARES if name == "softmax" else f"{name[0].upper()}{name[1:]} of every number."
+        return ALONG.get(name, f"{name[0].upper()}{name[1:]} of every number.")
 
 
 class ReLU(Layer):
@@ -127,7 +127,13 @@ class ReLU(Layer):
         return y if self.max_value is None else ops.minimum(y, self.max_value)
 
     def describe(self) -> str:
-        below = "become 0" if not self.negative_slope else f"count {self.negative_slope:g} times what they are below it"
+        slope = f"{self.negative_slope:g}"
+        if not self.negative_slope:
+            below = "become 0"
+        elif self.threshold:
+            below = f"become {slope} times their distance from it, negative"
+        else:
+            below = f"are multiplied by {slope}"
         cap = "" if self.max_value is None else f", and none exceeds {self.max_value:g}"
         return f"ReLU: numbers below {self.threshold:g} {below}{cap}."
 
@@ -152,7 +158,7 @@ class LeakyReLU(Layer):
         return ops.leaky_relu(inputs, self.negative_slope)
 
     def describe(self) -> str:
-        return f"Leaky ReLU: negative numbers times {self.negative_slope:g}."
+        return f"Leaky ReLU: negative numbers are multiplied by {self.negative_slope:g}."
 
 
 class PReLU(Layer):
@@ -201,7 +207,7 @@ class PReLU(Layer):
         return ops.prelu(inputs, self.alpha)
 
     def describe(self) -> str:
-        return "ReLU with learned slopes: negative numbers times α."
+        return "ReLU with learned slopes: negative numbers are multiplied by a learned α."
 
 
 class ELU(Layer):
@@ -224,7 +230,7 @@ class ELU(Layer):
         return ops.elu(inputs, self.alpha)
 
     def describe(self) -> str:
-        return f"ELU: negative numbers bend smoothly towards −{self.alpha:g}."
+        return f"ELU: negative numbers x become {self.alpha:g}·(exp(x) − 1)."
 
 
 class Softmax(Layer):
@@ -247,11 +253,16 @@ class Softmax(Layer):
         return ops.softmax(inputs, self.axis)
 
     def describe(self) -> str:
-        return SHARES
+        return SHARES.format("at each place" if self.axis == -1 else f"along axis {self.axis}")
 
 
 #: What softmax does, in one sentence.
-SHARES = "Softmax: the numbers become shares that are positive and sum to 1."
+SHARES = "Softmax: the numbers {} become shares that are positive and sum to 1."
+#: What activations do that take all numbers along the last axis together.
+ALONG = {
+    "softmax": SHARES.format("at each place"),
+    "log-softmax": "Log-softmax: the logarithms of the shares that a softmax makes of the numbers at each place.",
+}
 
 #: Keras's name of each activation; "swish" and "silu" are one function.
 _NAMES = {function: name for name, function in ops.ACTIVATIONS.items()}

@@ -54,11 +54,35 @@ class _Windowed(Layer):
         if self.use_bias:
             self.bias = self.add_weight((size,), self.bias_initializer, "bias", regularizer=self.bias_regularizer)
 
-    def _kernel_term(self) -> str:
-        return "×".join(map(str, self.kernel_size)) if self.axes > 1 else f"length-{self.kernel_size[0]}"
+    def _kernel_term(self, depth: int = 1) -> str:
+        """What a kernel is called, with its depth if that is more than 1: "3×3×16", "length-5, depth-16"."""
+        if self.axes == 1:
+            return f"length-{self.kernel_size[0]}" + (f", depth-{depth}" if depth > 1 else "")
+        return "×".join(map(str, (*self.kernel_size, *([depth] if depth > 1 else []))))
 
     def _step_term(self) -> str:
-        return f" in steps of {'×'.join(map(str, self.strides))}" if max(self.strides) > 1 else ""
+        steps, dilation = ("×".join(map(str, sizes)) for sizes in (self.strides, self.dilation_rate))
+        return (f", in steps of {steps}" if max(self.strides) > 1 else "") + (
+            f", dilated by {dilation}" if max(self.dilation_rate) > 1 else ""
+        )
+
+    def _before(self, groups: int, depth: int | None) -> str:
+        """The maps that a map is made from; of ``depth`` many, None if that is not known yet."""
+        if groups > 1:
+            return "the map of its group before it" if depth == 1 else f"the {_count(depth)}maps of its group before it"
+        return "the map before it" if depth == 1 else f"all {_count(depth)}maps before it"
+
+    def _on_its_own(self, multiplier: int) -> str:
+        """What a depthwise convolution does."""
+        if multiplier == 1:
+            kernels, many = f"a {self._kernel_term()} kernel", ""
+        else:
+            kernels, many = f"{multiplier} {self._kernel_term()} kernels", f", which gives {multiplier} maps"
+        return f"Each map before it filtered on its own, by {kernels} for that map{self._step_term()}{many}"
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else f"{number} "
 
 
 class _Conv(_Windowed):
@@ -129,12 +153,13 @@ class _Conv(_Windowed):
         return self.activation(y)
 
     def describe(self) -> str:
-        maps = "map" if self.filters == 1 else "maps"
-        group = " of its group" if self.groups > 1 else ""
-        return (
-            f"{self.filters} feature {maps}, each the maps{group} before it filtered by its own {self._kernel_term()} "
-            f"kernel{self._step_term()}{then(self.activation)}."
-        )
+        depth = self.kernel.shape[-2] if self.built else None
+        kernel = f"a {self._kernel_term(depth or 1)} kernel"
+        made = f"made from {self._before(self.groups, depth)} by {kernel}"
+        one = self.filters == 1
+        maps = f"1 feature map, {made}" if one else f"{self.filters} feature maps, each {made} of its own"
+        deep = "" if self.built else ", as deep as they are many"
+        return f"{maps}{deep}{self._step_term()}{then(self.activation)}."
 
 
 class Conv1D(_Conv):
@@ -252,9 +277,7 @@ class _DepthwiseConv(_Windowed):
         return self.activation(y)
 
     def describe(self) -> str:
-        one = self.depth_multiplier == 1
-        kernels = f"a {self._kernel_term()} kernel" if one else f"{self.depth_multiplier} {self._kernel_term()} kernels"
-        return f"Each map filtered on its own by {kernels}{self._step_term()}{then(self.activation)}."
+        return f"{self._on_its_own(self.depth_multiplier)}{then(self.activation)}."
 
 
 class DepthwiseConv1D(_DepthwiseConv):
@@ -365,10 +388,10 @@ class _SeparableConv(_Windowed):
         return self.activation(self.operation(filtered, self.pointwise_kernel, self.bias))
 
     def describe(self) -> str:
-        maps = "map" if self.filters == 1 else "maps"
+        maps = "1 feature map," if self.filters == 1 else f"{self.filters} feature maps, each"
         return (
-            f"Each map filtered on its own by a {self._kernel_term()} kernel{self._step_term()}, then {self.filters} "
-            f"feature {maps} mixed from these{then(self.activation)}."
+            f"{self._on_its_own(self.depth_multiplier)}; then {maps} a weighted sum of all of these at the same place"
+            f"{then(self.activation)}."
         )
 
 
@@ -514,10 +537,11 @@ class _ConvTranspose(_Windowed):
         return tuple(n + span + e - sum(pad) for n, span, e, pad in zip(least, spans, extra, pads, strict=True))
 
     def describe(self) -> str:
-        maps = "map" if self.filters == 1 else "maps"
+        depth = self.kernel.shape[-1] // self.groups if self.built else None
+        maps = "1 feature map, to which" if self.filters == 1 else f"{self.filters} feature maps, to each of which"
         return (
-            f"{self.filters} feature {maps} painted with {self._kernel_term()} kernels, one stroke for each number "
-            f"before it{self._step_term()} (transposed convolution){then(self.activation)}."
+            f"{maps} every number of {self._before(self.groups, depth)} adds a {self._kernel_term()} kernel times that "
+            f"number{self._step_term()} (transposed convolution){then(self.activation)}."
         )
 
 

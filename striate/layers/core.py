@@ -79,8 +79,14 @@ class Dense(Layer):
         return self.activation(ops.dense(inputs, self.kernel, self.bias))
 
     def describe(self) -> str:
-        units = "unit" if self.units == 1 else "units"
-        return f"{self.units} {units}, each a weighted sum of all numbers before it{then(self.activation)}."
+        one = self.units == 1
+        units = "1 unit" if one else f"{self.units} units"
+        what = "all numbers before it"
+        if self.built:
+            *places, count = self.input_shape[1:]
+            units += " at each place" if places else ""
+            what = f"the {count} numbers there" if places else f"all {count} numbers before it"
+        return f"{units}, {'' if one else 'each '}a weighted sum of {what}{then(self.activation)}."
 
 
 class Identity(Layer):
@@ -114,11 +120,14 @@ class Rescaling(Layer):
         return ops.add(ops.multiply(inputs, scale), offset)
 
     def describe(self) -> str:
-        scale, offset = (
-            " or ".join(f"{number:g}" for number in (value if isinstance(value, tuple) else (value,)))
-            for value in (self.scale, self.offset)
-        )
+        scale, offset = map(_listed, (self.scale, self.offset))
         return f"Every number times {scale}" + (f", plus {offset}." if self.offset else ".")
+
+
+def _listed(value: float | tuple[float, ...]) -> str:
+    if isinstance(value, tuple):
+        return f"{', '.join(f'{number:g}' for number in value)}, one for each channel"
+    return f"{value:g}"
 
 
 def _one_or_each(name: str, value: Any) -> float | tuple[float, ...]:

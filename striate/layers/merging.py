@@ -98,7 +98,8 @@ class Concatenate(Layer):
         return ops.concatenate(inputs, self.axis)
 
     def describe(self) -> str:
-        return "Its inputs side by side."
+        where = "the last axis: the channels" if self.axis == -1 else f"axis {self.axis}"
+        return f"Its inputs one after the other, along {where}."
 
 
 def add(inputs: Any, **kwargs: Any) -> Any:

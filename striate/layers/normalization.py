@@ -42,6 +42,11 @@ class _Normalization(Layer):
         self.gamma: Variable | None = None
         self.beta: Variable | None = None
 
+    def _learned_term(self) -> str:
+        """The end of a sentence that describes the layer."""
+        learned = [*(["times a learned γ"] if self.scale else []), *(["plus a learned β"] if self.center else [])]
+        return f", then {', '.join(learned)}" if learned else ""
+
     def _add_scale_and_offset(self, shape: Shape) -> None:
         if self.scale:
             self.gamma = self.add_weight(shape, self.gamma_initializer, "gamma", regularizer=self.gamma_regularizer)
@@ -138,7 +143,9 @@ class BatchNormalization(_Normalization):
         return axis
 
     def describe(self) -> str:
-        return "Every map shifted and scaled to mean 0 and variance 1 over the batch, then by learned β and γ."
+        what = "Every map" if self.axis == -1 else f"Every entry along axis {self.axis}"
+        batch = " (in training, by those of the batch)" if self.trainable else ""
+        return f"{what} less its stored mean, divided by its stored standard deviation{batch}{self._learned_term()}."
 
 
 class LayerNormalization(_Normalization):
@@ -198,7 +205,7 @@ class LayerNormalization(_Normalization):
         return ops.normalize(inputs, gamma, beta, axes, self.epsilon)
 
     def describe(self) -> str:
-        return "The numbers of each place shifted and scaled to mean 0 and variance 1, then by learned β and γ."
+        return f"The numbers {_where(self.axis)} shifted and scaled to mean 0 and variance 1{self._learned_term()}."
 
 
 class GroupNormalization(_Normalization):
@@ -273,8 +280,11 @@ class GroupNormalization(_Normalization):
         return count if self.groups == -1 else self.groups
 
     def describe(self) -> str:
-        groups = "as many groups as maps" if self.groups == -1 else f"{self.groups} groups"
-        return f"The maps in {groups}, each shifted and scaled to mean 0 and variance 1, then by learned β and γ."
+        if self.groups == -1:
+            what = "Each map of each sample"
+        else:
+            what = f"The maps of each sample in {self.groups} groups, the numbers of each group"
+        return f"{what} shifted and scaled to mean 0 and variance 1{self._learned_term()}."
 
 
 class Normalization(Layer):
@@ -354,8 +364,8 @@ class Normalization(Layer):
 
     def describe(self) -> str:
         if self.invert:
-            return "Every number times a known deviation, plus a known mean."
-        return "Every number less a known mean, over a known deviation."
+            return "Every number times a known standard deviation, plus a known mean."
+        return "Every number less a known mean, divided by a known standard deviation."
 
 
 #: Added to the variance: data that are always the same would be divided by 0.
@@ -392,7 +402,7 @@ class UnitNormalization(Layer):
         return ops.divide(inputs, ops.sqrt(ops.maximum(squares, LEAST_SQUARES)))
 
     def describe(self) -> str:
-        return "The numbers of each place scaled so that together they have the length 1."
+        return f"The numbers {_where(self.axis)} divided by the root of the sum of their squares."
 
 
 #: Of the numbers whose length becomes 1.
@@ -430,7 +440,13 @@ class LocalResponseNormalization(Layer):
         return ops.local_response_normalization(inputs, self.depth_radius, self.bias, self.alpha, self.beta)
 
     def describe(self) -> str:
-        return f"Each number weakened where the {self.depth_radius} maps on either side of its own are strong."
+        beside = f"{self.depth_radius} maps on either side of its own"
+        return f"Each number made smaller, the larger the numbers at its place are in the {beside}."
+
+
+def _where(axes: Shape) -> str:
+    """Which numbers of a sample belong together."""
+    return "at each place" if axes == (-1,) else f"along the axes {', '.join(map(str, axes))} of each sample"
 
 
 def along(variable: Variable | Array | None, axes: Shape, rank: int) -> Any:

@@ -17,6 +17,7 @@ class _Pooling(Layer):
 
     axes: ClassVar[int]
     kept: str
+    within: ClassVar[str] = " of each map"
 
     def __init__(
         self,
@@ -55,7 +56,8 @@ class _Pooling(Layer):
     def describe(self) -> str:
         window = "×".join(map(str, self.pool_size)) if self.axes > 1 else f"length-{self.pool_size[0]}"
         steps = "" if self.strides == self.pool_size else f", in steps of {'×'.join(map(str, self.strides))}"
-        return f"{self.kept} of every {window} window{steps}."
+        dilated = f", dilated by {'×'.join(map(str, self.dilation_rate))}" if max(self.dilation_rate) > 1 else ""
+        return f"{self.kept} of every {window} window{self.within}{steps}{dilated}."
 
 
 class _MaxPooling(_Pooling):
@@ -217,7 +219,6 @@ class MixedPooling2D(_Pooling):
     """
 
     axes = 2
-    kept = "A mixture of the largest number and the mean"
 
     def __init__(
         self,
@@ -236,6 +237,10 @@ class MixedPooling2D(_Pooling):
             raise ArgumentError(f"MixedPooling2D: expected alpha from 0 (mean) to 1 (max), got {alpha!r}.")
         self.alpha: float | Variable = self.start
         self.learned = learned
+        if learned:
+            self.kept = "A learned mixture of the largest number and the mean"
+        else:
+            self.kept = f"{self.start:g} times the largest number plus {1 - self.start:g} times the mean"
 
     def build(self, input_shape: Shape) -> None:
         if self.learned:
@@ -265,7 +270,7 @@ class BrightestPooling2D(_Pooling):
     """
 
     axes = 2
-    kept = "The brightest pixel"
+    kept, within = "The brightest pixel, with all its channels,", ""
 
     def __init__(
         self,
@@ -395,7 +400,7 @@ class _AdaptivePooling(Layer):
 
     def describe(self) -> str:
         size = "×".join(map(str, self.output_size))
-        return f"{self.kept} of windows chosen so that {size} of them cover every map."
+        return f"Of each of {size} windows that cover a map, {self.kept[0].lower()}{self.kept[1:]}."
 
 
 class AdaptiveAveragePooling1D(_AdaptivePooling):

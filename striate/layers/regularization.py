@@ -20,6 +20,13 @@ class _Dropout(Layer):
         self.rate = share(type(self).__name__, "rate", rate)
         self.seed = None if seed is None else whole(type(self).__name__, "seed", seed, least=0)
 
+    def sentence(self, what: str) -> str:
+        """What the layer does to numbers, or to maps."""
+        return (
+            f"In training, a share of {self.rate:.3g} of all {what}, chosen at random, becomes 0, and the others are "
+            f"divided by {1 - self.rate:.3g}; otherwise nothing changes."
+        )
+
     def drop(self, inputs: Any, noise_shape: Any) -> Any:
         """``inputs`` with the share ``rate`` of its numbers, or of its axes of size 1 in ``noise_shape``, set to 0."""
         # Outside of a network there are no steps to tell calls apart, so they are numbered like drawn weights.
@@ -57,7 +64,7 @@ class Dropout(_Dropout):
         return self.drop(inputs, self.noise_shape) if training and self.rate else inputs
 
     def describe(self) -> str:
-        return f"In training, {self.rate:.3g} of all numbers are set to 0 at random; afterwards nothing changes."
+        return self.sentence("numbers")
 
 
 class _SpatialDropout(_Dropout):
@@ -70,7 +77,7 @@ class _SpatialDropout(_Dropout):
         return self.drop(inputs, (None, *(1,) * self.axes, None))
 
     def describe(self) -> str:
-        return f"In training, {self.rate:.3g} of all maps are set to 0 at random; afterwards nothing changes."
+        return self.sentence("maps")
 
 
 class SpatialDropout1D(_SpatialDropout):

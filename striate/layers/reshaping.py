@@ -26,7 +26,7 @@ class Flatten(Layer):
         return ops.flatten(inputs)
 
     def describe(self) -> str:
-        return "All numbers in one row."
+        return "All numbers of a sample in one row."
 
 
 class Reshape(Layer):
@@ -76,7 +76,7 @@ class Permute(Layer):
         return ops.transpose(inputs, (0, *self.dims))
 
     def describe(self) -> str:
-        return f"The same numbers with the axes in the order {self.dims}."
+        return f"The same numbers with the axes of a sample in the order {', '.join(map(str, self.dims))}."
 
 
 class RepeatVector(Layer):
@@ -100,7 +100,7 @@ class RepeatVector(Layer):
         return ops.broadcast_to(ops.reshape(inputs, (rows, 1, columns)), (rows, self.n, columns))
 
     def describe(self) -> str:
-        return f"The numbers {self.n} times over."
+        return f"The numbers before it {self.n} times over."
 
 
 class _ZeroPadding(Layer):
@@ -232,6 +232,7 @@ class Cropping3D(_Cropping):
 class _UpSampling(Layer):
     axes: ClassVar[int]
     operation: Callable[..., Any] = staticmethod(ops.upsample_nearest)
+    way = "repeating"
 
     def __init__(self, size: Any = 2, data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
@@ -244,7 +245,7 @@ class _UpSampling(Layer):
         return self.operation(inputs, self.size)
 
     def describe(self) -> str:
-        return f"Every map enlarged {'×'.join(map(str, self.size))} times by repeating its numbers."
+        return f"Every map made {'×'.join(map(str, self.size))} times as large by {self.way} its numbers."
 
 
 class UpSampling1D(_UpSampling):
@@ -280,12 +281,7 @@ class UpSampling2D(_UpSampling):
             raise ArgumentError(f"UpSampling2D: expected interpolation 'nearest' or 'bilinear', got {interpolation!r}.")
         self.interpolation = interpolation
         if interpolation == "bilinear":
-            self.operation = ops.upsample_bilinear
-
-    def describe(self) -> str:
-        if self.interpolation == "nearest":
-            return super().describe()
-        return f"Every map enlarged {'×'.join(map(str, self.size))} times, with straight slopes between its numbers."
+            self.operation, self.way = ops.upsample_bilinear, "linear interpolation between"
 
 
 class UpSampling3D(_UpSampling):
@@ -297,6 +293,17 @@ class UpSampling3D(_UpSampling):
     axes = 3
 
 
+#: What the two ends of each axis are called, the last axis last.
+ENDS = (("in front", "behind"), ("above", "below"), ("left", "right"))
+
+
 def sides(widths: Pads) -> str:
-    """``((1, 2),)`` → "1 + 2"; in more dimensions "1 + 2 × 0 + 0"."""
-    return " × ".join(f"{before} + {after}" for before, after in widths)
+    """``((1, 2), (3, 4))`` → "1 above, 2 below, 3 left, 4 right"; all alike: "1 on each side"."""
+    if len({width for pair in widths for width in pair}) == 1:
+        return f"{widths[0][0]} on each side"
+    names = (("before", "after"),) if len(widths) == 1 else ENDS[-len(widths) :]
+    return ", ".join(
+        f"{width} {name}"
+        for pair, ends in zip(widths, names, strict=True)
+        for width, name in zip(pair, ends, strict=True)
+    )

@@ -28,8 +28,13 @@ def computing_calls(graph: Graph, names: Mapping[Layer, str]) -> dict[str, Call]
     return calls
 
 
-def layer_graph(model: "Model", batch_size: int) -> tuple[dict[str, Call], Graph]:
-    """The calls of layers that compute, by name, and a graph whose outputs are theirs."""
+def layer_graph(model: "Model", batch_size: int | None = None) -> tuple[dict[str, Call], Graph]:
+    """The calls of layers that compute, by name, and a graph whose outputs are theirs.
+
+    Arguments:
+        model: the network.
+        batch_size: default: as `Model.traced`.
+    """
     graph = model.traced(batch_size)
     calls = computing_calls(graph, model.names)
     outputs = [call.outputs[0] for call in calls.values()]

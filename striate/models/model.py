@@ -8,7 +8,9 @@ from striate.data.drawing import Preprocessing
 from striate.data.photo import PhotoPreprocessing
 from striate.layers.layer import Layer
 from striate.models import saving, summary
+from striate.models.facts import Facts
 from striate.models.formats import writer
+from striate.models.reading_facts import find_facts
 from striate.models.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -33,11 +35,30 @@ class Model(Trainer):
         ArgumentError: an output does not come from the inputs, or two layers were given the same name.
     """
 
+    #: What was read from a file, or stated; None: what follows from the network as it is.
+    _facts: Facts | None = None
+
     def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None, trainable: bool = True):
         super().__init__(inputs, outputs, name, trainable)
         self.classes: tuple[str, ...] = ()
         self.preprocessing: Preprocessing | PhotoPreprocessing | None = None
         self.threshold = 0.0
+
+    def _connect(self, inputs: Any, outputs: Any) -> None:
+        super()._connect(inputs, outputs)
+        self._facts = None  # what was known of another structure
+
+    @property
+    def facts(self) -> Facts:
+        """The range of pixels that the network takes, and the scale of what it gives.
+
+        They were decided when its file was opened, or follow from the network as it is. Setting them states them.
+        """
+        return self._facts or find_facts(self)
+
+    @facts.setter
+    def facts(self, value: Facts) -> None:
+        self._facts = value
 
     def run(self, inputs: Sequence[Any]) -> list[Any]:
         """The outputs for a list of inputs, in the order, layout and types of the file that the model was opened from.

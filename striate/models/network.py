@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from striate.configurable import free_name, snake_case
-from striate.errors import ArgumentError, ModelError
+from striate.errors import ArgumentError, ModelError, StriateError
 from striate.graph import Graph, Node, Shape, Tensor, topological_order, trace
 from striate.graph.tensor import map_tensors, tensors_in
 from striate.layers.input import InputLayer
@@ -169,13 +169,28 @@ class Network(Layer):
                 known.update(zip(node.outputs, _leaves(node.operation(*arguments, **attributes)), strict=True))
         return map_tensors(end, known.__getitem__)
 
-    def traced(self, batch_size: int = 1, training: bool = False) -> Graph:
+    def traced(self, batch_size: int | None = None, training: bool = False) -> Graph:
         """The network as a graph of operations for one batch size.
+
+        Arguments:
+            batch_size: default: the one that its inputs were made for; if that is any, 1, or 2 for a network that needs
+                several samples.
+            training: whether layers do what they do in training.
 
         Raises:
             ModelError: the shape of its input is not known yet.
         """
-        symbols = [Tensor((batch_size, *shape), dtype, name="x") for shape, dtype in self.input_specs()]
+        specs = self.input_specs()
+        made_for = [tensor.shape[0] for tensor in self.inputs] if self.is_graph else [None] * len(specs)
+        if batch_size is None and not any(made_for):
+            try:
+                return self.traced(1, training)
+            except StriateError:
+                return self.traced(2, training)
+        symbols = [
+            Tensor((batch_size or size or 1, *shape), dtype, name="x")
+            for size, (shape, dtype) in zip(made_for, specs, strict=True)
+        ]
         return trace(lambda *tensors: self(tensors[0] if len(tensors) == 1 else list(tensors)), symbols, training)
 
     @property

@@ -4,6 +4,7 @@
         "version": 1,
         "model": {"class_name": "Sequential", "config": …},   null where only weights were saved
         "preprocessing": {…} or null, "classes": [...], "threshold": 0.5,
+        "facts": {"pixels": [0, 255] or null, "outputs": "logits"},   missing in older files
         "training": {"optimizer": …, "loss": …, "metrics": …} or null
     }
     tensors: "conv2d/kernel", "conv2d/bias", …, "#0", "#1", … (constants)
@@ -19,6 +20,7 @@ import math
 from collections.abc import Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -36,6 +38,7 @@ from striate.graph import Array, Node, Shape, Tensor, Variable
 from striate.graph.tensor import map_tensors, tensors_in
 from striate.layers.input import InputLayer
 from striate.layers.layer import LAYERS, WEIGHT_SOURCE, Layer, serialize
+from striate.models.facts import Facts
 from striate.models.formats import Format, reader, writer
 from striate.models.network import Network, unique_names
 from striate.ops.operation import OPERATIONS
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
     from striate.models.sequential import Sequential
 
 VERSION = 1
+KIND = "Striate"  # what summaries call such files
 MAX_METADATA = 32 << 20  # bytes of JSON; the largest architectures need far less
 #: Numbers in a constant that is written as JSON; larger ones are tensors of the file.
 MAX_CONSTANT = 256
@@ -140,6 +144,7 @@ def load_model(filepath: str | Path) -> "Model":
     except (RecursionError, MemoryError) as error:
         _refuse(path, f"its architecture is too deep or too large ({type(error).__name__})")
     _assign(path, model, tensors)
+    model.facts = replace(model.facts, file=KIND)
     return model
 
 
@@ -149,6 +154,7 @@ def beside_the_network(model: "Model") -> dict[str, Any]:
         "preprocessing": model.preprocessing.to_json() if model.preprocessing else None,
         "classes": list(model.classes),
         "threshold": model.threshold,
+        "facts": model.facts.to_json(),
     }
 
 
@@ -162,6 +168,8 @@ def put_beside_the_network(model: "Model", description: Mapping[str, Any]) -> No
         model.preprocessing = preprocessing_from(description["preprocessing"])
     model.classes = tuple(str(name) for name in description.get("classes", ()))
     model.threshold = float(description.get("threshold", 0.0))
+    if description.get("facts") is not None:
+        model.facts = Facts.from_json(description["facts"])
 
 
 def preprocessing_from(values: Any) -> Preprocessing | PhotoPreprocessing:

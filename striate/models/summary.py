@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from striate.errors import ModelError
 from striate.graph import Node, Tensor, topological_order
 from striate.graph.graph import Call
+from striate.models.facts import Facts
 from striate.models.layer_graph import layer_graph
 from striate.ops.operation import Box, known_shape
 from striate.ops.reach import input_box
@@ -19,7 +20,7 @@ class Row(NamedTuple):
 
     Arguments:
         name, kind: the layer's name and class.
-        output_shape: with None for the batch size.
+        output_shape: with None for the batch size, unless the network was made for batches of several.
         parameters: how many numbers its variables hold.
         multiply_adds: for one sample.
         activation_bytes: size of its output for one sample, in float32.
@@ -39,12 +40,22 @@ class Row(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """All layers of a network, and the totals."""
+    """All layers of a network, and the totals.
+
+    Arguments:
+        title: the network's class and name.
+        rows: of the layers, in order.
+        parameters, trainable_parameters: how many numbers all variables hold, and those that training changes.
+        facts: what its input and outputs stand for.
+        notes: the same in sentences.
+    """
 
     title: str
     rows: tuple[Row, ...]
     parameters: int
     trainable_parameters: int
+    facts: Facts
+    notes: tuple[str, ...] = ()
 
     @property
     def multiply_adds(self) -> int:
@@ -64,19 +75,30 @@ def summarize(model: "Model") -> Summary:
     trainable = sum(v.array.size for v in model.trainable_weights)
     title = f"{type(model).__name__} {model.name}"
     try:
-        calls, graph = layer_graph(model, 1)
+        calls, graph = layer_graph(model)
     except ModelError:
         if model.built:
             raise
         names = model.names
         rows = tuple(Row(names[one], type(one).__name__, (), one.count_params(), 0, 0, (), 0) for one in model.layers)
-        return Summary(f"{title} (not built yet: give it an Input, or data)", rows, model.count_params(), trainable)
-    rows = tuple(_row(name, call, graph.inputs[0]) for name, call in calls.items())
-    return Summary(title, rows, model.count_params(), trainable)
+        title += " (not built yet: give it an Input, or data)"
+        return Summary(title, rows, model.count_params(), trainable, model.facts)
+    fixed = model.inputs[0].shape[0] if model.is_graph else None
+    rows = tuple(_row(name, call, graph.inputs[0], fixed) for name, call in calls.items())
+    facts = model.facts
+    return Summary(title, rows, model.count_params(), trainable, facts, tuple(facts.sentences(model)))
 
 
-def _row(name: str, call: Call, source: Tensor) -> Row:
-    output = call.outputs[0]
+def _row(name: str, call: Call, source: Tensor, fixed: int | None) -> Row:
+    """What a layer's call says of it.
+
+    Arguments:
+        name: the layer's.
+        call: in a graph of a batch.
+        source: the graph's first input.
+        fixed: the batch size that the network was made for; None: it takes any.
+    """
+    output, batch = call.outputs[0], source.shape[0] or 1
     work = _nodes_of(call)
     numbers = math.prod(known_shape(output))
     field: tuple[int, ...] = ()
@@ -86,10 +108,10 @@ def _row(name: str, call: Call, source: Tensor) -> Row:
     return Row(
         name,
         type(call.layer).__name__,
-        (None, *output.shape[1:]),
+        output.shape if fixed is not None and fixed > 1 else (None, *output.shape[1:]),
         call.layer.count_params(),
-        sum(node.operation.multiply_adds(node) for node in work),
-        4 * numbers,
+        sum(node.operation.multiply_adds(node) for node in work) // batch,
+        4 * numbers // batch,
         field,
         math.prod(node.operation.fan_in(node) for node in work),
     )
@@ -142,6 +164,7 @@ def as_text(summary: Summary, line_length: int | None = None) -> str:
             f"of these trainable {summary.trainable_parameters:,}, not trainable {frozen:,}",
             f"For one sample: {summary.multiply_adds:,} multiply-adds, "
             f"{readable_bytes(summary.activation_bytes)} of activations",
+            *summary.notes,
         ]
     )
 

@@ -1,7 +1,7 @@
 """The web studio: draw, or show a picture, and see what every layer of a network makes of it."""
 
-from striate.studio.photographs import pixels_between, why_no_picture
+from striate.studio.photographs import why_no_picture
 from striate.studio.recognition import LayerOutput, Model
 from striate.studio.server import create_app, serve
 
-__all__ = ["LayerOutput", "Model", "create_app", "pixels_between", "serve", "why_no_picture"]
+__all__ = ["LayerOutput", "Model", "create_app", "serve", "why_no_picture"]

@@ -12,8 +12,8 @@ An answer is one binary frame, because it holds every number of every layer::
 
 The answer to a photograph is laid out in the same way::
 
-    JSON     {"picture": "1f0c…", "sure": true, "scale": "probabilities"}
-    float32  the probability of each class
+    JSON     {"picture": "1f0c…", "sure": true}
+    float32  the probability of each class; none where the outputs are no classes
 
 and so are some maps of one layer of it, whose colour scale is that of all the layer's maps::
 
@@ -78,7 +78,7 @@ def encode_answer(answer: Answer, *, drawing: int | None = None) -> bytes:
 
 def encode_sight(sight: Sight) -> bytes:
     """Write what a photograph shows."""
-    return _frame({"picture": sight.picture, "sure": sight.sure, "scale": sight.scale}, sight.probabilities)
+    return _frame({"picture": sight.picture, "sure": sight.sure}, sight.probabilities)
 
 
 def encode_maps(tensor: Array, first: int, count: int) -> bytes:

@@ -13,17 +13,23 @@ import numpy as np
 
 from striate.configurable import free_name
 from striate.data.photo import PhotoPreprocessing
-from striate.errors import ArgumentError, ModelError
+from striate.errors import ModelError
 from striate.graph import Array, Graph, Tensor
 from striate.models import Model
+from striate.models.facts import ASSUMED, Scale, assumptions, class_count, pixels_between, probabilities
 from striate.models.layer_graph import computing_calls
 from striate.runtime import Executor, executor
 from striate.studio.recognition import Layer, Pixels, Values
 
 #: Layers' outputs that are kept for the newest pictures; those of the last one are kept whatever their size.
 MAX_KEPT_BYTES = 512 << 20
-#: What a network's outputs are: shares that sum to 1; a probability each; or any numbers, of which a softmax is taken.
-Scale = Literal["probabilities", "independent", "scores"]
+#: What a page says of outputs that are no probabilities, or that need not sum to 1.
+SHOWN: dict[Scale, str] = {
+    "independent": "Each output is a probability of its own; together they need not make 100 %.",
+    "independent-logits": "Each output is a logit of its own and shown through a sigmoid; together they need not make "
+    "100 %.",
+    "logits": "The outputs are logits: they are shown through a softmax.",
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,6 @@ class Sight:
         picture: its name in addresses, which follows from what is seen.
         frame: the part that the network sees.
         tensors: the input, then each layer's output, without the batch axis.
-        scale: what the outputs are; None where they are no classes.
         probabilities: of the classes; none where there are none.
         sure: the likeliest class is as probable as the model's threshold asks.
     """
@@ -49,7 +54,6 @@ class Sight:
     picture: str
     frame: Pixels
     tensors: tuple[Array, ...]
-    scale: Scale | None
     probabilities: Values
     sure: bool
 
@@ -71,12 +75,13 @@ class Photographs:
         if reason := why_no_picture(model):
             raise ModelError(f"studio: {reason}")
         self.name = model.name
-        self.notes: list[str] = []
+        self.notes = assumptions(model, "striate open")
         self._preprocessing = self._prepared(model)
         # Who does not say from where on to trust a network is told what is likelier than everything else together.
         self._threshold = model.threshold or 0.5
-        graph = model.traced()
-        self.layers, tensors = _rows(graph, _input_sentence(self._preprocessing))
+        graph = model.traced(1)
+        self._scale = model.facts.outputs
+        self.layers, tensors = _rows(graph, f"What the network sees: {self._preprocessing.describe()}")
         self.classes = self._classes(model, graph.outputs[0])
         self._end = len(self.layers) - 1 - tensors[::-1].index(graph.outputs[0])
         self._graph = Graph(graph.inputs, tensors, graph.variables, graph.updates, graph.random)
@@ -121,13 +126,12 @@ class Photographs:
     def _look(self, picture: str, frame: Pixels, x: Array) -> Sight:
         tensors = (x, *(np.atleast_1d(output) for output in self._run(x)))
         if not self.classes:
-            return Sight(picture, frame, tensors, None, np.zeros(0, np.float32), sure=False)
-        scale, probabilities = as_probabilities(tensors[self._end].reshape(-1))
-        sure = bool(probabilities.max() >= self._threshold)
-        return Sight(picture, frame, tensors, scale, probabilities, sure)
+            return Sight(picture, frame, tensors, np.zeros(0, np.float32), sure=False)
+        (shares,) = probabilities(self._scale, tensors[self._end].reshape(1, -1))
+        return Sight(picture, frame, tensors, shares, sure=bool(shares.max() >= self._threshold))
 
     def _prepared(self, model: Model) -> PhotoPreprocessing:
-        ((height, width, channels), dtype) = model.input_specs()[0]
+        height, width, channels = model.input_specs()[0][0]
         if isinstance(model.preprocessing, PhotoPreprocessing):
             made = (*model.preprocessing.size, model.preprocessing.channels)
             if made != (height, width, channels):
@@ -136,27 +140,24 @@ class Photographs:
                     f"{'×'.join(map(str, made))}. Set the model's preprocessing."
                 )
             return model.preprocessing
-        whole = not np.issubdtype(dtype, np.floating)
-        self.notes.append(
-            "This file does not say how pictures become numbers; "
-            f"{'whole numbers from 0 to 255' if whole else 'pixels from 0 to 1'} are assumed. "
-            "If the answers are odd, try striate open --pixels 0 255, or -1 1."
-        )
-        return pixels_between(model, 0, 255 if whole else 1)
+        return pixels_between(model, *(model.facts.pixels or ASSUMED))
 
     def _classes(self, model: Model, output: Tensor) -> tuple[str, ...]:
         """The names of the classes, or their numbers; none if the outputs are no classes."""
-        *others, count = _sizes(output)
-        if count == 1 or math.prod(others) != 1:
+        *others, outputs = _sizes(output)
+        count = class_count(self._scale, outputs) if math.prod(others) == 1 else 0
+        if not count:
             shape = "×".join(map(str, _sizes(output)))
             self.notes.append(f"What comes out are no classes: its shape is {shape}.")
             return ()
+        if self._scale in SHOWN and count == outputs:
+            self.notes.append(SHOWN[self._scale])
         if not model.classes:
             self.notes.append("This file does not name its classes; they are shown by number.")
             return tuple(f"class {number}" for number in range(count))
         if len(model.classes) != count:
             raise ModelError(
-                f"studio: expected one output for each of the {len(model.classes)} classes, got {count} outputs. "
+                f"studio: expected a name for each of {count} classes, got {len(model.classes)}. "
                 "Set the model's classes."
             )
         return model.classes
@@ -174,28 +175,6 @@ def why_no_picture(model: Model) -> str:
         sizes = "×".join("?" if size is None else str(size) for size in shape)
         return f"expected a network that takes pictures (height×width×1 or 3), got one that takes {sizes}."
     return ""
-
-
-def pixels_between(model: Model, black: float, white: float) -> PhotoPreprocessing:
-    """What prepares whole pictures for a model's input, as numbers from ``black`` to ``white``.
-
-    Raises ArgumentError if black is not below white.
-    """
-    if not black < white:
-        raise ArgumentError(f"pixels: expected black below white, got {black:g} and {white:g}.")
-    height, width, channels = model.input_specs()[0][0]
-    std = 255 / (white - black)
-    colours: Literal["grey", "RGB"] = "grey" if channels == 1 else "RGB"
-    return PhotoPreprocessing((height, width), mean=(-black * std,), std=(std,), colours=colours)
-
-
-def as_probabilities(outputs: Array) -> tuple[Scale, Values]:
-    """What outputs of shape (K,) are, and each class's probability; a softmax of what is none."""
-    if np.all((outputs >= 0) & (outputs <= 1)):
-        adds_up = abs(float(outputs.sum()) - 1) < 1e-3
-        return "probabilities" if adds_up else "independent", outputs.astype(np.float32)
-    powers = np.exp(outputs - outputs.max())
-    return "scores", (powers / powers.sum()).astype(np.float32)
 
 
 def encode_frame(sight: Sight) -> bytes:
@@ -249,21 +228,3 @@ def _sources(tensors: list[Tensor], shown: dict[Tensor, str]) -> tuple[str, ...]
             seen.update(new)
             stack += new
     return tuple(found)
-
-
-def _input_sentence(preprocessing: PhotoPreprocessing) -> str:
-    height, width = preprocessing.size
-    if preprocessing.shorter_side is None:
-        part = f"the whole picture, scaled to {height}×{width}"
-    else:
-        part = f"the shorter side scaled to {preprocessing.shorter_side}, the middle {height}×{width} cut out"
-    mean, std = map(_listed, (preprocessing.mean, preprocessing.std))
-    number = f"pixel − {mean}" if any(preprocessing.mean) else "pixel"
-    if any(value != 1 for value in preprocessing.std):
-        number = f"({number}) / {std}" if any(preprocessing.mean) else f"{number} / {std}"
-    return f"What the network sees: {part}. In {preprocessing.colours}, each number is {number}."
-
-
-def _listed(values: tuple[float, ...]) -> str:
-    text = ", ".join(f"{value:g}" for value in values)
-    return text if len(values) == 1 else f"({text})"

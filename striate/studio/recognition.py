@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from striate.data.drawing import Preprocessing, render
 from striate.errors import ModelError
+from striate.models.facts import WORDS
 
 Ink = Literal["bright", "dark", "auto"]
 Pixels = NDArray[np.uint8]
@@ -55,6 +56,10 @@ class Model(Protocol):
     def preprocessing(self) -> Any:
         """How a picture becomes an input; a `Preprocessing` where pictures are drawings."""
 
+    @property
+    def facts(self) -> Any:
+        """What its outputs are, as `striate.models.Facts`."""
+
     def activations(self, x: Values, /) -> Sequence[LayerOutput]:
         """Return what every layer makes of the batch, in order; the last is the softmax over the classes."""
 
@@ -91,6 +96,11 @@ class Recogniser:
                 "studio: expected a model that knows how to prepare drawings. Set its preprocessing, as in "
                 "model.preprocessing = striate.data.Preprocessing(), and save it."
             )
+        if model.facts.outputs != "probabilities":
+            raise ModelError(
+                f"studio: expected a model of drawings that ends in a softmax; the outputs of {model.name} are "
+                f"{WORDS[model.facts.outputs]}. Add one, as in layers.Softmax()."
+            )
         self.name = model.name
         self.classes = tuple(model.classes)
         self.notes: list[str] = []  # a model of drawings says everything about itself
@@ -99,7 +109,7 @@ class Recogniser:
         self._lock = Lock()
         # A dot is the smallest drawing. It tells the shapes, and warms the engine up before the first pen touches.
         dot = self._prepare(render([[(0.5, 0.5)]], width=0.1), ink="bright")
-        self.layers = (_input_layer(dot), *map(_layer, model.activations(dot[np.newaxis])))
+        self.layers = (_input_layer(dot, model.preprocessing), *map(_layer, model.activations(dot[np.newaxis])))
         if self.layers[-1].shape != (len(self.classes),):
             raise ModelError(
                 f"studio: expected one output for each of the {len(self.classes)} classes, "
@@ -115,10 +125,8 @@ class Recogniser:
         return Answer(sure=bool(tensors[-1].max() >= self._model.threshold), tensors=tensors)
 
 
-def _input_layer(picture: Values) -> Layer:
-    height, width = picture.shape[:2]
-    sentence = f"What the network sees: the ink alone, centred by mass and scaled to {height}×{width}."
-    return Layer("input", "Input", sentence, picture.shape)
+def _input_layer(picture: Values, preprocessing: Preprocessing) -> Layer:
+    return Layer("input", "Input", f"What the network sees: {preprocessing.describe()}", picture.shape)
 
 
 def _layer(output: LayerOutput) -> Layer:

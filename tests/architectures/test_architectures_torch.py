@@ -118,6 +118,34 @@ def test_A5_outputs_are_pytorchs(name):
     assert np.abs(mine - theirs).max() <= 1e-4 * np.abs(theirs).max()
 
 
+@pytest.mark.parametrize("name", ["resnet18", "resnet20", "squeezenet1_1", "mobilenet_v2"])
+def test_A5_a_single_output_is_pytorchs_number(name, tmp_path):
+    """No softmax, which would always give 1: checkpoints with one output measure something, or tell two classes."""
+    x = images(SIZES[name])
+    network = module(name, 1).eval()
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.01)
+        theirs = network(planes(x)).numpy()
+    torch.save(network.state_dict(), tmp_path / "one.pth")
+    model = striate.open_model(tmp_path / "one.pth", input_shape=(*SIZES[name], 3))
+    assert (model.name, model.output_shape) == (name, (None, 1))
+    assert model.facts.outputs == "unknown"
+    assert np.abs(theirs).max() > 1e-3
+    assert np.abs(model.predict_on_batch(x) - theirs).max() <= 1e-4 * np.abs(theirs).max()
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_A5_only_several_outputs_have_a_softmax(name):
+    token = WEIGHT_SOURCE.set(lambda shape: np.zeros(shape, np.float32))
+    try:
+        scales = [ARCHITECTURES[name].build(classes=count).facts.outputs for count in (1, 2)]
+    finally:
+        WEIGHT_SOURCE.reset(token)
+    assert scales == ["unknown", "probabilities"]
+
+
 @pytest.mark.parametrize("name", SIZES)
 def test_A5_training_is_pytorchs(name):
     """In float64: in float32 rounding switches a ReLU here and there, and deep networks' gradients jump by percents."""

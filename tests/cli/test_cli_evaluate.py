@@ -14,10 +14,12 @@ from striate.cli.evaluate import Weakness, worst_classes
 def other_model(tmp_path):
     """Save a model with these layers, and return its path."""
 
-    def make(*rest, shape=(28, 28, 1), classes=()):
+    def make(*rest, shape=(28, 28, 1), classes=(), loss=None):
         path = tmp_path / "other.safetensors"
         model = striate.Sequential([striate.Input(shape), layers.Flatten(), *rest], name="other")
         model.classes = classes
+        if loss:
+            model.compile("adam", loss)
         model.save(path)
         return path
 
@@ -69,13 +71,59 @@ def test_R4_model_of_other_classes_is_refused(refused, other_model):
     assert r"a model of the classes 0 1 2 3 4 5 6 7 8 9, got cat dog \x1b[2Jowl" in refused(1, "evaluate", path)
 
 
-def test_R4_model_that_is_no_classifier_is_refused(refused, other_model):
-    assert "probabilities that sum to 1; other is none" in refused(1, "evaluate", other_model(layers.Dense(10)))
+@pytest.mark.parametrize(
+    ("units", "loss", "reason"),
+    [
+        (1, None, "the output of other is numbers without a softmax or sigmoid; whether they are logits is not known"),
+        (10, "mse", "the outputs of other are numbers that are no probabilities"),
+    ],
+)
+def test_R4_model_that_is_no_classifier_is_refused(striate_cli, other_model, units, loss, reason):
+    result = striate_cli("evaluate", other_model(layers.Dense(units), loss=loss))
+    assert (result.code, result.out) == (1, "")
+    assert f"evaluate: expected a classifier; {reason}. If you know better, state it with --outputs" in result.err
+
+
+def test_logits_give_the_same_report_as_their_softmax(striate_cli, other_model, tmp_path):
+    """Neither the file nor the user says that they are logits: that is assumed, and said."""
+    striate.set_seed(0)
+    path = other_model(layers.Dense(10), classes=tuple("0123456789"))
+    assumed = striate_cli("evaluate", path, "--json")
+    assert "they are taken for logits, whose softmax is shown" in assumed.err
+    stated = striate_cli("evaluate", path, "--json", "--outputs", "logits", "--pixels", 0, 1)
+    assert stated.err == ""
+    assert stated.out == assumed.out
+    model = striate.load_model(path)
+    model.add(layers.Softmax())
+    model.save(path)
+    softmax, logits = (json.loads(text) for text in (striate_cli("evaluate", path, "--json").out, stated.out))
+    assert softmax["accuracy"] == logits["accuracy"]
+    assert softmax["loss"] == pytest.approx(logits["loss"], rel=1e-6)
+
+
+def test_network_that_rescales_itself_gets_whole_pixels(striate_cli, other_model):
+    striate.set_seed(0)
+    dense = layers.Dense(10, activation="softmax", kernel_initializer="glorot_normal")
+    plain = other_model(dense)
+    first = json.loads(striate_cli("evaluate", plain, "--json", "--pixels", 0, 1).out)
+    second = json.loads(striate_cli("evaluate", other_model(layers.Rescaling(1 / 255), dense), "--json").out)
+    assert first["accuracy"] == second["accuracy"]
+    assert first["loss"] == pytest.approx(second["loss"], rel=1e-4)
+
+
+def test_R4_model_after_the_data(refused, model_file):
+    line = refused(2, "evaluate", "mnist", model_file)
+    assert f"expected the model before the data; {model_file} is a model" in line
+
+
+def test_R4_model_that_says_how_it_takes_pictures_needs_no_range(refused, model_file):
+    line = refused(1, "evaluate", model_file, "--pixels", 0, 255)
+    assert "two_strokes says itself how it takes pictures; leave --pixels out" in line
 
 
 def test_R4_model_with_names_for_other_outputs_is_refused(refused, other_model):
     path = other_model(layers.Dense(10, activation="softmax"), classes=("a", "b"))
-    assert "a name for each of 10 outputs, other has 2" in refused(1, "evaluate", path)
+    assert "a name for each of 10 classes, other has 2" in refused(1, "evaluate", path)
 
 
 def test_R4_model_of_another_size_is_refused(refused, other_model):

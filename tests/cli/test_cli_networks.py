@@ -22,6 +22,19 @@ def test_A2_summary_of_an_architecture_as_json(striate_cli):
     assert summary["multiply_adds"] >= 28 * 28 * 25 * 6 + 10 * 10 * 150 * 16 + dense
 
 
+def test_A2_summary_says_what_the_numbers_stand_for(striate_cli, model_file):
+    assert json.loads(striate_cli("summary", model_file, "--json").out)["facts"] == {
+        "file": "Striate",
+        "pixels": None,
+        "outputs": "probabilities",
+    }
+    assert striate_cli("summary", model_file).lines[-3:] == [
+        "Opened from: Striate",
+        "Input: the ink alone, centred by mass and scaled to 28×28",
+        "Output: probabilities that sum to 1 (softmax)",
+    ]
+
+
 def test_A5_architectures_in_one_line_each(striate_cli):
     result = striate_cli("architectures")
     assert result.code == 0

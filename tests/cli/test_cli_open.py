@@ -43,6 +43,12 @@ def test_P6_range_of_pixels_can_be_told(striate_cli, served, file):
     assert (served[0][0].preprocessing.mean, served[0][0].preprocessing.std) == ((127.5,), (127.5,))
 
 
+def test_P6_scale_of_the_outputs_can_be_told(striate_cli, served, file, refused):
+    assert striate_cli("open", file, "--outputs", "independent").code == 0
+    assert served[0][0].facts.outputs == "independent"
+    assert "outputs: expected one of probabilities, " in refused(1, "open", file, "--outputs", "percent")
+
+
 def test_R4_architecture_that_does_not_fit_the_file_is_refused(refused, file):
     assert "holds a whole network; leave arch='lenet5' out" in refused(1, "open", file, "--arch", "lenet5")
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 import striate
 from striate import layers
+from striate.cli.predict import as_text
 from tests.cli.conftest import run_program
 
 
@@ -143,3 +144,162 @@ def test_R4_ink_needs_preprocessing(refused, plain_model, picture):
 
 def test_R4_missing_model(refused, picture):
     assert "no file nowhere" in refused(1, "predict", picture("one"), "--model", "nowhere")
+
+
+# What the model is, and what its numbers are
+
+
+@pytest.fixture
+def coloured(tmp_path):
+    """A picture of 4 × 6 pixels, and what its pixels are."""
+    path = tmp_path / "p.png"
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path, pixels.astype(np.float32)
+
+
+@pytest.fixture
+def network(tmp_path):
+    """Save a network of pictures of 4 × 6 pixels: layers, dense units without offset, an activation; its kernel too.
+
+    Between them a convolution changes nothing: by it, an ONNX file is known to take pictures.
+    """
+
+    def make(*first, units=2, activation="softmax", loss=None, suffix="safetensors"):
+        striate.set_seed(0)
+        dense = layers.Dense(units, activation=activation, use_bias=False)
+        same = layers.Conv2D(3, 1, use_bias=False)
+        model = striate.Sequential([striate.Input((4, 6, 3)), *first, same, layers.Flatten(), dense], name="network")
+        same.kernel.assign(np.eye(3).reshape(1, 1, 3, 3))
+        if loss:
+            model.compile("adam", loss)
+        path = tmp_path / f"network.{suffix}"
+        (model.export if suffix == "onnx" else model.save)(path)
+        return path, dense.kernel.numpy()
+
+    return make
+
+
+def softmax(values):
+    powers = np.exp(values - values.max())
+    return powers / powers.sum()
+
+
+def shares_in(result):
+    (shown,) = json.loads(result.out)
+    return [one["probability"] for one in sorted(shown["top"], key=lambda one: one["class"])]
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "onnx"])
+def test_model_before_the_pictures_is_told_by_its_content(striate_cli, network, coloured, tmp_path, suffix):
+    path, _ = network(suffix=suffix)
+    other = path.rename(tmp_path / "model.of_mine")
+    result = striate_cli("predict", other, coloured[0], "--json")
+    assert result.out == striate_cli("predict", coloured[0], "--model", other, "--json").out
+    assert [one["class"] for one in json.loads(result.out)[0]["top"]] in (["0", "1"], ["1", "0"])
+
+
+def test_model_that_ships_may_stand_before_the_pictures(striate_cli, picture):
+    one = picture("one")
+    assert striate_cli("predict", "digits", one).out == striate_cli("predict", one).out
+
+
+def test_R4_models_among_the_pictures(refused, network, coloured):
+    model, (image, _) = network()[0], coloured
+    for arguments in ([image, model], [model, model, image], [image, model, "--model", "digits"]):
+        line = refused(2, "predict", *arguments)
+        assert f"expected pictures, and one model before them or as --model; {model} is a model too" in line
+    assert f"expected pictures after the model {model}, got none" in refused(2, "predict", model)
+
+
+@pytest.mark.parametrize("command", ["summary", "evaluate", "open"])
+def test_R4_picture_in_place_of_a_model(refused, coloured, command):
+    assert "it is a picture (PNG), not a model" in refused(1, command, coloured[0])
+
+
+def test_R4_picture_in_place_of_a_model_to_export_or_predict_with(refused, coloured, tmp_path):
+    assert "it is a picture (PNG), not a model" in refused(1, "export", coloured[0], tmp_path / "m.onnx")
+    assert "it is a picture (PNG), not a model" in refused(1, "predict", coloured[0], "--model", coloured[0])
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "onnx"])
+@pytest.mark.parametrize(
+    ("layer", "scaled"),
+    [
+        (lambda: layers.Rescaling(1 / 255), lambda pixels: pixels / 255),
+        (lambda: layers.Rescaling(1 / 127.5, -1), lambda pixels: pixels / 127.5 - 1),
+        (
+            lambda: layers.Normalization(mean=[124, 116, 104], variance=[58**2, 57**2, 57**2]),
+            lambda pixels: (pixels - [124, 116, 104]) / [58, 57, 57],
+        ),
+        (lambda: layers.Rescaling(2, -1), lambda pixels: pixels / 127.5 - 1),
+    ],
+)
+def test_pixels_are_scaled_once(striate_cli, network, coloured, layer, scaled, suffix):
+    model, kernel = network(layer(), suffix=suffix)
+    result = striate_cli("predict", model, coloured[0], "--json")
+    assert result.err == ""
+    np.testing.assert_allclose(shares_in(result), softmax(scaled(coloured[1]).reshape(-1) @ kernel), rtol=1e-4)
+
+
+def test_range_that_nobody_says_is_assumed_aloud_and_may_be_stated(striate_cli, network, coloured):
+    model, kernel = network()
+    result = striate_cli("predict", model, coloured[0], "--json")
+    np.testing.assert_allclose(shares_in(result), softmax(coloured[1].reshape(-1) / 255 @ kernel), rtol=1e-4)
+    assert "does not say how pictures become numbers; pixels from 0 to 1 are assumed" in result.err
+    assert "try striate predict --pixels 0 255, or -1 1" in result.err
+    stated = striate_cli("predict", model, coloured[0], "--json", "--pixels", -1, 1)
+    np.testing.assert_allclose(shares_in(stated), softmax((coloured[1] / 127.5 - 1).reshape(-1) @ kernel), rtol=1e-4)
+    assert stated.err == ""
+
+
+def test_one_sigmoid_tells_two_classes_apart(striate_cli, network, coloured):
+    model, kernel = network(layers.Rescaling(1 / 255), units=1, activation="sigmoid")
+    second = float(1 / (1 + np.exp(-(coloured[1].reshape(-1) / 255) @ kernel))[0])
+    shares = shares_in(striate_cli("predict", model, coloured[0], "--json"))
+    np.testing.assert_allclose(shares, [1 - second, second], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("units", "loss", "said"),
+    [(1, None, ["--outputs", "numbers"]), (1, None, []), (2, "mse", [])],
+)
+def test_network_of_measures_gives_its_numbers(striate_cli, network, coloured, units, loss, said):
+    model, kernel = network(layers.Rescaling(1 / 255), units=units, activation=None, loss=loss)
+    result = striate_cli("predict", model, coloured[0], "--json", *said)
+    assert result.err == ""
+    expected = coloured[1].reshape(-1) / 255 @ kernel
+    np.testing.assert_allclose(json.loads(result.out)[0]["numbers"], expected, rtol=1e-4)
+    line = striate_cli("predict", model, coloured[0], *said).lines[0]
+    assert line == f"{coloured[0]}: " + ", ".join(f"{value:.6g}" for value in json.loads(result.out)[0]["numbers"])
+
+
+def test_many_numbers_are_cut_short():
+    assert as_text({"numbers": [1.5] * 12}) == ", ".join(["1.5"] * 10) + ", …"
+
+
+def test_scale_of_the_outputs_may_be_stated(striate_cli, network, coloured, refused):
+    model, kernel = network(layers.Rescaling(1 / 255), activation=None)
+    logits = coloured[1].reshape(-1) / 255 @ kernel
+    assumed = striate_cli("predict", model, coloured[0], "--json")
+    np.testing.assert_allclose(shares_in(assumed), softmax(logits), rtol=1e-4)
+    assert "does not say what its outputs are; they are taken for logits" in assumed.err
+    stated = striate_cli("predict", model, coloured[0], "--json", "--outputs", "independent-logits")
+    np.testing.assert_allclose(shares_in(stated), 1 / (1 + np.exp(-logits)), rtol=1e-4)
+    assert stated.err == ""
+    line = refused(1, "predict", model, coloured[0], "--outputs", "percent")
+    assert "outputs: expected one of probabilities, independent, " in line
+    assert "got 'percent'" in line
+    assert "pixels: expected black below white, got 1 and 0" in refused(
+        1, "predict", model, coloured[0], "--pixels", 1, 0
+    )
+
+
+def test_R4_network_of_maps_or_of_several_outputs_is_no_classifier(refused, tmp_path, coloured):
+    path = tmp_path / "maps.safetensors"
+    x = striate.Input((4, 6, 3))
+    maps = layers.Conv2D(2, 1, activation="softmax")(x)
+    striate.Model(x, maps, name="maps").save(path)
+    assert "expected a row of numbers for each sample, maps gives 4×6×2" in refused(1, "predict", path, coloured[0])
+    striate.Model(x, [maps, layers.Flatten()(x)], name="two").save(path)
+    assert "expected a model of one output, two has 2" in refused(1, "predict", path, coloured[0])

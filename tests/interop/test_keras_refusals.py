@@ -81,7 +81,7 @@ REFUSED = {
     ),
     "open size": (
         row(relu, shape=(None, None, None, 3)),
-        r"expected an input of known size, got \[None, None, None, 3\]. Save it with the input's shape",
+        r"expected an input of known size, got \[None, None, None, 3\]; give the shape of one sample, as in open_model",
     ),
     "sparse": (
         row() | {"config": {"layers": [layer("InputLayer", batch_shape=[None, 3], sparse=True)]}},
@@ -89,7 +89,7 @@ REFUSED = {
     ),
     "no input": (
         {"class_name": "Sequential", "config": {"name": "row", "layers": [relu]}},
-        r"the network 'row' does not say the shape of its input",
+        r"the network 'row' does not say the shape of its input; give the shape of one sample, as in open_model",
     ),
     "no network": (layer("Dense", units=3), r"expected a Sequential or functional model, got 'Dense'"),
     "subclass": (

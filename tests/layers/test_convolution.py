@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import striate
 from striate import layers, ops
 from striate.errors import ArgumentError, ShapeError
 from striate.layers.layer import Layer
@@ -93,31 +94,58 @@ def test_a_layer_computes_activation_of_filtered_maps_plus_bias() -> None:
     np.testing.assert_array_equal(layer(x)[0, :, :, 0], [[9, 13], [21, 0]])
 
 
+def built(layer: Layer, shape: tuple[int, ...]) -> Layer:
+    layer(striate.Input(shape))
+    return layer
+
+
 @pytest.mark.parametrize(
     ("layer", "sentence"),
     [
         (
-            layers.Conv2D(32, 3, activation="relu"),
-            "32 feature maps, each the maps before it filtered by its own 3×3 kernel, then ReLU.",
+            built(layers.Conv2D(32, 3, activation="relu"), (9, 9, 16)),
+            "32 feature maps, each made from all 16 maps before it by a 3×3×16 kernel of its own, then ReLU.",
         ),
         (
-            layers.Conv1D(1, 5, 2, groups=1),
-            "1 feature map, each the maps before it filtered by its own length-5 kernel in steps of 2.",
+            layers.Conv2D(32, 3),
+            "32 feature maps, each made from all maps before it by a 3×3 kernel of its own, as deep as they are many.",
         ),
         (
-            layers.Conv2D(4, 3, groups=2, activation=layers.ELU()),
-            "4 feature maps, each the maps of its group before it filtered by its own 3×3 kernel, then ELU.",
+            built(layers.Conv1D(1, 5, 2), (9, 1)),
+            "1 feature map, made from the map before it by a length-5 kernel, in steps of 2.",
         ),
-        (layers.DepthwiseConv2D(3), "Each map filtered on its own by a 3×3 kernel."),
-        (layers.DepthwiseConv1D(3, depth_multiplier=2), "Each map filtered on its own by 2 length-3 kernels."),
+        (
+            built(layers.Conv1D(4, 5, dilation_rate=2), (9, 3)),
+            "4 feature maps, each made from all 3 maps before it by a length-5, depth-3 kernel of its own, "
+            "dilated by 2.",
+        ),
+        (
+            built(layers.Conv3D(2, (1, 2, 3), strides=(1, 2, 1)), (4, 4, 4, 5)),
+            "2 feature maps, each made from all 5 maps before it by a 1×2×3×5 kernel of its own, in steps of 1×2×1.",
+        ),
+        (
+            built(layers.Conv2D(4, 3, groups=2, activation=layers.ELU()), (9, 9, 6)),
+            "4 feature maps, each made from the 3 maps of its group before it by a 3×3×3 kernel of its own, then ELU.",
+        ),
+        (layers.DepthwiseConv2D(3), "Each map before it filtered on its own, by a 3×3 kernel for that map."),
+        (
+            layers.DepthwiseConv1D(3, depth_multiplier=2),
+            "Each map before it filtered on its own, by 2 length-3 kernels for that map, which gives 2 maps.",
+        ),
         (
             layers.SeparableConv2D(8, 3, activation="gelu"),
-            "Each map filtered on its own by a 3×3 kernel, then 8 feature maps mixed from these, then GELU.",
+            "Each map before it filtered on its own, by a 3×3 kernel for that map; then 8 feature maps, each a "
+            "weighted sum of all of these at the same place, then GELU.",
         ),
         (
-            layers.Conv2DTranspose(3, 4, 2, activation=ops.tanh),
-            "3 feature maps painted with 4×4 kernels, one stroke for each number before it in steps of 2×2 "
-            "(transposed convolution), then tanh.",
+            built(layers.Conv2DTranspose(3, 4, 2, activation=ops.tanh), (5, 5, 2)),
+            "3 feature maps, to each of which every number of all 2 maps before it adds a 4×4 kernel times that "
+            "number, in steps of 2×2 (transposed convolution), then tanh.",
+        ),
+        (
+            built(layers.Conv1DTranspose(2, 3, groups=2), (5, 4)),
+            "2 feature maps, to each of which every number of the 2 maps of its group before it adds a length-3 "
+            "kernel times that number (transposed convolution).",
         ),
     ],
 )

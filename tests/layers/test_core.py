@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import striate
 from striate import layers
 from striate.errors import ArgumentError, ShapeError
 from striate.layers.layer import Layer
@@ -32,15 +33,23 @@ def test_identity_and_rescaling() -> None:
     np.testing.assert_allclose(layers.Rescaling(1 / 255, offset=-0.5)(x), [[-0.5, -0.3, 0.5]], atol=1e-7)
 
 
+def built(layer: Layer, shape: tuple[int, ...]) -> Layer:
+    layer(striate.Input(shape))
+    return layer
+
+
 @pytest.mark.parametrize(
     ("layer", "sentence"),
     [
         (layers.Dense(10, "softmax"), "10 units, each a weighted sum of all numbers before it, then softmax."),
-        (layers.Dense(1), "1 unit, each a weighted sum of all numbers before it."),
+        (layers.Dense(1), "1 unit, a weighted sum of all numbers before it."),
+        (built(layers.Dense(3), (7,)), "3 units, each a weighted sum of all 7 numbers before it."),
+        (built(layers.Dense(3), (4, 4, 7)), "3 units at each place, each a weighted sum of the 7 numbers there."),
+        (built(layers.Dense(1), (4, 7)), "1 unit at each place, a weighted sum of the 7 numbers there."),
         (layers.Identity(), "The numbers as they are."),
         (layers.Rescaling(0.5), "Every number times 0.5."),
         (layers.Rescaling(2, 1), "Every number times 2, plus 1."),
-        (layers.Rescaling([2, 0.5]), "Every number times 2 or 0.5."),
+        (layers.Rescaling([2, 0.5]), "Every number times 2, 0.5, one for each channel."),
     ],
 )
 def test_describe(layer: Layer, sentence: str) -> None:

@@ -52,7 +52,8 @@ def test_O9_sizes_of_1_are_repeated() -> None:
     [
         (layers.Add(), "The sum of its inputs, number by number."),
         (layers.Subtract(), "The difference of its two inputs, number by number."),
-        (layers.Concatenate(), "Its inputs side by side."),
+        (layers.Concatenate(), "Its inputs one after the other, along the last axis: the channels."),
+        (layers.Concatenate(axis=1), "Its inputs one after the other, along axis 1."),
     ],
 )
 def test_describe(layer: Layer, sentence: str) -> None:

@@ -123,29 +123,46 @@ def test_unit_normalization() -> None:
 @pytest.mark.parametrize(
     ("layer", "sentence"),
     [
-        (layers.Normalization(), "Every number less a known mean, over a known deviation."),
-        (layers.Normalization(invert=True), "Every number times a known deviation, plus a known mean."),
-        (layers.UnitNormalization(), "The numbers of each place scaled so that together they have the length 1."),
+        (layers.Normalization(), "Every number less a known mean, divided by a known standard deviation."),
+        (layers.Normalization(invert=True), "Every number times a known standard deviation, plus a known mean."),
+        (layers.UnitNormalization(), "The numbers at each place divided by the root of the sum of their squares."),
         (
             layers.BatchNormalization(),
-            "Every map shifted and scaled to mean 0 and variance 1 over the batch, then by learned β and γ.",
+            "Every map less its stored mean, divided by its stored standard deviation (in training, by those of the "
+            "batch), then times a learned γ, plus a learned β.",
+        ),
+        (
+            layers.BatchNormalization(scale=False, trainable=False),
+            "Every map less its stored mean, divided by its stored standard deviation, then plus a learned β.",
+        ),
+        (
+            layers.BatchNormalization(axis=1, scale=False, center=False, trainable=False),
+            "Every entry along axis 1 less its stored mean, divided by its stored standard deviation.",
         ),
         (
             layers.LayerNormalization(),
-            "The numbers of each place shifted and scaled to mean 0 and variance 1, then by learned β and γ.",
+            "The numbers at each place shifted and scaled to mean 0 and variance 1, then times a learned γ, plus a "
+            "learned β.",
+        ),
+        (
+            layers.LayerNormalization((1, 2, 3), center=False),
+            "The numbers along the axes 1, 2, 3 of each sample shifted and scaled to mean 0 and variance 1, then times "
+            "a learned γ.",
         ),
         (
             layers.GroupNormalization(4),
-            "The maps in 4 groups, each shifted and scaled to mean 0 and variance 1, then by learned β and γ.",
+            "The maps of each sample in 4 groups, the numbers of each group shifted and scaled to mean 0 and variance "
+            "1, then times a learned γ, plus a learned β.",
         ),
         (
             layers.GroupNormalization(-1),
-            "The maps in as many groups as maps, each shifted and scaled to mean 0 and variance 1, "
-            "then by learned β and γ.",
+            "Each map of each sample shifted and scaled to mean 0 and variance 1, then times a learned γ, plus a "
+            "learned β.",
         ),
         (
             layers.LocalResponseNormalization(2),
-            "Each number weakened where the 2 maps on either side of its own are strong.",
+            "Each number made smaller, the larger the numbers at its place are in the 2 maps on either side of its "
+            "own.",
         ),
     ],
 )

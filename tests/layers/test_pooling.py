@@ -119,16 +119,29 @@ def test_O5_in_one_two_and_three_dimensions() -> None:
 @pytest.mark.parametrize(
     ("layer", "sentence"),
     [
-        (layers.MaxPooling2D(), "The largest number of every 2×2 window."),
-        (layers.AveragePooling1D(3, 1), "The mean of every length-3 window, in steps of 1."),
-        (layers.LpPooling2D(p=3), "The 3-norm of every 2×2 window."),
-        (layers.BrightestPooling2D(3, 2), "The brightest pixel of every 3×3 window, in steps of 2×2."),
-        (layers.MixedPooling2D(), "A mixture of the largest number and the mean of every 2×2 window."),
-        (layers.GlobalAveragePooling2D(), "The mean of each whole map."),
+        (layers.MaxPooling2D(), "The largest number of every 2×2 window of each map."),
+        (layers.MaxPooling3D(2, 1), "The largest number of every 2×2×2 window of each map, in steps of 1×1×1."),
+        (layers.AveragePooling1D(3, 1), "The mean of every length-3 window of each map, in steps of 1."),
         (
-            layers.AdaptiveMaxPooling2D((2, 3)),
-            "The largest number of windows chosen so that 2×3 of them cover every map.",
+            layers.MaxPooling2D(2, dilation_rate=3),
+            "The largest number of every 2×2 window of each map, dilated by 3×3.",
         ),
+        (layers.LpPooling2D(p=3), "The 3-norm of every 2×2 window of each map."),
+        (
+            layers.BrightestPooling2D(3, 2),
+            "The brightest pixel, with all its channels, of every 3×3 window, in steps of 2×2.",
+        ),
+        (
+            layers.MixedPooling2D(alpha=0.3),
+            "0.3 times the largest number plus 0.7 times the mean of every 2×2 window of each map.",
+        ),
+        (
+            layers.MixedPooling2D(learned=True),
+            "A learned mixture of the largest number and the mean of every 2×2 window of each map.",
+        ),
+        (layers.GlobalAveragePooling2D(), "The mean of each whole map."),
+        (layers.AdaptiveMaxPooling2D((2, 3)), "Of each of 2×3 windows that cover a map, the largest number."),
+        (layers.AdaptiveAveragePooling1D(4), "Of each of 4 windows that cover a map, the mean."),
     ],
 )
 def test_describe(layer: Layer, sentence: str) -> None:

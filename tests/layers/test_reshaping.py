@@ -57,16 +57,21 @@ def test_O9_upsampling() -> None:
 @pytest.mark.parametrize(
     ("layer", "sentence"),
     [
-        (layers.Flatten(), "All numbers in one row."),
+        (layers.Flatten(), "All numbers of a sample in one row."),
         (layers.Reshape((7, -1, 2)), "The same numbers in the shape 7×?×2."),
-        (layers.Permute((2, 1)), "The same numbers with the axes in the order (2, 1)."),
-        (layers.RepeatVector(3), "The numbers 3 times over."),
-        (layers.ZeroPadding2D((1, 2)), "Zeros put around every map: 1 + 1 × 2 + 2."),
-        (layers.Cropping1D((0, 2)), "The edges of every map cut off: 0 + 2."),
-        (layers.UpSampling2D(2), "Every map enlarged 2×2 times by repeating its numbers."),
+        (layers.Permute((2, 1)), "The same numbers with the axes of a sample in the order 2, 1."),
+        (layers.RepeatVector(3), "The numbers before it 3 times over."),
+        (layers.ZeroPadding2D((1, 2)), "Zeros put around every map: 1 above, 1 below, 2 left, 2 right."),
+        (layers.Cropping1D((0, 2)), "The edges of every map cut off: 0 before, 2 after."),
+        (layers.ZeroPadding3D(), "Zeros put around every map: 1 on each side."),
+        (
+            layers.Cropping3D(((1, 2), (3, 4), (5, 6))),
+            "The edges of every map cut off: 1 in front, 2 behind, 3 above, 4 below, 5 left, 6 right.",
+        ),
+        (layers.UpSampling2D(2), "Every map made 2×2 times as large by repeating its numbers."),
         (
             layers.UpSampling2D(2, interpolation="bilinear"),
-            "Every map enlarged 2×2 times, with straight slopes between its numbers.",
+            "Every map made 2×2 times as large by linear interpolation between its numbers.",
         ),
     ],
 )
@@ -128,7 +133,9 @@ def test_R4_inputs_that_do_not_fit() -> None:
         layers.RepeatVector(2)(X)
     with pytest.raises(
         ShapeError,
-        match=re.escape("Cropping2D: expected an input larger than what is cut off (1 + 1 × 0 + 0), got (2, 3)"),
+        match=re.escape(
+            "Cropping2D: expected an input larger than what is cut off (1 above, 1 below, 0 left, 0 right), got (2, 3)"
+        ),
     ):
         layers.Cropping2D((1, 0))(X)
     with pytest.raises(ShapeError, match=re.escape("UpSampling1D: expected input of rank 3 (N, W, C), got rank 4")):

@@ -2,8 +2,10 @@
 
 import math
 
+import numpy as np
+
 import striate
-from striate import layers
+from striate import layers, ops
 from striate.models import summarize
 
 
@@ -89,3 +91,32 @@ def test_A5_the_lectures_ocr_network():
     assert sizes == [22, 20, 10, 10]
     assert [layer.rate for layer in model.layers if isinstance(layer, layers.Dropout)] == [0.25, 0.5]
     assert model.outputs[0].shape == (None, 40)
+
+
+def of_a_batch(batch_size, function):
+    """A network that mixes the samples of a batch."""
+    x = striate.Input((1, 128), batch_size=batch_size)
+    return striate.Model(x, layers.Dense(3, name="dense")(function(x)))
+
+
+def test_A2_network_made_for_a_batch_of_several():
+    """Of four samples it leaves three out: at one sample there would be none left."""
+    model = of_a_batch(4, lambda x: ops.reshape(ops.slice_axis(x, 0, 1, 4), (3, 64, 2)))
+    row = rows(model)["dense"]
+    assert row.output_shape == (3, 64, 3)
+    assert (row.multiply_adds, row.activation_bytes) == (3 * 64 * 2 * 3 // 4, 4 * 3 * 64 * 3 // 4)
+    assert model.facts.outputs == "unknown"
+    assert model.predict(np.ones((4, 1, 128), np.float32), batch_size=4).shape == (3, 64, 3)
+
+
+class MeanOfOthers(layers.Layer):
+    """The mean of all samples but the first: of one sample there is none."""
+
+    def call(self, inputs):
+        return ops.mean(ops.slice_axis(inputs, 0, 1, inputs.shape[0]), 0, keepdims=True)
+
+
+def test_A2_network_that_needs_several_samples_of_any_batch():
+    model = of_a_batch(None, lambda x: layers.Flatten()(MeanOfOthers()(x)))
+    assert rows(model)["dense"].output_shape == (None, 3)
+    assert model.facts.outputs == "unknown"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from striate.data.drawing import Preprocessing
+from striate.models import Facts
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class StandIn:
     name = "stand-in"
     classes = tuple("0123456789")
     threshold = 0.6
+    facts = Facts((0, 1), "probabilities")
 
     def __init__(self, *, seconds=0.0):
         self.preprocessing = Preprocessing()

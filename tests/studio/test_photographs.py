@@ -13,7 +13,7 @@ from striate import layers, ops
 from striate.data import PhotoPreprocessing
 from striate.errors import ArgumentError, ModelError
 from striate.studio import create_app, photographs, why_no_picture
-from striate.studio.photographs import Photographs, as_probabilities
+from striate.studio.photographs import Photographs
 from striate.studio.server import MAX_PICTURE_BYTES, MAX_PICTURE_PIXELS
 from tests.studio.branched import CLASSES, FACTORS, SIDE, WEIGHT, branched, paper
 from tests.studio.conftest import running
@@ -71,7 +71,6 @@ def test_P6_answer_is_the_softmax_worked_out_by_hand(address):
     # Half of the picture is black; the largest of every 2×2 window leaves it so.
     scores = WEIGHT * np.array([0.5, 0.1, 0, 0, 0, 0])
     np.testing.assert_allclose(probabilities, np.exp(scores) / np.exp(scores).sum(), rtol=1e-5)
-    assert header["scale"] == "probabilities"
     assert header["sure"] is True
     assert probabilities.argmax() == CLASSES.index("red")
 
@@ -147,19 +146,55 @@ def test_P6_layers_of_the_newest_pictures_are_kept_in_bounded_memory(monkeypatch
     np.testing.assert_allclose(third.tensors[0], paper(0, 0, 255) / np.float32(255))  # nothing was written over
 
 
+def ending(activation, units=3, loss=None):
+    """A network whose outputs are the numbers 2, 1, 0.5 of any picture, through an activation."""
+    x = striate.Input((2, 2, 1))
+    model = striate.Model(x, layers.Dense(units, activation=activation, name="end")(layers.Flatten()(x)))
+    model.set_weights([np.zeros((4, units)), np.array([2.0, 1.0, 0.5])[:units]])
+    if loss:
+        model.compile("adam", loss)
+    return Photographs(model)
+
+
 @pytest.mark.parametrize(
-    ("outputs", "scale", "probabilities"),
+    ("activation", "expected", "note"),
     [
-        ([0.2, 0.5, 0.3], "probabilities", [0.2, 0.5, 0.3]),
-        ([0.9, 0.8, 0.1], "independent", [0.9, 0.8, 0.1]),
-        ([3.0, -1.0, 900.0], "scores", [0, 0, 1]),
-        ([2.0, 1.0, 0.5], "scores", [0.6285317, 0.2312239, 0.1402444]),
+        ("softmax", [0.6285317, 0.2312239, 0.1402444], None),
+        ("sigmoid", [0.8807971, 0.7310586, 0.6224593], "Each output is a probability of its own"),
+        ("log_softmax", [0.6285317, 0.2312239, 0.1402444], None),
+        (None, [0.6285317, 0.2312239, 0.1402444], "they are taken for logits, whose softmax is shown"),
     ],
 )
-def test_P6_outputs_that_are_no_probabilities_go_through_a_softmax(outputs, scale, probabilities):
-    got, values = as_probabilities(np.array(outputs, np.float32))
-    assert got == scale
-    np.testing.assert_allclose(values, probabilities, rtol=1e-6)
+def test_P6_outputs_are_shown_as_the_network_ends(activation, expected, note):
+    studio = ending(activation)
+    np.testing.assert_allclose(studio.recognise(np.zeros((2, 2, 1), np.uint8)).probabilities, expected, rtol=1e-6)
+    said = " ".join(studio.notes)
+    assert note in said if note else "output" not in said
+
+
+@pytest.mark.parametrize("values", [[0.2, 0.5, 0.3], [0.1, 0.2, 0.3], [3.0, -1.0, 2.0]])
+def test_P6_outputs_of_one_network_are_shown_in_one_way(values):
+    """Logits that happen to lie in 0 … 1, or to sum to 1, are logits all the same."""
+    model = striate.Sequential([striate.Input((1, 3, 1)), layers.Flatten(), layers.Dense(3, use_bias=False)])
+    model.set_weights([np.eye(3)])
+    model.facts = striate.models.Facts((0, 255), "logits")
+    studio = Photographs(model)
+    (shares,) = [studio._look("p", None, np.array(values, np.float32).reshape(1, 3, 1)).probabilities]
+    np.testing.assert_allclose(shares, np.exp(values) / np.exp(values).sum(), rtol=1e-5)
+
+
+def test_P6_one_sigmoid_tells_two_classes_apart():
+    studio = ending("sigmoid", units=1)
+    assert studio.classes == ("class 0", "class 1")
+    shares = studio.recognise(np.zeros((2, 2, 1), np.uint8)).probabilities
+    np.testing.assert_allclose(shares, [0.1192029, 0.8807971], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("units", "loss"), [(1, None), (3, "mse")])
+def test_P6_measures_are_no_classes(units, loss):
+    studio = ending(None, units, loss)
+    assert studio.classes == ()
+    assert f"What comes out are no classes: its shape is {units}." in studio.notes
 
 
 def test_P6_network_is_not_sure_below_its_threshold_or_one_half():
@@ -201,7 +236,7 @@ def test_P6_network_without_classes_still_shows_its_layers():
     studio = Photographs(striate.Model(x, layers.Conv2D(5, 3, name="edges")(x)))
     assert "What comes out are no classes: its shape is 6×6×5." in studio.notes
     sight = studio.recognise(np.zeros((30, 30, 1), np.uint8))
-    assert sight.scale is None
+    assert sight.probabilities.size == 0
     assert [tensor.shape for tensor in sight.tensors] == [(8, 8, 1), (6, 6, 5)]
 
 
@@ -250,7 +285,7 @@ def test_R4_network_that_takes_no_picture_is_named(model, reason):
 def test_R4_classes_and_preprocessing_must_fit_the_network():
     model = branched()
     model.classes = ("one", "two")
-    with pytest.raises(ModelError, match=r"one output for each of the 2 classes, got 6 outputs\."):
+    with pytest.raises(ModelError, match=r"a name for each of 6 classes, got 2\."):
         create_app(model)
     model.classes, model.preprocessing = CLASSES, PhotoPreprocessing((9, 7))
     with pytest.raises(ModelError, match="makes inputs of 24×24×3, got one for 9×7×3"):

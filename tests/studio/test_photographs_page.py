@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+import striate
+from striate import layers
 from striate.studio import photographs
 from tests.studio.branched import branched, paper
 from tests.studio.conftest import running
@@ -215,9 +217,24 @@ def test_P6_what_a_file_does_not_say_is_on_the_page(browser):
     model.classes, model.preprocessing = (), None
     with running(model) as address, visiting(browser, address, ready=READY) as page:
         assert page.get_by_text("This file does not say how pictures become numbers; pixels from 0 to 1").is_visible()
+        assert page.get_by_text("they are taken for logits, whose softmax is shown. If they are something").is_visible()
         choose(page, RED)
         expect_answer(page, "class 0")
-        assert page.get_by_text("The outputs are no probabilities: they are shown through a softmax.").is_visible()
+
+
+def test_P6_one_sigmoid_shows_two_classes_whose_bars_lead_to_the_one_unit(browser):
+    model = striate.Sequential(
+        [striate.Input((24, 24, 3)), layers.Flatten(), layers.Dense(1, activation="sigmoid", name="unit")]
+    )
+    model.classes = ("cat", "dog")
+    model.set_weights([np.zeros((24 * 24 * 3, 1)), np.array([2.0])])
+    with running(model) as address, visiting(browser, address, ready=READY) as page:
+        choose(page, RED)
+        expect_answer(page, "dog")
+        rows = page.locator("#likeliest .row")
+        assert [text.split("\n")[0] for text in rows.all_inner_texts()] == ["dog", "cat"]
+        rows.first.click()
+        expect(page.locator("figure").last).to_contain_text("[0]")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -19,6 +19,7 @@ from websockets.sync.client import connect
 
 from striate.data.drawing import render
 from striate.errors import ArgumentError, ModelError
+from striate.models import Facts
 from striate.studio import create_app, serve, server
 from striate.studio.messages import MAX_MESSAGE_BYTES, MAX_STROKES
 from striate.studio.server import MAX_PICTURE_BYTES, MAX_PICTURE_PIXELS
@@ -273,4 +274,11 @@ def test_R4_model_that_cannot_take_drawings_is_refused():
         create_app(model)
     model.preprocessing = None
     with pytest.raises(ModelError, match=r"knows how to prepare drawings.*Preprocessing\(\), and save it"):
+        create_app(model)
+
+
+def test_R4_model_of_drawings_has_to_end_in_a_softmax():
+    model = StandIn()
+    model.facts = Facts(outputs="logits")
+    with pytest.raises(ModelError, match=r"ends in a softmax; the outputs of stand-in are logits, .*Add one, as in"):
         create_app(model)

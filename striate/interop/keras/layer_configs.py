@@ -63,6 +63,8 @@ WITHOUT_EFFECT: dict[str, Any] = {
     "synchronized": ...,
     "virtual_batch_size": (None,),
 }
+#: What to do about a file that leaves sizes open.
+GIVE_IT = "give the shape of one sample, as in open_model(path, input_shape=(224, 224, 3))"
 #: What files say beside a class that we do not have.
 WHY_NOT = {
     "Lambda": "it is Python code, and nothing in a file is executed",
@@ -103,7 +105,7 @@ def input_shape(config: dict[str, Any]) -> tuple[int, ...] | None:
         return None
     sizes = tuple(shape[1:] if isinstance(shape, list) else config.get("input_shape") or ())
     if not sizes or None in sizes:
-        raise RefusedError(f"expected an input of known size, got {shown(shape)}. Save it with the input's shape")
+        raise RefusedError(f"expected an input of known size, got {shown(shape)}; {GIVE_IT}")
     return sizes
 
 

@@ -4,8 +4,9 @@ from graphlib import CycleError
 from typing import Any
 
 from striate.errors import StriateError
+from striate.graph import Shape
 from striate.interop.keras.calls import Calls, parse_call
-from striate.interop.keras.layer_configs import input_shape, layer_from
+from striate.interop.keras.layer_configs import GIVE_IT, input_shape, layer_from
 from striate.interop.keras.objects import RefusedError, parse_object, shown
 from striate.interop.keras.operations import is_operation, operation_from
 from striate.layers import Input, InputLayer
@@ -35,10 +36,15 @@ class Builder:
         self._calls = 0
         self._sizes: dict[Layer, int] = {}  # how many calls a network consists of
 
-    def network(self, description: Any) -> Model | None:
-        """The network; None where there are reasons against it."""
+    def network(self, description: Any, sizes: Shape | None = None) -> Model | None:
+        """The network; None where there are reasons against it.
+
+        Arguments:
+            description: as the file has it.
+            sizes: of one sample of its first input; default: as the description says.
+        """
         try:
-            return self._network(description)
+            return self._network(description if sizes is None else _sized(description, sizes))
         except RefusedError as refused:
             self.reasons.append(str(refused))
         except StriateError as error:
@@ -108,7 +114,7 @@ class Builder:
         begin = [] if shape is None or isinstance(layers[0], InputLayer) else [Input(shape)]
         model = Sequential([*begin, *layers], name=config.get("name"))
         if not model.is_graph:
-            raise RefusedError(f"the network {shown(model.name)} does not say the shape of its input")
+            raise RefusedError(f"the network {shown(model.name)} does not say the shape of its input; {GIVE_IT}")
         return model
 
     # Layers that name their inputs
@@ -129,6 +135,30 @@ class Builder:
         calls.connect(self._count)
         inputs, outputs = (_single(calls.ends(config[key], self.legacy)) for key in ("input_layers", "output_layers"))
         return Model(inputs, outputs, name=config.get("name"))
+
+
+def _sized(description: Any, sizes: Shape) -> Any:
+    """The description of a network whose first input has other sizes, those of one sample."""
+    name, config = parse_object(description)
+    if isinstance(config, list):
+        config = {"layers": config}
+    layers = [*config["layers"]]
+    first = 0
+    if name == "Sequential":
+        config = config | {"build_input_shape": [None, *sizes]}
+    else:
+        ends = config["input_layers"]
+        wanted = ends[0] if isinstance(ends[0], str) else ends[0][0]
+        first = next(i for i, one in enumerate(layers) if one.get("name", one["config"].get("name")) == wanted)
+    if layers[first]["class_name"] in NETWORKS:
+        layers[first] = _sized(layers[first], sizes)
+    else:
+        settings = layers[first]["config"]
+        said = settings.get("batch_shape", settings.get("batch_input_shape"))
+        if said is not None and len(said) != 1 + len(sizes):
+            raise RefusedError(f"expected input_shape of {len(said) - 1} sizes, got {sizes}")
+        layers[first] = layers[first] | {"config": settings | {"batch_shape": [None, *sizes]}}
+    return description | {"config": config | {"layers": layers}}
 
 
 def _single(places: Any) -> Any:

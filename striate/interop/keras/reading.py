@@ -12,7 +12,7 @@ from striate.data import strict_json
 from striate.data.archives import open_archive
 from striate.data.files import open_regular
 from striate.errors import FormatError, StriateError
-from striate.graph import Variable
+from striate.graph import Shape, Variable
 from striate.interop.hdf5 import MAGIC, Group, parse_hdf5, read_hdf5
 from striate.interop.hdf5.source import granted_to
 from striate.interop.keras.export.networks import Entry, Translation
@@ -22,6 +22,7 @@ from striate.interop.keras.weights import Matching, Slot, slots_in_order
 from striate.interop.refusal import refuse
 from striate.layers.layer import Layer
 from striate.models import Model
+from striate.models.reading_facts import find_facts
 from striate.models.saving import put_beside_the_network, weights_from_file
 
 ZIP = b"PK\x03\x04"
@@ -53,7 +54,7 @@ class Contents(NamedTuple):
     ours: Any = None
 
 
-def read_keras(path: str | os.PathLike[str]) -> Model:
+def read_keras(path: str | os.PathLike[str], input_shape: Shape | None = None) -> Model:
     """Open a model that Keras saved, as ``.keras`` or as ``.h5``; nothing of it is executed.
 
     The layers are ours of the same names. What only matters while a network is trained is left out: the optimizer's
@@ -62,6 +63,7 @@ def read_keras(path: str | os.PathLike[str]) -> Model:
 
     Arguments:
         path: of the file; what it is, its content says.
+        input_shape: of one sample of the first input; default: as the file says.
 
     Raises:
         FormatError: it is neither, or damaged; it holds weights only; or it has layers, arguments, custom objects or
@@ -80,6 +82,8 @@ def read_keras(path: str | os.PathLike[str]) -> Model:
         sum(math.prod(array.shape) for array in contents.root.walk()),
         Path(path).stat().st_size,
         lambda matching: matching.match(contents.root),
+        input_shape,
+        contents.training,
     )
     names: dict[str, str] = {}
     if contents.ours is not None:
@@ -150,6 +154,8 @@ def model_from(
     size: int,
     stored: int,
     match: Callable[[Matching], None],
+    input_shape: Shape | None = None,
+    training: Any = None,
 ) -> Model:
     """A model from its description and what finds its weights.
 
@@ -161,10 +167,12 @@ def model_from(
         stored: bytes in which they are stored. A byte may stand for a number, but not for many: what deflate can make
             of a small file would exhaust memory.
         match: pairs the model's variables with the file's arrays.
+        input_shape: as `read_keras`.
+        training: what the network was compiled with, of which the loss says what its outputs are.
     """
     builder = Builder(legacy)
     with weights_from_file(min(size, stored + SPARE_NUMBERS), "the architecture"):
-        model = builder.network(config)
+        model = builder.network(config, input_shape)
     if model is None:
         refuse(path, *dict.fromkeys(builder.reasons))
     matching = Matching(slots_in_order(model, builder.order))
@@ -172,6 +180,7 @@ def model_from(
     if matching.reasons:
         refuse(path, *matching.reasons)
     matching.assign()
+    model.facts = find_facts(model, loss=training.get("loss") if isinstance(training, dict) else None)
     return model
 
 

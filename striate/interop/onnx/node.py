@@ -10,6 +10,7 @@ import numpy as np
 from striate.configurable import free_name, signature_of
 from striate.graph import Array, Tensor
 from striate.graph.tensor import tensors_in
+from striate.interop.onnx.defaults import is_default
 from striate.interop.onnx.messages import AttributeProto, NodeProto, TensorProto
 from striate.interop.onnx.protobuf import DamagedError
 from striate.interop.onnx.tensors import as_array
@@ -73,7 +74,8 @@ class Node:
             if is_missing:
                 raise UnsupportedError("an input that the operator needs is left out")
         outputs = function(self, *inputs)
-        if others := sorted(self.attributes.keys() - self._asked):
+        unread = sorted(self.attributes.keys() - self._asked)
+        if others := [name for name in unread if not is_default(self.op, name, self.attributes[name])]:
             raise UnsupportedError(f"its setting {', '.join(others)} is not known")
         return outputs if isinstance(outputs, tuple) else (outputs,)
 

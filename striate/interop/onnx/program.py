@@ -2,6 +2,7 @@
 
 from collections import ChainMap, OrderedDict
 from collections.abc import Mapping, MutableMapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +36,8 @@ MAX_NODES = 4_000
 GRANTED = 8
 #: The one operator that has graphs of its own.
 IF = "If"
+#: Nodes of a circle that a message names.
+MOST_SHOWN = 6
 #: Networks that are kept for inputs of other shapes.
 KEPT = 8
 
@@ -87,9 +90,9 @@ class Program:
         if (count := _count(graph)) > MAX_NODES:
             raise UnreadableError(f"expected at most {MAX_NODES:,} nodes, got {count:,}")
         self.name = graph.name or path.stem
-        self.nodes = graph.node
         if reasons := _wrong_names(graph, set()):
             raise UnreadableError(*reasons)
+        self.nodes = _in_order(graph)
         self.constants = self._constants(graph)
         self.inputs = [_given(info) for info in graph.input if info.name not in self.constants]
         self.outputs = [_given(info) for info in graph.output]
@@ -150,7 +153,7 @@ class Program:
         return self._finished(begin, [_end(value, begin) for value in outputs if value is not None])
 
     def _compute(self, nodes: Sequence[NodeProto], values: MutableMapping[str, Value | None]) -> None:
-        """Apply nodes in the file's order; a value is None where a node before could not be done."""
+        """Apply nodes in order; a value is None where a node before could not be done."""
         reasons: list[str] = []
         batch = next((given.shape[0] for given in self.inputs if given.shape), None)
         for number, proto in enumerate(nodes):
@@ -197,7 +200,7 @@ class Program:
         graph = _branches(proto)["then_branch" if answers.pop() else "else_branch"]
         inner: ChainMap[str, Value | None] = ChainMap({}, values)
         inner.update(self._constants(graph))
-        self._compute(graph.node, inner)
+        self._compute(_in_order(graph), inner)
         return [inner[info.name or ""] for info in graph.output]
 
     def _finished(self, begin: dict[str, Symbol], outputs: list[Value]) -> Built:
@@ -246,9 +249,10 @@ class Program:
                 raise UnreadableError(f"expected input_shape of {len(order) - 1} sizes, got {tuple(input_shape)}")
             return tuple(sizes[order.index(axis)] for axis in range(len(order)))
         if given.shape is None or None in given.shape[1:]:
+            said = "" if given.shape is None else f" {given.shape}"
             raise UnreadableError(
-                f"it does not say the sizes of its input {given.name!r} ({given.shape}); give the shape of one sample, "
-                "as in open_model(path, input_shape=(224, 224, 3))"
+                f"it does not say the sizes of its input {given.name!r}{said}; "
+                "give the shape of one sample, as in open_model(path, input_shape=(224, 224, 3))"
             )
         return given.shape
 
@@ -350,8 +354,9 @@ def _wrong_names(graph: GraphProto, outside: set[str]) -> list[str]:
         outside: names of values that it may use without having them.
     """
     reasons = ["it has sparse arrays"] if graph.sparse_initializer else []
-    known = outside | {tensor.name or "" for tensor in graph.initializer} | {info.name or "" for info in graph.input}
-    known.add("")
+    given = outside | {tensor.name or "" for tensor in graph.initializer} | {info.name or "" for info in graph.input}
+    given.add("")
+    known = given.union(*(node.output for node in graph.node))
     made: set[str] = set()
     for number, node in enumerate(graph.node):
         where = _where(node, number)
@@ -367,16 +372,42 @@ def _wrong_names(graph: GraphProto, outside: set[str]) -> list[str]:
             reasons.append(f"{where}: there is no operator of this name here")
         for name in node.input:
             if name not in known:
-                reasons.append(f"{where}: it uses {name!r}, which nothing before it computes")
+                reasons.append(f"{where}: it uses {name!r}, which nothing computes")
         for name in filter(None, node.output):
-            if name in known or name in made:
+            if name in given or name in made:
                 reasons.append(f"{where}: {name!r} is computed twice")
             made.add(name)
-        known |= set(node.output)
     reasons += [f"nothing computes the output {info.name!r}" for info in graph.output if info.name not in known]
     if not graph.output:
         reasons.append("it has no output")
+    try:
+        _in_order(graph)
+    except CycleError as error:
+        circle = " → ".join(_where(graph.node[number], number) for number in error.args[1][:MOST_SHOWN])
+        reasons.append(f"its nodes depend on one another in a circle: {circle}")
     return reasons
+
+
+def _in_order(graph: GraphProto) -> list[NodeProto]:
+    """A graph's nodes, each after those whose results it uses; files may have them in any order.
+
+    Raises:
+        CycleError: they depend on one another in a circle.
+    """
+    makers = {name: number for number, node in enumerate(graph.node) for name in node.output if name}
+    needs = {number: [makers[name] for name in _used(node) if name in makers] for number, node in enumerate(graph.node)}
+    if all(number > need for number, others in needs.items() for need in others):
+        return list(graph.node)  # as it should be
+    return [graph.node[number] for number in TopologicalSorter(needs).static_order()]
+
+
+def _used(node: NodeProto) -> set[str]:
+    """The values that a node uses, and that the graphs in it use of those outside."""
+    names = set(node.input)
+    for graph in _branches(node).values():
+        made = {tensor.name for tensor in graph.initializer}.union(*(inner.output for inner in graph.node))
+        names |= {info.name or "" for info in graph.output}.union(*map(_used, graph.node)) - made
+    return names
 
 
 def _opset(proto: ModelProto) -> int:
@@ -399,14 +430,11 @@ def _given(info: ValueInfoProto) -> Given:
         dtype = dtype_of(tensor.elem_type)
     except DamagedError as error:
         raise UnreadableError(f"{info.name!r}: {error}") from None
-    shape = None if tensor.shape is None else tuple(_size(d.dim_value) for d in tensor.shape.dim)
-    return Given(info.name or "", dtype, shape)
-
-
-def _size(value: int | None) -> int | None:
-    if value is not None and value < 0:
-        raise UnreadableError(f"an input with a size of {value}")
-    return value
+    if tensor.shape is None:
+        return Given(info.name or "", dtype, None)
+    # Some exporters write −1 for a size that is not known, and 0 for the batch.
+    sizes = [None if d.dim_value is not None and d.dim_value < 0 else d.dim_value for d in tensor.shape.dim]
+    return Given(info.name or "", dtype, tuple(None if n == 0 and not i else n for i, n in enumerate(sizes)))
 
 
 def _where(node: NodeProto, number: int) -> str:

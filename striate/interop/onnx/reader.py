@@ -12,10 +12,12 @@ from striate.interop.onnx.protobuf import DamagedError, TooLargeError
 from striate.interop.onnx.values import ValueNeededError
 from striate.interop.refusal import refuse, refuse_size
 from striate.models import Model
+from striate.models.facts import Facts
+from striate.models.reading_facts import find_facts
 from striate.models.saving import preprocessing_from
 
 #: Keys of a file's metadata.
-DESCRIPTION = ("striate.preprocessing", "striate.classes", "striate.threshold")
+DESCRIPTION = ("striate.preprocessing", "striate.classes", "striate.threshold", "striate.facts")
 
 
 def read_onnx(path: str | os.PathLike[str], input_shape: Sequence[int] | None = None) -> Model:
@@ -41,6 +43,8 @@ def read_onnx(path: str | os.PathLike[str], input_shape: Sequence[int] | None = 
         try:
             model = program.opened(input_shape).model or Model(name=program.name)
         except ValueNeededError:
+            if input_shape is not None:
+                refuse(place, "its structure depends on the numbers of its inputs; leave input_shape out")
             model = Model(name=program.name)  # `run` puts it together, when the numbers are there
     except UnreadableError as error:
         refuse(place, *dict.fromkeys(error.reasons))
@@ -49,17 +53,20 @@ def read_onnx(path: str | os.PathLike[str], input_shape: Sequence[int] | None = 
     except DamagedError as error:
         refuse(place, f"it is no ONNX file, or damaged: {error}")
     model.origin = program
+    model.facts = find_facts(model, dtype=program.inputs[0].dtype if program.inputs else None)
     _describe(place, model, {entry.key or "": entry.value or "" for entry in proto.metadata_props})
     return model
 
 
 def _describe(path: Path, model: Model, metadata: Mapping[str, str]) -> None:
-    """What `write_onnx` put beside the network: how pictures are prepared, and what the outputs stand for."""
+    """What `write_onnx` put beside the network: how pictures are prepared, and what the numbers stand for."""
     try:
         found = {key: strict_json.parse(metadata[key]) for key in DESCRIPTION if key in metadata}
         if DESCRIPTION[0] in found:
             model.preprocessing = preprocessing_from(found[DESCRIPTION[0]])
         model.classes = tuple(str(name) for name in found.get(DESCRIPTION[1], ()))
         model.threshold = float(found.get(DESCRIPTION[2], 0.0))
+        if DESCRIPTION[3] in found:
+            model.facts = Facts.from_json(found[DESCRIPTION[3]])
     except (ValueError, TypeError) as error:
         refuse(path, f"its metadata {', '.join(DESCRIPTION)} are not what they should be: {error}")

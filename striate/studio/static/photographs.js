@@ -12,16 +12,14 @@ import { frameOf, look, mapsOf, network as networkOf, recall } from "./sights.js
 /** @typedef {import("./sights.js").Sight} Sight */
 
 const PATIENCE = 300; // milliseconds of silence before the page says what it waits for
-const SCALES = {
-  probabilities: "",
-  independent: "Each output is a probability of its own; together they need not make 100 %.",
-  scores: "The outputs are no probabilities: they are shown through a softmax.",
-};
 
 const network = await networkOf();
 const last = network.layers.at(-1);
 const answer = new Answer(network.classes);
-const likeliest = new Likeliest(byId("likeliest"), network.classes, (channel) => go({ layer: last.name, cell: { channel } }));
+const likeliest = new Likeliest(byId("likeliest"), network.classes, (number) => {
+  const channel = Math.min(number, last.shape.at(-1) - 1); // a single output tells two classes apart
+  go({ layer: last.name, cell: { channel } });
+});
 const layers = new Layers(byId("layers"), byId("outline"), network.layers, go, loadMaps);
 
 /** @type {Sight | null} */
@@ -91,10 +89,9 @@ function show(sight) {
   image.hidden = false;
   byId("open").hidden = true;
   byId("another").hidden = false;
-  const classified = sight.scale !== null;
+  const classified = sight.probabilities.length > 0;
   answer.show(classified ? sight : null);
   likeliest.show(classified ? sight.probabilities : null);
-  byId("scale").textContent = SCALES[sight.scale] ?? "";
   layers.refresh();
 }
 

@@ -5,7 +5,7 @@ import { checked, unpack } from "./wire.js";
 
 /** @typedef {{name: string, kind: string, sentence: string, shape: number[], inputs: string[]}} Layer */
 /** @typedef {{name: string, classes: string[], layers: Layer[], notes: string[]}} Network */
-/** @typedef {{picture: string, sure: boolean, scale: string | null, probabilities: Float32Array}} Sight */
+/** @typedef {{picture: string, sure: boolean, probabilities: Float32Array}} Sight */
 
 /** @returns {Promise<Network>} */
 export async function network() {

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from striate.interop.onnx.defaults import DEFAULTS, is_default
 from striate.interop.onnx.operators import OPERATORS
 from striate.interop.onnx.reader import read_onnx
 
@@ -271,6 +272,57 @@ def test_takes_any_batch_size(name, case, tmp_path):
         pytest.skip("its outputs are no batches")
     for got, wanted in zip(opened.run([*arrays.values()]), runtime(model, arrays), strict=True):
         np.testing.assert_allclose(got, wanted, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize(("name", "case"), every_case())
+def test_defaults_may_be_written_out(name, case, tmp_path):
+    """Of every setting that ONNX gives a default, in the operator's version and in the newest."""
+    opset = case[0]
+    here = onnx.defs.get_schema(name, opset)
+    newest = here if here.deprecated else onnx.defs.get_schema(name)
+    defaults = {
+        key: helper.get_attribute_value(attribute.default_value)
+        for schema in (newest, here)
+        for key, attribute in schema.attributes.items()
+        if attribute.default_value.type
+    }
+    model, arrays = made(name, case, None)
+    expected = runtime(model, arrays)
+    written = {attribute.name for attribute in model.graph.node[0].attribute}
+    model.graph.node[0].attribute.extend(
+        helper.make_attribute(key, value) for key, value in defaults.items() if key not in written
+    )
+    for got, wanted in zip(opened(model, tmp_path).run([*arrays.values()]), expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=2e-4, atol=2e-5)
+
+
+def test_table_of_defaults_is_onnxs():
+    """Those that were the same in all versions that are read."""
+    expected = {}
+    for name in OPERATORS:
+        versions = [one for one in onnx.defs.get_all_schemas_with_history() if (one.domain, one.name) == ("", name)]
+        oldest = max(one.since_version for one in versions if one.since_version <= max(7, versions_begin(versions)))
+        values = {}
+        for schema in (one for one in versions if one.since_version >= oldest):
+            for key, attribute in schema.attributes.items():
+                if attribute.default_value.type:
+                    values.setdefault(key, set()).add(plain(helper.get_attribute_value(attribute.default_value)))
+        if settled := {key: found.pop() for key, found in values.items() if len(found) == 1}:
+            expected[name] = settled
+    assert DEFAULTS.keys() == expected.keys()
+    for name, settings in expected.items():
+        assert DEFAULTS[name].keys() == settings.keys()
+        assert all(is_default(name, key, value) for key, value in settings.items())
+        assert not any(is_default(name, key, None) for key in settings)
+    assert not is_default("Relu", "turbo", 0)
+
+
+def versions_begin(schemas):
+    return min(schema.since_version for schema in schemas)
+
+
+def plain(value):
+    return value.decode() if isinstance(value, bytes) else tuple(value) if isinstance(value, list) else value
 
 
 def by_hand(op, arrays, opset=17, constants=(), outputs=("y",), **attributes):

@@ -107,10 +107,45 @@ def test_everything_that_cannot_be_done_is_listed_at_once(tmp_path):
         read_onnx(written(tmp_path, proto))
     for reason in (
         "node 'first' (Foo): there is no operator of this name here",
-        "node 1 (Relu): it uses 'missing', which nothing before it computes",
+        "node 1 (Relu): it uses 'missing', which nothing computes",
         "node 'third' (Bar): operators of 'org.x' are not read",
     ):
         assert reason in str(caught.value)
+
+
+def test_nodes_may_stand_in_any_order(tmp_path):
+    proto = model(node("Add", ("b", "x")), node("Tanh", ("a",), ("b",)), node("Relu", ("x",), ("a",)))
+    x = np.random.default_rng(2).standard_normal((1, 3, 8, 8)).astype(np.float32)
+    np.testing.assert_allclose(read_onnx(written(tmp_path, proto)).run([x])[0], x + np.tanh(np.maximum(x, 0)), 1e-5)
+
+
+def test_nodes_of_a_branch_may_stand_in_any_order_and_use_what_the_file_has_later(tmp_path):
+    branches = [
+        branch(node("Add", ("w", "late"), ("z",)), node("Relu", ("x",), ("w",))),
+        branch(node("Relu", ("late",), ("z",))),
+    ]
+    proto = branching(*branches)
+    proto.graph.node.append(node("Tanh", ("x",), ("late",)))
+    x = np.random.default_rng(2).standard_normal((1, 3, 8, 8)).astype(np.float32)
+    np.testing.assert_allclose(read_onnx(written(tmp_path, proto)).run([x])[0], np.maximum(x, 0) + np.tanh(x), 1e-5)
+
+
+@pytest.mark.parametrize("batch", [-1, 0])
+def test_a_batch_of_minus_one_or_0_is_any_batch(tmp_path, batch):
+    network = read_onnx(written(tmp_path, model(node("Relu"), shape=(batch, 3, 8, 8))))
+    assert network.input_shape == (None, 3, 8, 8)
+    for count in (1, 4):
+        x = np.random.default_rng(3).standard_normal((count, 3, 8, 8)).astype(np.float32)
+        np.testing.assert_array_equal(network.run([x])[0], np.maximum(x, 0))
+
+
+def test_another_size_of_minus_one_has_to_be_given(tmp_path):
+    path = written(tmp_path, model(node("Relu"), shape=(-1, 3, -1, -1)))
+    with pytest.raises(FormatError, match=r"does not say the sizes of its input 'x' \(None, 3, None, None\); give"):
+        read_onnx(path)
+    assert read_onnx(path, input_shape=(3, 5, 6)).input_shape == (None, 3, 5, 6)
+    x = np.full((2, 3, 4, 9), -1, np.float32)
+    np.testing.assert_array_equal(read_onnx(path, input_shape=(3, 5, 6)).run([x])[0], np.zeros_like(x))
 
 
 def test_settings_that_no_function_knows_are_refused(tmp_path):

@@ -34,8 +34,8 @@ __all__ = ["write_onnx"]
 def write_onnx(model: Model, filepath: str | Path, overwrite: bool = True, channels_last: bool = False) -> None:
     """Write a model as an ONNX file, atomically: operator set 17, for inference, for any batch size.
 
-    Preprocessing, class names and threshold are written as metadata (JSON under ``striate.preprocessing``,
-    ``striate.classes`` and ``striate.threshold``), which other tools pass over.
+    Preprocessing, class names, threshold and facts are written as metadata (JSON under ``striate.preprocessing``,
+    ``striate.classes``, ``striate.threshold`` and ``striate.facts``), which other tools pass over.
 
     Arguments:
         model: any model that has seen an input; its structure is traced.

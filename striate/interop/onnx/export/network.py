@@ -31,7 +31,7 @@ from striate.interop.onnx.messages import (
 )
 from striate.interop.onnx.tensors import NUMBERS, as_tensor
 from striate.interop.refusal import SHOWN
-from striate.models import Model
+from striate.models import Facts, Model
 from striate.models.saving import named_weights
 from striate.ops.elementwise import BROADCAST_TO, SUM_TO
 from striate.ops.losses import ONE_HOT
@@ -56,10 +56,12 @@ SHAPED = {BROADCAST_TO, RESHAPE, SUM_TO}
 
 def as_message(model: Model, channels_last: bool) -> ModelProto:
     """A model as the message that an ONNX file is; arguments and errors as `write_onnx`."""
+    facts = model.facts
     metadata = {
         "striate.preprocessing": model.preprocessing and model.preprocessing.to_json(),
         "striate.classes": list(model.classes),
         "striate.threshold": model.threshold,
+        "striate.facts": facts.to_json() if facts != Facts() else None,
     }
     return ModelProto(
         ir_version=IR_VERSION,
