@@ -34,7 +34,8 @@ class Model(Trainer):
         name: shown in summaries and files.
 
     Raises:
-        ArgumentError: an output does not come from the inputs, or two layers were given the same name.
+        ArgumentError: there is no input or no output, an output does not come from the inputs, or two layers were given
+            the same name.
     """
 
     def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None, trainable: bool = True):
