@@ -316,7 +316,11 @@ def _spread(grey: Pixels, radius: int) -> Pixels:
 def _area_sums(grey: Pixels, height: int, width: int) -> NDArray[np.float64]:
     """Weighted sums (height, width) of a picture (H, W); divided by H × W they are its area averages."""
     rows, columns = _overlaps(height, grey.shape[0]), _overlaps(width, grey.shape[1])
-    return rows @ grey.astype(np.float64) @ columns.T
+    summed = np.zeros((height, grey.shape[1]))
+    for begin in range(0, len(grey), WORKING_SIZE):  # of a large picture, a few rows at a time become floats
+        part = slice(begin, begin + WORKING_SIZE)
+        summed += rows[:, part] @ grey[part].astype(np.float64)
+    return summed @ columns.T
 
 
 def _overlaps(new: int, old: int) -> NDArray[np.float64]:

@@ -48,9 +48,9 @@ def test_R3_networks_of_nothing_are_named(kind, name, tmp_path):
     pytest.importorskip(NEEDS.get(kind, "numpy"))
     path = tmp_path / "file"
     path.write_bytes(EMPTY[kind]()[name])
-    assert "expected at least one input and one output, got 0 and 0." in attack(
-        "striate.opening:open_model", path
-    ).message
+    assert (
+        "expected at least one input and one output, got 0 and 0." in attack("striate.opening:open_model", path).message
+    )
 
 
 def test_R4_a_model_needs_an_input_and_an_output():
