@@ -23,10 +23,10 @@ BROWSER = [
 
 
 @contextmanager
-def running(model):
+def running(model, **options):
     """Serve a model's studio in a thread; gives 127.0.0.1:port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(server_config(create_app(model)))
+    server = uvicorn.Server(server_config(create_app(model, **options)))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     yield f"127.0.0.1:{listener.getsockname()[1]}"

@@ -12,6 +12,7 @@ import { frameOf, look, mapsOf, network as networkOf, recall } from "./sights.js
 /** @typedef {import("./sights.js").Sight} Sight */
 
 const PATIENCE = 300; // milliseconds of silence before the page says what it waits for
+const GONE = 410; // the status of what the server keeps no more
 const SCALES = {
   probabilities: "",
   independent: "Each output is a probability of its own; together they need not make 100 %.",
@@ -104,8 +105,8 @@ async function loadMaps(index, first, count) {
   const { picture } = shown;
   try {
     return await mapsOf(picture, index, first, count).catch(async (error) => {
-      if (error.cause !== 404 || !file) throw error;
-      await (lookingAgain ??= lookAgain()); // the pictures of other pages took its place
+      if (error.cause !== GONE || !file) throw error;
+      await (lookingAgain ??= lookAgain()); // other pictures took its place
       return mapsOf(picture, index, first, count);
     });
   } catch (error) {
