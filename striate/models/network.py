@@ -186,7 +186,13 @@ class Network(Layer):
     @property
     def signature(self) -> Signature:
         """What arrays must be to be this network's inputs and targets."""
-        return Signature(self.input_specs() if self.is_graph else None, self.input_names, self.output_names)
+        known = self.is_graph
+        return Signature(
+            self.input_specs() if known else None,
+            self.input_names,
+            self.output_names,
+            [tensor.shape for tensor in self.outputs] if known else None,
+        )
 
     def input_specs(self) -> list[tuple[Shape, Any]]:
         """Shape without the batch size, and dtype, of each input.
