@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.folder import SUFFIXES
+from striate.data.images import FORMATS, is_picture
 from striate.errors import DataError
 from striate.random import permutation
 
@@ -36,14 +36,14 @@ class Photo:
 
 @dataclass
 class PhotoFolder:
-    """What lies in a folder of photographs, before any of them was opened.
+    """What lies in a folder of photographs, before any of them was decoded.
 
     Arguments:
         root: the folder.
         classes: names of the classes, sorted.
         splits: the photographs of "train", and of "validation" and "test" where there are such folders.
         hidden: names of hidden files and folders, which are left out.
-        others: names of files that are left out because no picture has such a name, and of folders beside the splits.
+        others: names of files that are left out because they are no pictures, and of folders beside the splits.
     """
 
     root: Path
@@ -84,8 +84,8 @@ class PhotoFolder:
 def find_photos(root: str | os.PathLike[str]) -> PhotoFolder:
     """What lies in ``root``: either ``<class>/…`` or ``train/<class>/…`` beside ``validation/<class>/…`` or ``test/…``.
 
-    Without a folder "train" everything is one split, "train". Deeper folders belong to the class above them. No file
-    is opened.
+    Without a folder "train" everything is one split, "train". Deeper folders belong to the class above them. What is a
+    picture, `is_picture` says; none is decoded.
 
     Raises:
         DataError: there is no such folder, it has no classes or no pictures, or a split has classes that "train" lacks.
@@ -114,7 +114,7 @@ def find_photos(root: str | os.PathLike[str]) -> PhotoFolder:
         ]
     if not found.splits["train"]:
         raise DataError(
-            f"find_photos: expected pictures ({', '.join(sorted(SUFFIXES))}) in a sub-folder of {places['train']} for "
+            f"find_photos: expected pictures ({', '.join(FORMATS)}) in a sub-folder of {places['train']} for "
             "each class, such as cats/1.jpg and dogs/1.jpg; got none."
         )
     # A folder's name may be any bytes; that of a class is text, which model files hold.
@@ -154,6 +154,6 @@ def _pictures(folder: Path, found: PhotoFolder, *, needed: bool) -> list[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if not name.startswith("."):
-                into = pictures if Path(name).suffix.lower() in SUFFIXES else found.others
+                into = pictures if is_picture(os.path.join(place, name)) else found.others
                 into.append((here / name).as_posix())
     return pictures
