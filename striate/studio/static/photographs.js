@@ -101,8 +101,9 @@ function show(sight) {
 
 /** Some maps of a layer; null where there are none. */
 async function loadMaps(index, first, count) {
-  if (!shown) return null;
-  const { picture } = shown;
+  const asked = shown;
+  if (!asked) return null;
+  const { picture } = asked;
   try {
     return await mapsOf(picture, index, first, count).catch(async (error) => {
       if (error.cause !== GONE || !file) throw error;
@@ -110,7 +111,7 @@ async function loadMaps(index, first, count) {
       return mapsOf(picture, index, first, count);
     });
   } catch (error) {
-    if (shown.picture === picture) notice(error.message);
+    if (shown === asked && !looking) notice(error.message); // of what is not shown any more, nobody wants to know
     return null;
   }
 }
