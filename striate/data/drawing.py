@@ -121,7 +121,7 @@ def _count(points: NDArray[np.float64], step: float) -> int:
     moves, lengths = _moves(points)
     if not lengths.any():
         return len(points[:1])
-    return math.ceil(lengths.sum() / step) + np.count_nonzero(_turns(moves, lengths)) + 1
+    return math.ceil(float(lengths.sum()) / step) + int(np.count_nonzero(_turns(moves, lengths))) + 1
 
 
 def _moves(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -242,7 +242,7 @@ def _list_files(
 
 def _pictures(folder: Path, skipped: list[str]) -> list[str]:
     """Paths of the pictures under a folder, sorted; other files are added to ``skipped``."""
-    found = []
+    found: list[str] = []
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for path in (os.path.join(place, name) for name in files if not name.startswith(".")):

@@ -120,8 +120,8 @@ class Photographs:
     def _memory(self, asked: int | None) -> int:
         """How many bytes may be kept: at least those of one `Sight`."""
         tensors = [*self._graph.inputs, *self._graph.outputs]
-        one = sum(math.prod(_sizes(tensor)) * tensor.dtype.itemsize for tensor in tensors)
-        one += math.prod(self.layers[0].shape) + len(self.classes) * np.dtype(np.float32).itemsize
+        one = math.prod(self.layers[0].shape) + len(self.classes) * np.dtype(np.float32).itemsize
+        one += sum(math.prod(_sizes(tensor)) * int(tensor.dtype.itemsize) for tensor in tensors)
         if asked is None:
             return max(MEMORY, one)
         if asked < one:

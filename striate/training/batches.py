@@ -24,7 +24,7 @@ class Signature(NamedTuple):
     inputs: list[tuple[Shape, Any]] | None
     input_names: list[str]
     output_names: list[str]
-    outputs: list[Shape] | None
+    outputs: list[tuple[int | None, ...]] | None
 
     def dtypes(self, count: int) -> list[Any]:
         """What each of ``count`` inputs is computed in: float32, unless the network says otherwise."""
@@ -308,8 +308,9 @@ def _labels(where: str, signature: Signature, target: Array) -> Array:
     if target.shape[-1] == 1:
         return np.rint(target[..., 0]).astype(np.int64)
     if target.ndim == (axes or 2):
-        return target.argmax(axis=-1)
+        places: Array = target.argmax(axis=-1)
+        return places
     raise ArgumentError(
         f"{where}: class_weight needs targets that are labels or one number for each class, got {target.shape} for an "
-        f"output of {'unknown shape' if signature.outputs is None else signature.outputs[0]}. Give sample_weight instead."
+        f"output of {signature.outputs[0] if signature.outputs else 'unknown shape'}. Give sample_weight instead."
     )
