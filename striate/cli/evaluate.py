@@ -20,7 +20,7 @@ from striate.cli.classifier import (
     state,
 )
 from striate.cli.data import CLASSES, is_folder, load_digits
-from striate.cli.output import say_json, say_table
+from striate.cli.output import complain, say_json, say_table
 from striate.data import PhotoPreprocessing
 from striate.errors import ModelError
 from striate.graph import Array
@@ -103,6 +103,7 @@ def on_photos(model: Model, folder: Path, workers: int | None) -> tuple[tuple[st
         ModelError: the model takes no photographs, or does not know one of the folder's classes.
         DataError, FormatError: there are no photographs, or one cannot be read.
     """
+    from striate.data.checks import left_out
     from striate.data.photo_batches import PhotoBatches
     from striate.data.photo_folder import SPLITS, find_photos
     from striate.data.workers import workers_wanted
@@ -110,6 +111,8 @@ def on_photos(model: Model, folder: Path, workers: int | None) -> tuple[tuple[st
     if not isinstance(model.preprocessing, PhotoPreprocessing):
         raise ModelError(f"evaluate: expected a model of photographs, {model.name} says nothing of how it takes them.")
     found = find_photos(folder)
+    for finding in left_out(found):
+        complain(f"{folder}: {finding}")
     if unknown := [name for name in found.classes if name not in model.classes]:
         raise ModelError(
             f"evaluate: expected folders named like the model's classes {', '.join(model.classes)[:80]}; "

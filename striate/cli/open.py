@@ -7,6 +7,7 @@ import typer
 
 from striate.cli.classifier import OutputsOption, PixelsOption
 from striate.cli.output import console, say
+from striate.cli.studio import MIB, Memory
 from striate.data.files import open_regular
 from striate.errors import DataError
 from striate.models.facts import pixels_between
@@ -22,6 +23,7 @@ def open_file(
     outputs: OutputsOption = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")] = 0,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
+    memory: Memory = None,
 ) -> None:
     """Open anybody's model in the studio: show it a picture, see every layer. Nothing in the file is executed.
 
@@ -40,7 +42,7 @@ def open_file(
         return
     if pixels:
         model.preprocessing = pixels_between(model, *pixels)
-    serve(model, port=port, open_browser=not no_browser)
+    serve(model, port=port, open_browser=not no_browser, memory=None if memory is None else memory * MIB)
 
 
 def _names(path: Path) -> tuple[str, ...]:

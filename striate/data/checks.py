@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from striate.data.files import open_regular
-from striate.data.images import FORMATS, decode_image
+from striate.data.images import FORMATS, SUFFIX_OF, decode_image
 from striate.data.photo_folder import SPLITS, Photo, PhotoFolder
 from striate.data.workers import Note, WorkerPool
 from striate.errors import DataError, StriateError
 
-__all__ = ["Finding", "Inspection", "Seen", "check_photos", "data_hash"]
+__all__ = ["Finding", "Inspection", "Seen", "check_photos", "data_hash", "left_out"]
 
 CHUNK = 16  # photographs that a worker looks at in one go
 EXAMPLES = 3
@@ -23,13 +23,6 @@ IMBALANCE = 3
 #: What may be special about a picture that can be used all the same.
 ANIMATED, CMYK = "animated pictures", "CMYK pictures"
 DEEP, TURNED = "pictures of 16 bits per channel", "pictures that their EXIF orientation turns"
-SUFFIX_OF = {
-    "JPEG": {".jpg", ".jpeg"},
-    "PNG": {".png"},
-    "GIF": {".gif"},
-    "BMP": {".bmp"},
-    "WEBP": {".webp"},
-}
 
 
 @dataclass(frozen=True)
@@ -147,7 +140,7 @@ def check_photos(
             seen.update({photo.name: _seen(one) for photo, one in zip(chunk, json.loads(answer), strict=True)})
             progress(len(seen))
     findings = [
-        *_left_out(folder),
+        *left_out(folder),
         *_unusable(folder, seen),
         *_unexpected(seen),
         *_copies(folder, seen),
@@ -178,7 +171,8 @@ def _finding(what: str, names: Sequence[str], consequence: str) -> Iterator[Find
         yield Finding(what, len(names), tuple(names[:EXAMPLES]), consequence)
 
 
-def _left_out(folder: PhotoFolder) -> Iterator[Finding]:
+def left_out(folder: PhotoFolder) -> Iterator[Finding]:
+    """What lies in a folder and is not looked at."""
     yield from _finding("hidden files and folders", folder.hidden, "left out")
     yield from _finding("other files and folders", folder.others, "left out")
 

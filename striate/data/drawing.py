@@ -49,24 +49,27 @@ def render(strokes: Sequence[Stroke], *, width: float, size: int = 280) -> Pixel
     strokes so long and wide that they would take more than a fraction of a second.
     """
     if not 0 < width <= MAX_WIDTH:
-        raise ArgumentError(f"render: expected a brush width in canvas units, 0 < width <= {MAX_WIDTH}, got {width}.")
+        raise ArgumentError(
+            f"render: expected a brush width in canvas units, 0 < width <= {MAX_WIDTH}, got {width!s:.20}."
+        )
     if not 1 <= size <= MAX_SIZE:
         raise ArgumentError(f"render: expected a size of 1 to {MAX_SIZE} pixels, got {size}.")
     points = [_points(stroke) for stroke in strokes]
     if (count := sum(map(len, points))) > MAX_POINTS:
         raise LimitError(f"render: expected at most {MAX_POINTS:,} points, got {count:,}. Draw less or thin them out.")
     radius = width * size / 2
-    stamps = _stamps(radius)
-    side = stamps.shape[-1]
-    margin = side // 2
+    margin = math.ceil(radius) + 1
+    side = 2 * margin + 1
     # A round brush moved by s leaves notches of about s²/8r at its edge: this s keeps them below 1/8 of a pixel.
     step = math.sqrt(max(radius, 0.25))
-    centres = np.concatenate([np.empty((0, 2)), *(_along(stroke * size, step) for stroke in points)])  # (M, 2)
-    if (work := len(centres) * max(side * side, STAMP_COST)) > MAX_WORK:
+    paths = [stroke * size for stroke in points]
+    if (work := sum(_count(path, step) for path in paths) * max(side * side, STAMP_COST)) > MAX_WORK:
         raise LimitError(
             f"render: expected strokes of at most {MAX_WORK:,} pixels under the brush, got {work:,}. "
             f"Draw less, or with a narrower brush."
         )
+    stamps = _stamps(radius)
+    centres = np.concatenate([np.empty((0, 2)), *(_along(path, step) for path in paths)])  # (M, 2)
     places = np.unique(np.rint(centres * PHASES).astype(np.int64), axis=0)
     cells, phases = np.divmod(places, PHASES)
     near = ((cells >= -margin) & (cells < size + margin)).all(axis=1)
@@ -81,8 +84,10 @@ def _points(stroke: Stroke) -> NDArray[np.float64]:
     try:
         points = np.array(stroke, np.float64)  # (P, 2)
     except (TypeError, ValueError, OverflowError) as error:
-        raise DataError(f"render: expected points (x, y), two numbers each, got something else ({error}).") from error
-    if points.shape == (0,):
+        raise DataError(
+            f"render: expected points (x, y), two numbers each, got something else ({error!s:.80})."
+        ) from error
+    if points.shape in ((0,), (0, 2)):
         return points.reshape(0, 2)
     if points.ndim != 2 or points.shape[1] != 2:
         raise DataError(f"render: expected points (x, y), two numbers each, got a stroke of shape {points.shape}.")
@@ -98,20 +103,40 @@ def _points(stroke: Stroke) -> NDArray[np.float64]:
 
 def _along(points: NDArray[np.float64], step: float) -> NDArray[np.float64]:
     """Points of a stroke (P, 2) that are at most ``step`` apart: its ends, its sharp turns, and evenly spaced ones."""
-    moves = np.diff(points, axis=0)
-    lengths = np.sqrt(moves[:, 0] ** 2 + moves[:, 1] ** 2)
-    travelled = np.cumsum(lengths)
-    if not len(lengths) or travelled[-1] == 0:
+    moves, lengths = _moves(points)
+    if not lengths.any():
         return points[:1]
-    cosine = (moves[1:, 0] * moves[:-1, 0] + moves[1:, 1] * moves[:-1, 1]) / np.maximum(
-        lengths[1:] * lengths[:-1], 1e-12
-    )
+    travelled = np.cumsum(lengths)
     even = np.arange(0, travelled[-1], step)
+    even = even[even < travelled[-1]]  # rounding may make the last one reach it
     segment = np.searchsorted(travelled, even, side="right")
     back = (travelled[segment] - even) / lengths[segment]
     return np.concatenate(
-        [points[1:][segment] - moves[segment] * back[:, None], points[1:-1][cosine < 0.97], points[-1:]]
+        [points[1:][segment] - moves[segment] * back[:, None], points[1:-1][_turns(moves, lengths)], points[-1:]]
     )
+
+
+def _count(points: NDArray[np.float64], step: float) -> int:
+    """How many points `_along` gives, give or take one."""
+    moves, lengths = _moves(points)
+    if not lengths.any():
+        return len(points[:1])
+    return math.ceil(float(lengths.sum()) / step) + int(np.count_nonzero(_turns(moves, lengths))) + 1
+
+
+def _moves(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """From each point (P, 2) to the next (P − 1, 2), and how far that is (P − 1,)."""
+    moves = np.diff(points, axis=0)
+    return moves, np.sqrt(moves[:, 0] ** 2 + moves[:, 1] ** 2)
+
+
+def _turns(moves: NDArray[np.float64], lengths: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Where a stroke turns sharply (P − 2,)."""
+    cosine = (moves[1:, 0] * moves[:-1, 0] + moves[1:, 1] * moves[:-1, 1]) / np.maximum(
+        lengths[1:] * lengths[:-1], 1e-12
+    )
+    sharp: NDArray[np.bool_] = cosine < 0.97
+    return sharp
 
 
 @functools.lru_cache(maxsize=16)
@@ -295,7 +320,11 @@ def _spread(grey: Pixels, radius: int) -> Pixels:
 def _area_sums(grey: Pixels, height: int, width: int) -> NDArray[np.float64]:
     """Weighted sums (height, width) of a picture (H, W); divided by H × W they are its area averages."""
     rows, columns = _overlaps(height, grey.shape[0]), _overlaps(width, grey.shape[1])
-    return rows @ grey.astype(np.float64) @ columns.T
+    summed = np.zeros((height, grey.shape[1]))
+    for begin in range(0, len(grey), WORKING_SIZE):  # of a large picture, a few rows at a time become floats
+        part = slice(begin, begin + WORKING_SIZE)
+        summed += rows[:, part] @ grey[part].astype(np.float64)
+    return summed @ columns.T
 
 
 def _overlaps(new: int, old: int) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, cast
@@ -9,7 +10,7 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.data.images import decode_image
+from striate.data.images import FORMATS, decode_image, is_picture
 from striate.errors import ArgumentError, DataError
 
 __all__ = ["ImageFolder", "epoch_order", "image_dataset_from_directory"]
@@ -18,7 +19,7 @@ Batch = tuple[NDArray[np.float32], NDArray[np.int32] | NDArray[np.float32]] | ND
 LabelMode = Literal["int", "categorical", "binary"] | None
 Channels = Literal[1, 3, 4]
 
-SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp"}
+EXAMPLES = 3  # of files that are skipped
 CHANNELS: dict[str, Channels] = {"grayscale": 1, "rgb": 3, "rgba": 4}
 
 
@@ -116,8 +117,9 @@ def image_dataset_from_directory(
     256 × 256).
     ``shuffle`` (default True) orders each epoch anew, from ``seed`` (default: a random one, kept in ``.seed``).
     ``validation_split`` keeps that fraction, 0 to 1, apart, and ``subset`` says which part to return: "training" or
-    "validation"; with ``shuffle`` this needs a seed, or the parts would overlap. Hidden files and folders, and
-    files that do not end in .bmp, .gif, .jpeg, .jpg, .png or .webp, are skipped.
+    "validation"; with ``shuffle`` this needs a seed, or the parts would overlap. Hidden files and folders are skipped,
+    and so are files that are no PNG, JPEG, GIF, BMP or WebP, of which a warning tells; what a file is, its content
+    says, whatever its name.
 
     Raises ArgumentError for arguments that mean nothing; DataError if there are no pictures, or classes and labels do
     not fit the folder.
@@ -136,9 +138,13 @@ def image_dataset_from_directory(
     root = Path(directory)
     if not root.is_dir():
         raise DataError(f"{_NAME}: expected a folder, got {root}.")
-    names, paths, numbers = _list_files(root, labels, class_names)
+    skipped: list[str] = []
+    names, paths, numbers = _list_files(root, labels, class_names, skipped)
     if not paths:
-        raise DataError(f"{_NAME}: expected pictures ({', '.join(sorted(SUFFIXES))}) under {root}, got none.")
+        raise DataError(f"{_NAME}: expected pictures ({', '.join(FORMATS)}) under {root}, got none.")
+    if skipped:
+        examples = ", ".join(skipped[:EXAMPLES]) + (", …" if len(skipped) > EXAMPLES else "")
+        warnings.warn(f"{_NAME}: files that are no pictures are skipped: {len(skipped):,} ({examples}).", stacklevel=2)
     if seed is None:
         seed = int.from_bytes(os.urandom(7), "little")
     if validation_split is not None:
@@ -204,21 +210,24 @@ def _check_arguments(
 
 
 def _list_files(
-    root: Path, labels: Literal["inferred"] | Sequence[int] | None, class_names: Sequence[str] | None
+    root: Path,
+    labels: Literal["inferred"] | Sequence[int] | None,
+    class_names: Sequence[str] | None,
+    skipped: list[str],
 ) -> tuple[list[str], list[str], NDArray[np.int32]]:
-    """Class names, paths (F) and class numbers (F,)."""
+    """Class names, paths (F) and class numbers (F,); other files are added to ``skipped``."""
     if labels is None:
-        paths = _pictures(root)
+        paths = _pictures(root, skipped)
         return [], paths, np.zeros(len(paths), np.int32)
     if isinstance(labels, str):
         folders = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
         names = folders if class_names is None else list(class_names)
         if sorted(names) != folders:
             raise DataError(f"{_NAME}: expected class_names to be the sub-folders {folders}, got {sorted(names)}.")
-        by_class = [_pictures(root / name) for name in names]
+        by_class = [_pictures(root / name, skipped) for name in names]
         numbers = np.repeat(np.arange(len(names), dtype=np.int32), [len(group) for group in by_class])
         return names, [path for group in by_class for path in group], numbers
-    paths = _pictures(root)
+    paths = _pictures(root, skipped)
     given = np.asarray(labels)
     if given.dtype.kind not in "iu" or given.shape != (len(paths),):
         raise DataError(
@@ -231,12 +240,13 @@ def _list_files(
     return names, paths, given.astype(np.int32)
 
 
-def _pictures(folder: Path) -> list[str]:
-    found = []
-    for path, folders, files in os.walk(folder):
+def _pictures(folder: Path, skipped: list[str]) -> list[str]:
+    """Paths of the pictures under a folder, sorted; other files are added to ``skipped``."""
+    found: list[str] = []
+    for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        visible = (name for name in files if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES)
-        found += [os.path.join(path, name) for name in visible]
+        for path in (os.path.join(place, name) for name in files if not name.startswith(".")):
+            (found if is_picture(path) else skipped).append(path)
     return sorted(found)
 
 

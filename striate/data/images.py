@@ -2,6 +2,8 @@
 
 import io
 import os
+import re
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
 import numpy as np
@@ -13,21 +15,32 @@ from striate.errors import ArgumentError, FormatError, LimitError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["FORMATS", "decode_image", "picture_format"]
+__all__ = ["FORMATS", "decode_image", "is_picture", "picture_format"]
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
-#: How files of these formats begin.
-BEGINNINGS = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"BM": "BMP"}
-LONGEST_BEGINNING = 12  # bytes that tell, those of WebP
+#: How the names of each format's files end.
+SUFFIX_OF = {
+    "PNG": {".png", ".apng"},
+    "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif"},
+    "GIF": {".gif"},
+    "BMP": {".bmp", ".dib"},
+    "WEBP": {".webp"},
+}
+#: How their content begins; that of BMP has the length of its second header at byte 14.
+BEGINNING = re.compile(
+    rb"(?P<PNG>\x89PNG\r\n\x1a\n)|(?P<JPEG>\xff\xd8\xff)|(?P<GIF>GIF8[79]a)|"
+    rb"(?P<BMP>BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0{3})|(?P<WEBP>RIFF.{4}WEBP)",
+    re.DOTALL,
+)
+LONGEST_BEGINNING = 18
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 MAX_PIXELS = 40_000_000  # a large camera's photograph; 160 MB while it is RGBA
 
 
 def picture_format(head: bytes) -> str | None:
     """The format of `FORMATS` that a file with this beginning has; None if it is no picture."""
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "WebP"
-    return next((name for beginning, name in BEGINNINGS.items() if head.startswith(beginning)), None)
+    found = BEGINNING.match(head)
+    return found and found.lastgroup
 
 
 def decode_image(
@@ -50,6 +63,20 @@ def decode_image(
         return _decode(io.BytesIO(source), f"{len(source):,} bytes", max_pixels, channels)
     with open_regular(source, "decode_image") as file:
         return _decode(file, str(source), max_pixels, channels)
+
+
+def is_picture(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is, or says that it is, a picture that `decode_image` reads.
+
+    Its content begins like one, whatever its name is; or its name ends like one, which may turn out to be damaged.
+    """
+    if any(Path(path).suffix.lower() in suffixes for suffixes in SUFFIX_OF.values()):
+        return True
+    try:
+        with open_regular(path, "is_picture") as file:
+            return picture_format(file.read(LONGEST_BEGINNING)) is not None
+    except (OSError, FormatError):
+        return False
 
 
 def _decode(stream: IO[bytes], name: str, max_pixels: int, channels: int) -> NDArray[np.uint8]:

@@ -1,5 +1,6 @@
 """How a photograph becomes a network's input."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self
@@ -7,7 +8,8 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.errors import ArgumentError, DataError, FormatError
+from striate.data.images import MAX_PIXELS
+from striate.errors import ArgumentError, DataError, FormatError, LimitError
 
 KIND = "photo"  # tells its JSON from that of drawings
 MAX_SIDE = 8192
@@ -84,6 +86,7 @@ class PhotoPreprocessing:
 
         Raises:
             DataError: it is no such picture.
+            LimitError: it is so long and narrow that it would be very large once its shorter side is scaled.
         """
         from PIL import Image
 
@@ -101,6 +104,11 @@ class PhotoPreprocessing:
         else:
             shorter, longer = sorted(picture.size)
             scaled = {shorter: self.shorter_side, longer: int(self.shorter_side * longer / shorter)}
+            if math.prod(scaled.values()) > max(MAX_PIXELS, 2 * self.shorter_side**2):
+                raise LimitError(
+                    f"prepare: expected a picture of at most {MAX_PIXELS:,} pixels once its shorter side is scaled to "
+                    f"{self.shorter_side}, got {shorter:,} × {longer:,}. Cut the part out that matters."
+                )
             picture = picture.resize((scaled[picture.width], scaled[picture.height]), method)
             left, top = round((picture.width - width) / 2), round((picture.height - height) / 2)
             picture = picture.crop((left, top, left + width, top + height))

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.files import open_regular
-from striate.data.folder import SUFFIXES
-from striate.data.images import LONGEST_BEGINNING, picture_format
-from striate.errors import DataError, StriateError
+from striate.data.images import FORMATS, is_picture
+from striate.errors import DataError
 from striate.random import permutation
 
 __all__ = ["SPLITS", "Photo", "PhotoFolder", "find_photos"]
@@ -38,7 +36,7 @@ class Photo:
 
 @dataclass
 class PhotoFolder:
-    """What lies in a folder of photographs, before any of them was opened.
+    """What lies in a folder of photographs, before any of them was decoded.
 
     Arguments:
         root: the folder.
@@ -86,8 +84,8 @@ class PhotoFolder:
 def find_photos(root: str | os.PathLike[str]) -> PhotoFolder:
     """What lies in ``root``: either ``<class>/…`` or ``train/<class>/…`` beside ``validation/<class>/…`` or ``test/…``.
 
-    Without a folder "train" everything is one split, "train". Deeper folders belong to the class above them. Only
-    files with names that pictures do not have are opened, to see whether they are pictures after all.
+    Without a folder "train" everything is one split, "train". Deeper folders belong to the class above them. What is a
+    picture, `is_picture` says; none is decoded.
 
     Raises:
         DataError: there is no such folder, it has no classes or no pictures, or a split has classes that "train" lacks.
@@ -116,7 +114,7 @@ def find_photos(root: str | os.PathLike[str]) -> PhotoFolder:
         ]
     if not found.splits["train"]:
         raise DataError(
-            f"find_photos: expected pictures ({', '.join(sorted(SUFFIXES))}) in a sub-folder of {places['train']} for "
+            f"find_photos: expected pictures ({', '.join(FORMATS)}) in a sub-folder of {places['train']} for "
             "each class, such as cats/1.jpg and dogs/1.jpg; got none."
         )
     # A folder's name may be any bytes; that of a class is text, which model files hold.
@@ -156,17 +154,6 @@ def _pictures(folder: Path, found: PhotoFolder, *, needed: bool) -> list[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if not name.startswith("."):
-                into = pictures if _is_picture(Path(place, name)) else found.others
+                into = pictures if is_picture(os.path.join(place, name)) else found.others
                 into.append((here / name).as_posix())
     return pictures
-
-
-def _is_picture(path: Path) -> bool:
-    """Whether a file's name or, such as that of ``1.jfif``, its content is that of a picture."""
-    if path.suffix.lower() in SUFFIXES:
-        return True
-    try:
-        with open_regular(path, "find_photos") as file:
-            return picture_format(file.read(LONGEST_BEGINNING)) is not None
-    except (StriateError, OSError):
-        return False

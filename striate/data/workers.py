@@ -1,11 +1,12 @@
 """Processes that prepare data beside the one that trains, with bounded memory.
 
-Each worker is a fresh interpreter that runs this file. It reads its task, then one item after the other, as lines of
+Each worker is a fresh interpreter that runs `serve`. It reads its task, then one item after the other, as lines of
 JSON, and writes each item's result as frames of bytes. Items are dealt in turn and results taken in turn, so the order
 is that of the items, whatever the number of workers. A worker that has finished waits in the middle of writing, because
 a pipe holds little, until its result is wanted: so there are never more results than workers.
 
-A task is one of the classes that `_tasks` names, and plain data that says what to do; nothing is pickled.
+A task is one of the classes in the table that `serve` is given, and plain data that says what to do; nothing is
+pickled.
 """
 
 import json
@@ -15,7 +16,7 @@ import struct
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import IO, Any, Protocol, Self
@@ -28,6 +29,8 @@ __all__ = ["Note", "Task", "WorkerPool", "workers_wanted"]
 #: A task says by it what it is about to read, so that it can be named if that kills its process.
 Note = Callable[[str], None]
 
+#: What a worker runs: it has the table of all tasks, whose modules import this one.
+PROGRAM = "from striate.data.tasks import main; main()"
 HEADER = struct.Struct("<cQ")  # what kind of frame, and how many bytes follow
 NOTE, RESULT, ERROR = b"n", b"r", b"e"
 #: How many items a worker knows of: the one it works on and the next.
@@ -40,13 +43,6 @@ class Task(Protocol):
     def to_json(self) -> dict[str, Any]: ...
 
     def run(self, item: Any, note: Note) -> bytes: ...
-
-
-def _tasks() -> dict[str, Callable[..., Task]]:
-    from striate.data.checks import Inspection
-    from striate.data.photo_batches import BatchMaker
-
-    return {"Inspection": Inspection.from_json, "BatchMaker": BatchMaker.from_json}
 
 
 def workers_wanted(workers: int | None) -> int:
@@ -122,7 +118,7 @@ class _Worker:
 
     def __init__(self, task: Task):
         # The same modules as here, also where the path was changed at run time.
-        program = f"import sys; sys.path[:] = {sys.path!r}; from striate.data.workers import serve; serve()"
+        program = f"import sys; sys.path[:] = {sys.path!r}; {PROGRAM}"
         self.process = subprocess.Popen(  # noqa: S603 (this interpreter, and nothing of a user's)
             [sys.executable, "-c", program],
             stdin=subprocess.PIPE,
@@ -185,8 +181,12 @@ def _error(described: dict[str, str]) -> StriateError:
     return kind(described["message"])
 
 
-def serve() -> None:
-    """Be a worker: do the task that stdin says, until stdin ends."""
+def serve(tasks: Mapping[str, Callable[[dict[str, Any]], Task]]) -> None:
+    """Be a worker: do the task that stdin says, until stdin ends.
+
+    Arguments:
+        tasks: how each is made from what its `Task.to_json` gave, by the name of its class.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     results = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # what anything else prints must not end up among the results
@@ -198,7 +198,7 @@ def serve() -> None:
 
     try:
         first = json.loads(sys.stdin.buffer.readline())
-        task = _tasks()[first["task"]](first["settings"])
+        task = tasks[first["task"]](first["settings"])
         for line in sys.stdin.buffer:
             try:
                 content = _run(task, json.loads(line), lambda name: write(NOTE, os.fsencode(name)))

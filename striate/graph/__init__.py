@@ -2,6 +2,7 @@
 
 from striate.graph.gradients import gradients
 from striate.graph.graph import Graph, topological_order
+from striate.graph.numbers import as_numbers
 from striate.graph.tensor import Array, Node, Shape, Tensor
 from striate.graph.trace import Trace, active_trace, probe, trace
 from striate.graph.variable import Variable
@@ -15,6 +16,7 @@ __all__ = [
     "Trace",
     "Variable",
     "active_trace",
+    "as_numbers",
     "gradients",
     "probe",
     "topological_order",

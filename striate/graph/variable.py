@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from striate.errors import DataError, ShapeError
+from striate.errors import ShapeError
+from striate.graph.numbers import as_numbers
 from striate.graph.tensor import Arithmetic, Array, Tensor
 from striate.graph.trace import active_trace
 
@@ -41,7 +42,7 @@ class Variable(Arithmetic):
         regularizer: Any = None,
         copy: bool = True,
     ):
-        array = _numbers(name, value)
+        array = as_numbers(name, value)
         double = array.dtype.kind == "f" and array.dtype.itemsize >= 8
         self._array: Array
         self._shown: Array
@@ -130,7 +131,7 @@ class Variable(Arithmetic):
         if scope is not None and isinstance(value, Variable):
             value = scope.symbol(value)
         if not isinstance(value, Tensor):
-            value = _numbers(self.name, value)
+            value = as_numbers(self.name, value)
         if value.shape != self.shape:
             raise ShapeError(f"{self.name}: expected a value of shape {self.shape}, got {value.shape}.")
         if scope is None:
@@ -147,14 +148,3 @@ class Variable(Arithmetic):
     def assign_sub(self, value: Any) -> "Variable":
         """`assign` the value minus this."""
         return self.assign(self - value)
-
-
-def _numbers(name: str, value: Any) -> Array:
-    """``value`` as an array of numbers."""
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise DataError(f"{name}: expected numbers in one rectangular array, got a ragged list ({error}).") from None
-    if array.dtype.kind not in "fiub":
-        raise DataError(f"{name}: expected numbers, got an array of {array.dtype} (shape {array.shape}).")
-    return array

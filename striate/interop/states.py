@@ -78,6 +78,8 @@ def read_state(path: str | os.PathLike[str]) -> State:
                 "(model.json), PyTorch's (.pth, .pt), safetensors, NumPy's (.npz, .npy) and pickled arrays; it begins "
                 f"with {head[:8]!r}",
             )
+    if not state:
+        refuse(path, "it holds no arrays")
     while wrapper := next((w for w in WRAPPERS if all(name.startswith(w) for name in state)), None):
         state = {name.removeprefix(wrapper): array for name, array in state.items()}
     for name, array in state.items():
@@ -110,8 +112,6 @@ def _arrays(path: str | os.PathLike[str], tree: Any, limit: int) -> State:
                 f"expected at most {MAX_ARRAYS:,} arrays of {limit:,} bytes together, got {len(leaves):,} of {total:,} "
                 "or more",
             )
-    if not leaves:
-        refuse(path, "it holds no arrays")
     try:
         return {name: leaf.array() for name, leaf in leaves.items()}
     except UnicodeEncodeError as error:

@@ -32,7 +32,8 @@ class Model(Trainer):
         name: shown in summaries and files.
 
     Raises:
-        ArgumentError: an output does not come from the inputs, or two layers were given the same name.
+        ArgumentError: there is no input or no output, an output does not come from the inputs, or two layers were given
+            the same name.
     """
 
     #: What was read from a file, or stated; None: what follows from the network as it is.

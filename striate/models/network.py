@@ -27,7 +27,8 @@ class Network(Layer):
         inputs, outputs, name, trainable: see `striate.models.Model`.
 
     Raises:
-        ArgumentError: an output does not come from the inputs, or two layers were given the same name.
+        ArgumentError: there is no input or no output, an output does not come from the inputs, or two layers were given
+            the same name.
     """
 
     def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None, trainable: bool = True):
@@ -42,9 +43,13 @@ class Network(Layer):
             self.trainable = False
 
     def _connect(self, inputs: Any, outputs: Any) -> None:
-        begin = tensors_in(inputs)
-        order = topological_order(tensors_in(outputs), behind=begin)
-        used = {tensor for node in order for tensor in node.inputs} | set(tensors_in(outputs))
+        begin, end = tensors_in(inputs), tensors_in(outputs)
+        if not begin or not end:
+            raise ArgumentError(
+                f"{self.name}: expected at least one input and one output, got {len(begin)} and {len(end)}."
+            )
+        order = topological_order(end, behind=begin)
+        used = {tensor for node in order for tensor in node.inputs} | set(end)
         for tensor in begin:
             if tensor not in used:
                 raise ArgumentError(f"{self.name}: the outputs do not depend on the input {tensor!r}.")
@@ -196,7 +201,13 @@ class Network(Layer):
     @property
     def signature(self) -> Signature:
         """What arrays must be to be this network's inputs and targets."""
-        return Signature(self.input_specs() if self.is_graph else None, self.input_names, self.output_names)
+        known = self.is_graph
+        return Signature(
+            self.input_specs() if known else None,
+            self.input_names,
+            self.output_names,
+            [tensor.shape for tensor in self.outputs] if known else None,
+        )
 
     def input_specs(self) -> list[tuple[Shape, Any]]:
         """Shape without the batch size, and dtype, of each input.

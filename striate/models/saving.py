@@ -140,7 +140,7 @@ def load_model(filepath: str | Path) -> "Model":
     except FormatError:
         raise
     except (StriateError, TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
-        _refuse(path, f"its architecture cannot be rebuilt: {type(error).__name__}: {error}")
+        _refuse(path, f"its architecture cannot be rebuilt: {type(error).__name__}: {str(error).rstrip('.')}")
     except (RecursionError, MemoryError) as error:
         _refuse(path, f"its architecture is too deep or too large ({type(error).__name__})")
     _assign(path, model, tensors)

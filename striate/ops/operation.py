@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from striate.errors import ArgumentError, DataError, ShapeError
-from striate.graph import Array, Node, Shape, Tensor, Variable, active_trace, probe
+from striate.errors import ArgumentError, ShapeError
+from striate.graph import Array, Node, Shape, Tensor, Variable, active_trace, as_numbers, probe
 
 Index = tuple[int, ...]
 
@@ -154,12 +154,7 @@ def as_array(value: Any, dtype: Any, where: str) -> Array:
     Raises:
         DataError: objects, strings, complex numbers or a ragged list.
     """
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise DataError(f"{where}: expected numbers in one rectangular array, got a ragged list ({error}).") from None
-    if array.dtype.kind not in "fiub":
-        raise DataError(f"{where}: expected numbers, got an array of {array.dtype} (shape {array.shape}).")
+    array = as_numbers(where, value)
     if array.dtype.kind != "f" or array.dtype == np.float16 or not hasattr(value, "dtype"):
         return array.astype(dtype)
     return array.astype(array.dtype.newbyteorder("="), copy=False)

@@ -3,26 +3,28 @@
 import hashlib
 import io
 import math
-from collections import OrderedDict
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
-from typing import Literal
 
 import numpy as np
 
 from striate.configurable import free_name
 from striate.data.photo import PhotoPreprocessing
-from striate.errors import ModelError
+from striate.errors import ArgumentError, ModelError
 from striate.graph import Array, Graph, Tensor
 from striate.models import Model
 from striate.models.facts import ASSUMED, Scale, assumptions, class_count, pixels_between, probabilities
 from striate.models.layer_graph import computing_calls
 from striate.runtime import Executor, executor
-from striate.studio.recognition import Layer, Pixels, Values
+from striate.studio.keeping import Kept
+from striate.studio.recognition import Channels, Layer, Pixels, Values
 
-#: Layers' outputs that are kept for the newest pictures; those of the last one are kept whatever their size.
-MAX_KEPT_BYTES = 512 << 20
+#: Bytes that are kept of the newest pictures, unless that is too little for one.
+MEMORY = 256 << 20
+#: A picture's name in addresses.
+NAME = re.compile("[0-9a-f]{16}")
 #: What a page says of outputs that are no probabilities, or that need not sum to 1.
 SHOWN: dict[Scale, str] = {
     "independent": "Each output is a probability of its own; together they need not make 100 %.",
@@ -60,18 +62,25 @@ class Sight:
     @property
     def size(self) -> int:
         """In bytes."""
-        return sum(tensor.nbytes for tensor in self.tensors)
+        return sum(array.nbytes for array in (self.frame, *self.tensors, self.probabilities))
 
 
 class Photographs:
     """A model at work on photographs.
 
-    A model that does not say how pictures become numbers gets pixels from 0 to 1, and `notes` says so.
+    A model that does not say how pictures become numbers gets pixels from 0 to 1, and `notes` says so. Any number of
+    threads may use it; the network sees one picture at a time.
 
-    Raises ModelError if the model does not take one picture, or its classes do not fit its outputs.
+    Arguments:
+        model: the network.
+        memory: bytes that may be kept of pictures, which are the outputs of all layers; what was not looked at for the
+            longest time leaves. Default: 256 MiB, or what one picture takes where that is more.
+
+    Raises ModelError if the model does not take one picture, or its classes do not fit its outputs; ArgumentError if
+    ``memory`` is too little for one picture.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, memory: int | None = None) -> None:
         if reason := why_no_picture(model):
             raise ModelError(f"studio: {reason}")
         self.name = model.name
@@ -86,10 +95,10 @@ class Photographs:
         self._end = len(self.layers) - 1 - tensors[::-1].index(graph.outputs[0])
         self._graph = Graph(graph.inputs, tensors, graph.variables, graph.updates, graph.random)
         self._lock = Lock()
-        self._sights: OrderedDict[str, Sight] = OrderedDict()
+        self._kept: Kept[Sight] = Kept(self._memory(memory))
 
     @property
-    def channels(self) -> Literal[1, 3]:
+    def channels(self) -> Channels:
         """Of the pictures that are recognised: grey, or RGB."""
         return 1 if self._preprocessing.channels == 1 else 3
 
@@ -100,21 +109,30 @@ class Photographs:
         x = self._preprocessing.of_frame(frame).astype(self._graph.inputs[0].dtype)
         with self._lock:  # one picture at a time: the engine uses every core by itself
             sight = self._look(picture, frame, x)
-            self._sights.pop(picture, None)
-            self._sights[picture] = sight
-            while len(self._sights) > 1 and sum(kept.size for kept in self._sights.values()) > MAX_KEPT_BYTES:
-                self._sights.popitem(last=False)
+        self._kept.keep(picture, sight)
         return sight
 
     def recall(self, picture: str) -> Sight | None:
         """What the network made of one of the newest pictures; None if it is not kept any more."""
-        with self._lock:
-            return self._sights.get(picture)
+        return self._kept.get(picture)
 
     def warm_up(self) -> None:
         """Have the machine code written, which takes seconds for a network that this machine has not seen yet."""
         with self._lock:
             self._run(np.zeros(self.layers[0].shape, self._graph.inputs[0].dtype))
+
+    def _memory(self, asked: int | None) -> int:
+        """How many bytes may be kept: at least those of one `Sight`."""
+        tensors = [*self._graph.inputs, *self._graph.outputs]
+        one = math.prod(self.layers[0].shape) + len(self.classes) * np.dtype(np.float32).itemsize
+        one += sum(math.prod(_sizes(tensor)) * int(tensor.dtype.itemsize) for tensor in tensors)
+        if asked is None:
+            return max(MEMORY, one)
+        if asked < one:
+            raise ArgumentError(
+                f"studio: expected memory for one picture's layers, {one:,} bytes with this network, got {asked:,}."
+            )
+        return asked
 
     @cached_property
     def _executor(self) -> Executor:

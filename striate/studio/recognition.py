@@ -13,6 +13,7 @@ from striate.errors import ModelError
 from striate.models.facts import WORDS
 
 Ink = Literal["bright", "dark", "auto"]
+Channels = Literal[1, 3]
 Pixels = NDArray[np.uint8]
 Values = NDArray[np.float32]
 
@@ -85,7 +86,8 @@ class Answer:
 class Recogniser:
     """A model at work for the studio.
 
-    One picture at a time: the engine uses every core by itself, and layers need not be safe to share between threads.
+    Any number of threads may use it. The network sees one picture at a time: the engine uses every core by itself, and
+    layers need not be safe to share between threads.
 
     Raises ModelError if the model does not say how it prepares drawings, or what its outputs stand for.
     """
@@ -118,8 +120,8 @@ class Recogniser:
 
     def recognise(self, image: Pixels, *, ink: Ink) -> Answer:
         """Run every layer on a picture; raise `DataError` where it has no ink."""
+        picture = self._prepare(image, ink=ink)  # before it is the picture's turn: a large one takes long
         with self._lock:
-            picture = self._prepare(image, ink=ink)
             outputs = self._model.activations(picture[np.newaxis])
         tensors = (picture, *(np.asarray(output.values[0], np.float32) for output in outputs))
         return Answer(sure=bool(tensors[-1].max() >= self._model.threshold), tensors=tensors)

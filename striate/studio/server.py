@@ -23,7 +23,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from striate import models
 from striate.data.drawing import Preprocessing, render
-from striate.data.images import decode_image
 from striate.errors import ArgumentError, LimitError, StriateError
 from striate.studio.guard import Guard
 from striate.studio.messages import (
@@ -35,26 +34,27 @@ from striate.studio.messages import (
     encode_sight,
     parse_drawing,
 )
-from striate.studio.photographs import Photographs, Sight, encode_frame
+from striate.studio.photographs import NAME, Photographs, Sight, encode_frame
 from striate.studio.recognition import Model, Recogniser
+from striate.studio.uploads import Uploads
 
 STATIC = Path(__file__).with_name("static")
-MAX_PICTURE_BYTES = 16 << 20
-MAX_PICTURE_PIXELS = 32_000_000
 
 # Windows may have another type for .js in its registry, and a browser then refuses our modules.
 mimetypes.add_type("text/javascript", ".js")
 
 
-def create_app(model: Model) -> Starlette:
+def create_app(model: Model, *, memory: int | None = None) -> Starlette:
     """Return the studio for one model, as an ASGI application.
 
-    A model whose preprocessing is one of drawings gets paper to draw on; any other network gets pictures.
+    A model whose preprocessing is one of drawings gets paper to draw on; any other network gets pictures. ``memory``:
+    see `Photographs`; of drawings nothing is kept.
 
-    Raises ModelError if the model cannot take pictures, or its classes do not fit its outputs.
+    Raises ModelError if the model cannot take pictures, or its classes do not fit its outputs; ArgumentError if
+    ``memory`` is too little for one picture.
     """
     if isinstance(model, models.Model) and not isinstance(model.preprocessing, Preprocessing):
-        return _app(*_photograph_routes(Photographs(model)))
+        return _app(*_photograph_routes(Photographs(model, memory)))
     return _app(*_drawing_routes(Recogniser(model)))
 
 
@@ -67,11 +67,13 @@ def _app(*routes: BaseRoute) -> Starlette:
 
 
 def _drawing_routes(recogniser: Recogniser) -> list[BaseRoute]:
+    uploads = Uploads(1, lambda image: encode_answer(recogniser.recognise(image, ink="auto")))
+
     async def describe(_: Request) -> Response:
         return JSONResponse(encode_model(recogniser))
 
     async def picture(request: Request) -> Response:
-        return _binary(await asyncio.to_thread(_answer_picture, recogniser, await _read(request)))
+        return _binary(await uploads.answer(request))
 
     async def draw(websocket: WebSocket) -> None:
         await websocket.accept()
@@ -93,6 +95,7 @@ def _drawing_routes(recogniser: Recogniser) -> list[BaseRoute]:
 def _photograph_routes(photographs: Photographs) -> list[BaseRoute]:
     # Writing a network's machine code takes seconds; meanwhile the page opens, and somebody looks for a picture.
     threading.Thread(target=photographs.warm_up, daemon=True).start()
+    uploads = Uploads(photographs.channels, lambda image: encode_sight(photographs.recognise(image)))
 
     async def page(_: Request) -> Response:
         return FileResponse(STATIC / "photographs.html")
@@ -101,7 +104,7 @@ def _photograph_routes(photographs: Photographs) -> list[BaseRoute]:
         return JSONResponse(encode_model(photographs))
 
     async def look(request: Request) -> Response:
-        return _binary(await asyncio.to_thread(_look, photographs, await _read(request)))
+        return _binary(await uploads.answer(request))
 
     async def answer(request: Request) -> Response:
         return _binary(encode_sight(_recall(photographs, request)))
@@ -127,15 +130,11 @@ def _photograph_routes(photographs: Photographs) -> list[BaseRoute]:
     return [Route("/", page), Mount("/api", routes=[Route("/model", describe), Mount("/pictures", routes=pictures)])]
 
 
-def _look(photographs: Photographs, body: bytes) -> bytes:
-    image = decode_image(body, max_pixels=MAX_PICTURE_PIXELS, channels=photographs.channels)
-    return encode_sight(photographs.recognise(image))
-
-
 def _recall(photographs: Photographs, request: Request) -> Sight:
     sight = photographs.recall(request.path_params["picture"])
     if sight is None:
-        raise HTTPException(404, "picture: expected one of the last few, got one that is not kept. Open it again.")
+        known = NAME.fullmatch(request.path_params["picture"])  # it may have been kept once, or nobody ever saw it
+        raise HTTPException(410 if known else 404, "picture: it is not kept any more. Open it again.")
     return sight
 
 
@@ -166,37 +165,21 @@ def _answer_drawing(recogniser: Recogniser, message: str | bytes) -> bytes:
     return encode_answer(answer, drawing=drawing.id)
 
 
-def _answer_picture(recogniser: Recogniser, body: bytes) -> bytes:
-    image = decode_image(body, max_pixels=MAX_PICTURE_PIXELS, channels=1)
-    return encode_answer(recogniser.recognise(image, ink="auto"))
-
-
-async def _read(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        # A browser listens only after its upload: the rest of one that is too large is read, and dropped.
-        if len(body) <= MAX_PICTURE_BYTES:
-            body += chunk
-    if len(body) > MAX_PICTURE_BYTES:
-        raise LimitError(f"picture: expected at most {MAX_PICTURE_BYTES >> 20} MiB, got more. Save it smaller.")
-    return bytes(body)
-
-
 async def _refuse(_: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)
     return JSONResponse(encode_error(error), status_code=413 if isinstance(error, LimitError) else 400)
 
 
-def serve(model: Model, *, port: int = 0, open_browser: bool = True) -> None:
+def serve(model: Model, *, port: int = 0, open_browser: bool = True, memory: int | None = None) -> None:
     """Serve the studio on 127.0.0.1 until Ctrl-C.
 
     ``model`` recognises drawings or photographs. ``port`` 0 (default) takes a free one; the address is printed.
-    ``open_browser`` shows the page, where there is a browser and a screen.
+    ``open_browser`` shows the page, where there is a browser and a screen. ``memory``: see `create_app`.
 
-    Raises ModelError as `create_app` does; ArgumentError if the port cannot be had.
+    Raises ModelError and ArgumentError as `create_app` does; ArgumentError if the port cannot be had.
     """
-    app = create_app(model)
+    app = create_app(model, memory=memory)
     try:
         listener = socket.create_server(("127.0.0.1", port))
     except (OSError, OverflowError) as error:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from striate.errors import ArgumentError, DataError, ShapeError
-from striate.graph import Array, Shape
+from striate.graph import Array, Shape, as_numbers
 
 
 class Signature(NamedTuple):
@@ -18,11 +18,13 @@ class Signature(NamedTuple):
         inputs: shape without the batch size, and dtype, of each input; None where the network's structure is code.
         input_names: by which a dictionary of inputs is ordered.
         output_names: by which a dictionary of targets is ordered.
+        outputs: shape of each output, with the batch size; None as with the inputs.
     """
 
     inputs: list[tuple[Shape, Any]] | None
     input_names: list[str]
     output_names: list[str]
+    outputs: list[tuple[int | None, ...]] | None
 
     def dtypes(self, count: int) -> list[Any]:
         """What each of ``count`` inputs is computed in: float32, unless the network says otherwise."""
@@ -95,12 +97,7 @@ def _arrays(where: str, name: str, value: Any, keys: Sequence[str]) -> list[Arra
 
 def _numbers(where: str, name: str, value: Any) -> Array:
     """``value`` as a native array of numbers with a batch axis and at least one sample, none of it NaN."""
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise DataError(f"{where}: expected {name} as one rectangular array, got a ragged list ({error}).") from None
-    if array.dtype.kind not in "fiub":
-        raise DataError(f"{where}: expected {name} to hold numbers, got an array of {array.dtype}.")
+    array = as_numbers(f"{where}: {name}", value)
     if array.ndim == 0:
         raise ShapeError(f"{where}: expected {name} with a batch axis, got a single number.")
     if array.size == 0:
@@ -122,7 +119,7 @@ class ArrayData:
         x: input or inputs.
         y: target or targets; None for prediction.
         sample_weight: one number for each sample, or None.
-        class_weight: a weight for each label, or None.
+        class_weight: weights for some labels, others weigh 1; or None.
         batch_size: samples in a batch.
 
     Raises:
@@ -164,7 +161,7 @@ class ArrayData:
                     )
         self.weights = self.sample_weights  # what the loss is weighted with: these, times those of the classes
         if class_weight is not None:
-            weight = combine_class_weight(where, self.targets, class_weight, self.sample_weights)
+            weight = combine_class_weight(where, signature, self.targets, class_weight, self.sample_weights)
             self.weights = [weight.astype(np.float32)]
 
     @property
@@ -208,7 +205,7 @@ class IterableData:
         where: the method, for messages.
         signature: what the network takes.
         batches: an iterable; an iterator is continued from epoch to epoch, everything else begun anew.
-        class_weight: a weight for each label, or None.
+        class_weight: weights for some labels, others weigh 1; or None.
     """
 
     def __init__(
@@ -265,21 +262,55 @@ def as_data(
 
 
 def combine_class_weight(
-    where: str, targets: list[Array], class_weight: Mapping[int, float], weights: list[Array]
+    where: str, signature: Signature, targets: list[Array], class_weight: Mapping[int, float], weights: list[Array]
 ) -> Array:
-    """The weight of each sample: that of its label, times its own if it has one.
+    """The weight of each sample, or of each position: that of its label, times its own if it has one.
+
+    A label without a weight weighs 1, as in Keras.
 
     Raises:
-        ArgumentError: several outputs, or a label without a weight.
+        ArgumentError: several outputs, labels that are no integers, or targets of which nobody knows what labels are.
+        ShapeError: the weights of samples fit neither samples nor labels.
     """
     if len(targets) != 1:
         raise ArgumentError(f"{where}: class_weight needs a model with one output, got {len(targets)} targets.")
-    labels = targets[0]
-    if labels.ndim == 2:
-        labels = labels[:, 0] if labels.shape[1] == 1 else labels.argmax(axis=1)
-    result = np.ones(len(labels))
-    for label in np.unique(labels):
-        if int(label) not in class_weight:
-            raise ArgumentError(f"{where}: class_weight has no weight for label {int(label)}.")
-        result[labels == label] = class_weight[int(label)]
-    return result * weights[0] if weights else result
+    for label in class_weight:
+        if isinstance(label, bool) or not isinstance(label, int | np.integer):
+            raise ArgumentError(
+                f"{where}: expected class_weight for labels, which are integers, got one for {label!r}."
+            )
+    found, places = np.unique(_labels(where, signature, targets[0]), return_inverse=True)
+    result = np.array([class_weight.get(int(label), 1.0) for label in found], np.float64)[places]
+    if not weights:
+        return result
+    own = weights[0][..., 0] if weights[0].shape == (*result.shape, 1) else weights[0]
+    common = min(own.ndim, result.ndim)
+    if own.shape[:common] != result.shape[:common]:
+        raise ShapeError(
+            f"{where}: expected sample_weight of shape {result.shape[:1]} or {result.shape} beside class_weight, got "
+            f"{own.shape}."
+        )
+    most = max(own.ndim, result.ndim)
+    wide = [array.reshape(array.shape + (1,) * (most - array.ndim)) for array in (own, result)]
+    product: Array = wide[0] * wide[1]
+    return product
+
+
+def _labels(where: str, signature: Signature, target: Array) -> Array:
+    """The label of each sample (N,), or of each of its positions (N, …), from labels or from one number per class.
+
+    What the numbers are, the output's shape says. Of a model without one, targets of one or two axes are taken as Keras
+    does.
+    """
+    axes = None if signature.outputs is None else len(signature.outputs[0])
+    if target.ndim == 1 or (axes is not None and target.ndim == axes - 1):
+        return np.rint(target).astype(np.int64)
+    if target.shape[-1] == 1:
+        return np.rint(target[..., 0]).astype(np.int64)
+    if target.ndim == (axes or 2):
+        places: Array = target.argmax(axis=-1)
+        return places
+    raise ArgumentError(
+        f"{where}: class_weight needs targets that are labels or one number for each class, got {target.shape} for an "
+        f"output of {signature.outputs[0] if signature.outputs else 'unknown shape'}. Give sample_weight instead."
+    )

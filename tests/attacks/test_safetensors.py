@@ -36,7 +36,8 @@ CASES = {
     "a header of small containers": file_of('{"a": [' + ",".join(["{}"] * MIB) + "]}"),
     "a length cut": b"\x01\0\0\0\0\0\0\0{"[:8] + b"{",
     "a list": file_of("{}".replace("{}", '{"a"}')),
-    "no arrays": file_of("{}"),
+    "no arrays": file_of("{}", b""),
+    "content of no array": file_of("{}"),
     "an entry that is a list": named(a=[1]),
     "an entry that is null": named(a=None),
     "an entry without a shape": named(a={"dtype": "F32", "data_offsets": [0, 16]}),
@@ -82,7 +83,7 @@ CASES = {
 
 
 def test_every_class_has_its_cases():
-    assert len(CASES) == 52
+    assert len(CASES) == 53
 
 
 @pytest.mark.parametrize("case", CASES)

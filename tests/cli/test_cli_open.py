@@ -24,11 +24,11 @@ def file(tmp_path):
 
 
 def test_P6_open_shows_a_file_in_the_studio(striate_cli, served, file):
-    assert striate_cli("open", file, "--port", 8123, "--no-browser").code == 0
+    assert striate_cli("open", file, "--memory", 1, "--port", 8123, "--no-browser").code == 0
     ((model, options),) = served
     assert model.name == "branched"
     assert model.classes[0] == "red"
-    assert options == {"port": 8123, "open_browser": False}
+    assert options == {"port": 8123, "open_browser": False, "memory": 1 << 20}
 
 
 def test_P6_names_of_classes_come_from_a_text_file(striate_cli, served, file, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 
@@ -58,6 +59,19 @@ def test_evaluate_takes_the_classes_there_are(striate_cli, trained, folder):
     answer = json.loads(striate_cli("evaluate", run, only, "--json").out)
     assert answer["confusion"][0] == [0, 0]
     assert [one["name"] for one in answer["worst"]] == ["down"]
+
+
+def test_evaluate_says_what_is_no_picture(striate_cli, trained, folder, tmp_path):
+    _, run = trained
+    other = shutil.copytree(folder, tmp_path / "copy")
+    first = min((other / "val").rglob("*.png"))
+    first.rename(first.with_suffix(".jfif"))
+    (first.parent / "notes.txt").write_text("")
+    plain, found = (striate_cli("evaluate", run, place, "--workers", 0) for place in (folder, other))
+    assert plain.err == ""
+    assert found.err.startswith(f"striate: {other}: other files and folders: 1 (")
+    assert found.err.endswith("notes.txt); left out\n")
+    assert found.out.replace(str(other), str(folder)) == plain.out
 
 
 def test_resume_of_a_finished_run_writes_its_report_anew(striate_cli, trained):

@@ -23,12 +23,14 @@ def served(monkeypatch):
 
 def test_P1_striate_alone_opens_the_studio(striate_cli, served):
     assert striate_cli().code == 0
-    assert served == [("the model digits", {"port": 0, "open_browser": True})]
+    assert served == [("the model digits", {"port": 0, "open_browser": True, "memory": None})]
 
 
 def test_P1_options_reach_the_studio(striate_cli, served):
-    assert striate_cli("studio", "--model", "mine.safetensors", "--port", 8123, "--no-browser").code == 0
-    assert served == [("the model mine.safetensors", {"port": 8123, "open_browser": False})]
+    assert (
+        striate_cli("studio", "--model", "mine.safetensors", "--port", 8123, "--no-browser", "--memory", 64).code == 0
+    )
+    assert served == [("the model mine.safetensors", {"port": 8123, "open_browser": False, "memory": 64 << 20})]
 
 
 def test_P1_address_is_printed_and_answers_until_ctrl_c(model_file):

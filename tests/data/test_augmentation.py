@@ -1,5 +1,7 @@
 """Augmentation: replayable, in range, and the numbers of its formulas."""
 
+import colorsys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -157,6 +159,71 @@ def test_hue_turns_red_to_green_to_blue():
     for turn, colour in ((1 / 3, (0, 255, 0)), (2 / 3, (0, 0, 255)), (-1 / 3, (0, 0, 255)), (0, (255, 0, 0))):
         turned = np.asarray(aug._turn_hue(red, turn))[0, 0].astype(int)
         assert np.abs(turned - colour).max() <= 6, turn
+
+
+def spread(changes):
+    """Assert that changes are uniform from −1 to 1: as many one way as the other, as many small as large."""
+    counts, _ = np.histogram(changes, 4, (-1.1, 1.1))
+    assert counts.sum() == len(changes)
+    assert counts.min() > len(changes) / 6
+    assert np.min(changes) < -0.8
+    assert np.max(changes) > 0.8
+
+
+QUIET = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0}
+MANY = [Draw(5, 0, index) for index in range(200)]
+
+
+def test_hue_is_turned_either_way():
+    """Python's own colorsys says how far."""
+    green = np.zeros((1, 1, 3), np.uint8)
+    green[..., 1] = 255
+    turned = [aug.color_jitter(green, draw, **QUIET | {"hue": 0.2})[0, 0] / 255 for draw in MANY]
+    spread([(colorsys.rgb_to_hsv(*colour)[0] - 1 / 3) / 0.2 for colour in turned])
+
+
+def test_light_is_changed_either_way():
+    """Of grey 100 and 200: brightness is a factor; contrast spreads them from their mean; saturation leaves grey."""
+    greys = np.array([100, 200], np.uint8).reshape(1, 2, 1).repeat(3, -1)
+    for argument, number in (
+        ("brightness", lambda dark, bright: dark / 100),
+        ("contrast", lambda dark, bright: (bright - dark) / 100),
+    ):
+        changed = [aug.color_jitter(greys, draw, **QUIET | {argument: 0.2})[0, :, 0].astype(float) for draw in MANY]
+        spread([(number(*pair) - 1) / 0.2 for pair in changed])
+    brown = np.array([[[150, 100, 100]]], np.uint8)
+    changed = [aug.color_jitter(brown, draw, **QUIET | {"saturation": 0.2})[0, 0].astype(float) for draw in MANY]
+    spread([((red - green) / 50 - 1) / 0.2 for red, green, _ in changed])
+
+
+def test_randaugment_takes_every_operation_and_goes_either_way():
+    image = picture(12, 13)
+    ways = {
+        (name, sign): aug.RAND_AUGMENT[name](Image.fromarray(image), sign * 0.5)
+        for name in aug.RAND_AUGMENT
+        for sign in (1, -1)
+    }
+    found = dict.fromkeys(ways, 0)
+    for draw in (Draw(5, 1, index) for index in range(600)):
+        changed = aug.rand_augment(image, draw, operations=1, magnitude=15)
+        for way, expected in ways.items():
+            found[way] += np.array_equal(changed, expected)
+    assert min(found.values()) > 7  # of some 21
+
+
+def test_erased_rectangles_have_any_proportions_and_places():
+    image = np.zeros((60, 60, 3), np.uint8)
+    tops, lefts, ratios, areas = [], [], [], []
+    for draw in MANY:
+        erased = aug.random_erasing(image, draw, probability=1.0, area=(0.1, 0.2), ratio=2.0).any(axis=2)
+        rows, columns = np.flatnonzero(erased.any(axis=1)), np.flatnonzero(erased.any(axis=0))
+        height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
+        tops.append(2 * rows[0] / (60 - height) - 1)
+        lefts.append(2 * columns[0] / (60 - width) - 1)
+        ratios.append(np.log2(height / width))
+        areas.append((height * width / 3600 - 0.15) / 0.05)
+    for changes in (tops, lefts, ratios, areas):
+        spread(changes)
 
 
 @pytest.mark.parametrize("name", aug.RAND_AUGMENT)

@@ -4,15 +4,17 @@ import csv
 import hashlib
 import json
 import os
+import tracemalloc
 import zipfile
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from striate.data import Preprocessing, decode_image, render
+from striate.data import Preprocessing, decode_image, drawing, render
 from striate.datasets import mnist
 from striate.errors import ArgumentError, DataError, FormatError, LimitError, ShapeError, StriateError
 
@@ -55,6 +57,7 @@ def test_A9_render_agrees_with_distances(strokes, size, width):
 def test_A9_render_nothing():
     assert not render([], width=0.1, size=10).any()
     assert not render([[]], width=0.1, size=10).any()
+    assert not render([np.zeros((0, 2))], width=0.1, size=10).any()
     assert not render([[(-0.9, -0.9)]], width=0.1, size=10).any()
 
 
@@ -87,6 +90,74 @@ def test_A9_render_hair_line():
 def test_R4_render(strokes, options, error, message):
     with pytest.raises(error, match=message):
         render(strokes, **options)
+
+
+def test_A9_strokes_whose_length_is_a_multiple_of_the_step():
+    """Rounding may place the brush once more at the very end, where no segment begins."""
+    for length in (0.06338656910463875, 0.1267731382092775, 0.2662235902394827):
+        stroke = [[(0.1, 0.5), (0.1 + length, 0.5)]]
+        for shifted in (stroke, [[(0.0, 0.5), (length, 0.5)]]):
+            difference = np.abs(render(shifted, width=0.01) - by_distance(shifted, 0.01, 280))
+            assert difference.max() <= 0.31 * 255
+
+
+#: What refusing a drawing may take, and drawing it: bytes at any one time, and places of the brush.
+MOST_BYTES = 160 << 20
+MOST_PLACES = drawing.MAX_WORK // drawing.STAMP_COST
+
+
+@contextmanager
+def counted(monkeypatch):
+    """Counts bytes that were in use at any one time, and places of the brush."""
+    count = {"bytes": 0, "places": 0}
+    along = drawing._along
+
+    def counting(*arguments):
+        found = along(*arguments)
+        count["places"] += len(found)
+        return found
+
+    monkeypatch.setattr(drawing, "_along", counting)
+    tracemalloc.start()
+    try:
+        yield count
+    finally:
+        count["bytes"] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        monkeypatch.setattr(drawing, "_along", along)
+
+
+ZIGZAG = [[-1, -1], [2, 2], [2, -1], [-1, 2]]
+
+
+@pytest.mark.parametrize("size", [280, 1024])
+@pytest.mark.parametrize("width", [5e-324, 1e-9, 1e-3, 0.5])
+@pytest.mark.parametrize(
+    "strokes",
+    [[np.array(ZIGZAG * 5000)], [[point] for point in ZIGZAG * 100], [np.array(ZIGZAG * 20)] * 250, [[]] * 1000],
+    ids=["one long stroke", "dots", "many strokes", "strokes of nothing"],
+)
+def test_R3_work_for_a_drawing_is_bounded_before_it_is_done(strokes, width, size, monkeypatch):
+    with counted(monkeypatch) as count, suppress(LimitError):
+        render(strokes, width=width, size=size)
+    assert count["bytes"] < MOST_BYTES
+    assert count["places"] <= MOST_PLACES
+
+
+COORDINATES = st.floats(-1, 2) | st.sampled_from([-1, 0, 5e-324, 1e-9, 1, 2, 2.0000001, 1e308])
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.lists(st.tuples(COORDINATES, COORDINATES), max_size=9), st.integers(1, 2000)), max_size=4),
+    st.floats(0, 0.6) | st.floats(0, 1e-3),
+    st.integers(0, 1100),
+)
+def test_R3_hostile_drawings_stay_within_bounds(monkeypatch, strokes, width, size):
+    with counted(monkeypatch) as count, suppress(StriateError):
+        assert render([points * times for points, times in strokes], width=width, size=size).shape == (size, size)
+    assert count["bytes"] < MOST_BYTES
+    assert count["places"] <= MOST_PLACES
 
 
 def test_A9_same_strokes_same_bytes():

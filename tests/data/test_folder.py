@@ -17,7 +17,6 @@ def folder(tmp_path):
             place = tmp_path / name / ("deeper" if i == 0 else "")
             Image.new("RGB", (6, 4), (first + i,) * 3).save(place / f"{i}.png")
     (tmp_path / "cats" / ".hidden.png").write_bytes(b"not a picture")
-    (tmp_path / "cats" / "notes.txt").write_text("not a picture")
     (tmp_path / ".cache").mkdir()
     return tmp_path
 
@@ -38,6 +37,26 @@ def test_A8_folder_in_order(folder):
     labels = np.concatenate([labels for _, labels in batches])
     assert labels.dtype == np.int32
     assert labels.tolist() == [0, 0, 0, 0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "WEBP"])
+@pytest.mark.parametrize("name", ["picture.jfif", "picture.dat", "picture", "picture.txt"])
+def test_A8_what_a_picture_is_its_content_says(folder, kind, name):
+    Image.new("RGB", (6, 4), (50,) * 3).save(folder / "cats" / name, kind)
+    data = image_dataset_from_directory(folder, shuffle=False, image_size=(4, 6))
+    assert str(folder / "cats" / name) in data.file_paths
+    assert len(values(data)) == 9
+
+
+def test_A8_what_is_skipped_is_said(folder):
+    for name, content in {"a.txt": b"BMW, a car", "b.json": b"{}", "c": b"", "d.jpg.part": b"RIFF\0\0\0\0WAVE"}.items():
+        (folder / "dogs" / name).write_bytes(content)
+    with pytest.warns(
+        UserWarning, match=r"files that are no pictures are skipped: 4 \(.*dogs.*, .*, .*, …\)\.$"
+    ) as said:
+        data = image_dataset_from_directory(folder, labels=None)
+    assert said[0].filename == __file__
+    assert len(data.file_paths) == 8
 
 
 def test_A8_folder_label_modes(folder):
@@ -141,5 +160,5 @@ def test_R4_folder_contents(folder, options, message):
 def test_R4_folder_missing_or_empty(tmp_path):
     with pytest.raises(DataError, match="expected a folder, got"):
         image_dataset_from_directory(tmp_path / "nowhere")
-    with pytest.raises(DataError, match=r"expected pictures \(\.bmp, .* under .*, got none"):
+    with pytest.raises(DataError, match=r"expected pictures \(PNG, .* under .*, got none"):
         image_dataset_from_directory(tmp_path)

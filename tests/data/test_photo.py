@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from striate.data import PhotoPreprocessing
-from striate.errors import ArgumentError, DataError, FormatError
+from striate.errors import ArgumentError, DataError, FormatError, LimitError
 
 
 def picture(height=40, width=60, channels=3):
@@ -25,6 +25,15 @@ def test_the_middle_is_cut_out_after_the_shorter_side_is_scaled():
     expected = np.asarray(scaled.crop((7, 2, 23, 18)), np.float32)
     expected = (expected / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     np.testing.assert_allclose(shown.prepare(image), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_R3_a_picture_that_would_be_huge_once_scaled_is_refused():
+    """256 × 512,000,000 pixels would be 131 GB."""
+    shown = PhotoPreprocessing((224, 224), shorter_side=256)
+    for shape in ((1, 2_000_000, 3), (2_000_000, 1, 3)):
+        with pytest.raises(LimitError, match=r"at most 40,000,000 pixels once .* scaled to 256, got 1 × 2,000,000\."):
+            shown.prepare(np.zeros(shape, np.uint8))
+    assert shown.prepare(np.zeros((10, 6000, 3), np.uint8)).shape == (224, 224, 3)
 
 
 def test_a_picture_may_be_squeezed_into_the_input():

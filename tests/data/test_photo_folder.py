@@ -75,6 +75,23 @@ def test_hidden_and_other_files_are_noted(tmp_path):
     assert sorted(found.others) == ["5.jpg", "a/notes.txt"]
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "WEBP"])
+@pytest.mark.parametrize("name", ["1.jfif", "1.dat", "1"])
+def test_what_a_picture_is_its_content_says(tmp_path, kind, name):
+    touch(tmp_path, "b/1.jpg", "a/2.dat")
+    Image.new("RGB", (6, 4)).save(tmp_path / "a" / name, kind)
+    found = find_photos(tmp_path)
+    assert names(found, "train") == [f"a/{name}", "b/1.jpg"]
+    assert found.others == ["a/2.dat"]
+
+
+def test_what_cannot_be_opened_is_no_picture(tmp_path):
+    touch(tmp_path, "a/1.jpg", "b/1.jpg")
+    (tmp_path / "a/lost").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "a/pipe")
+    assert find_photos(tmp_path).others == ["a/lost", "a/pipe"]
+
+
 def test_hidden_files_beside_splits_are_noted_once(tmp_path):
     touch(
         tmp_path, "train/a/1.jpg", "train/b/1.jpg", ".git/x", "train/.hid/x", "readme.md", "old/a/1.jpg", "val/a/2.jpg"
@@ -112,7 +129,7 @@ def test_classes_that_are_left_out_have_no_numbers(tmp_path):
 def test_R4_nothing_there(tmp_path):
     with pytest.raises(DataError, match=r"find_photos: expected a folder, got .*nowhere\."):
         find_photos(tmp_path / "nowhere")
-    with pytest.raises(DataError, match=r"expected pictures \(\.bmp, .*such as cats/1\.jpg and dogs/1\.jpg; got none"):
+    with pytest.raises(DataError, match=r"expected pictures \(PNG, .*such as cats/1\.jpg and dogs/1\.jpg; got none"):
         find_photos(tmp_path)
     touch(tmp_path, "1.jpg", "a/notes.txt")
     with pytest.raises(DataError, match="got none"):

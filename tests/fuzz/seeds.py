@@ -1,4 +1,4 @@
-"""Valid files with which fuzzing begins, small ones: (content, files beside it).
+"""Files with which fuzzing begins, small ones: valid ones, (content, files beside it), and those that hold nothing.
 
 python -m tests.fuzz.seeds onnx FOLDER      writes them; in a process of its own, for what makes them is large
 """
@@ -100,7 +100,11 @@ SEEDS: dict[str, Callable[[], Seeds]] = {
 
 def write(reader: str, folder: Path) -> None:
     """The files into ``folder``/corpus, and what lies beside them into ``folder``."""
+    from tests.fuzz.empty import EMPTY
+
     (folder / "corpus").mkdir()
+    for number, content in enumerate(EMPTY[reader]().values()):
+        (folder / "corpus" / f"empty{number}").write_bytes(content)
     for number, (content, beside) in enumerate(SEEDS[reader]()):
         (folder / "corpus" / f"seed{number}").write_bytes(content)
         for name, other in beside.items():

@@ -69,6 +69,66 @@ def test_imports_go_down_only(path: Path) -> None:
         assert there == here or FLOOR[there] < FLOOR[here], f"{here} imports {there} ({module}), which is not below it"
 
 
+def module_of(path: Path) -> str:
+    parts = ("striate", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of_modules() -> dict[str, set[str]]:
+    """Which modules each module imports, at its top or inside of a function; what only type checkers see is no import.
+
+    ``from striate.graph import Tensor`` reads the package striate.graph; ``from striate.runtime import budget`` the
+    module striate.runtime.budget.
+    """
+    paths = {module_of(path): path for path in FILES}
+    found = {}
+    for module, path in paths.items():
+        tree = ast.parse(path.read_text())
+        unseen = {id(inner) for node in ast.walk(tree) if is_for_types(node) for inner in ast.walk(node)}
+        wanted = []
+        for node in ast.walk(tree):
+            if id(node) in unseen:
+                continue
+            if isinstance(node, ast.Import):
+                wanted += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                wanted += [f"{node.module}.{alias.name}" for alias in node.names]
+        homes = (name if name in paths else name.rpartition(".")[0] for name in wanted)
+        found[module] = {home for home in homes if home in paths and home != module}
+    return found
+
+
+def is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def circle_in(imports: dict[str, set[str]]) -> list[str]:
+    """Modules each of which imports the next one, and the last the first; none if there is no circle."""
+    left = {module: set(others) for module, others in imports.items()}
+    while done := [module for module, others in left.items() if not others & left.keys()]:
+        for module in done:
+            del left[module]
+    if not left:
+        return []
+    walk = [min(left)]
+    while (following := min(left[walk[-1]] & left.keys())) not in walk:
+        walk.append(following)
+    return walk[walk.index(following) :]
+
+
+def test_a_circle_is_found_and_named() -> None:
+    assert circle_in({"a": {"b"}, "b": {"c", "d"}, "c": set(), "d": {"b"}, "e": {"a"}}) == ["b", "d"]
+    assert circle_in({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+    imports = imports_of_modules()
+    assert "striate.data.workers" in imports["striate.data.tasks"]  # at the top
+    assert "striate.opening" in imports["striate.cli.open"]  # inside of a function
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    circle = circle_in(imports_of_modules())
+    assert not circle, f"a circle of imports: {' → '.join([*circle, *circle[:1]])}"
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_nothing_that_executes_what_it_reads(path: Path) -> None:
     modules = {module.split(".")[0] for module in imported_modules(path)}

@@ -23,15 +23,17 @@ BROWSER = [
 
 
 @contextmanager
-def running(model):
+def running(model, **options):
     """Serve a model's studio in a thread; gives 127.0.0.1:port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(server_config(create_app(model)))
+    server = uvicorn.Server(server_config(create_app(model, **options)))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
-    yield f"127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    try:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @pytest.fixture(scope="session")

@@ -260,6 +260,55 @@ def test_R4_bad_picture_stays_named_when_a_late_answer_arrives(browser, studio):
         expect(page.get_by_role("alert")).to_have_text("")
 
 
+@pytest.mark.parametrize("change", ["Clear", "Undo", "Redo"])
+def test_P1_late_answers_to_what_is_gone_are_not_shown(browser, studio, change):
+    """The paper changes before the server has answered; what it then says is to a drawing that nobody sees."""
+    held, sockets = [], []
+    holding = False
+
+    def hold(socket):
+        sockets.append(socket)
+        server = socket.connect_to_server()
+        server.on_message(lambda answer: held.append(answer) if holding else socket.send(answer))
+
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.route_web_socket("**/draw", hold)
+        page.goto(f"http://{studio}/")
+        page.wait_for_selector(".bars")
+        if change == "Redo":  # a hollow drawing comes back while the answer to a tall one is on its way
+            draw(page, HOLLOW)
+            expect_final(page, "0")
+            page.get_by_role("button", name="Undo").click()
+            expect_glyph(page, "")
+        holding = True
+        draw(page, TALL, lift=change != "Redo")
+        for _ in range(600):
+            if held:
+                break
+            page.wait_for_timeout(50)
+        page.evaluate(
+            """() => {
+              window.glyphs = [];
+              const glyph = document.getElementById("glyph");
+              new MutationObserver(() => window.glyphs.push(glyph.textContent)).observe(glyph, {
+                childList: true, characterData: true, subtree: true,
+              });
+            }"""
+        )
+        if change == "Redo":
+            page.keyboard.press("Control+Shift+Z")
+            page.mouse.up()
+        else:
+            page.get_by_role("button", name=change).click()
+        assert held
+        for answer in held:
+            sockets[-1].send(answer)
+        sockets[-1].send('{"error": "studio: all of them have come"}')
+        expect(page.get_by_role("alert")).to_have_text("All of them have come")
+        assert "1" not in page.evaluate("window.glyphs")
+
+
 def test_P1_drawing_outlives_the_server(browser):
     with running(StandIn()) as address:
         visit = visiting(browser, address)

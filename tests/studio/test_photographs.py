@@ -3,6 +3,8 @@
 import io
 import json
 import struct
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,11 +15,13 @@ from striate import layers, ops
 from striate.data import PhotoPreprocessing
 from striate.errors import ArgumentError, ModelError
 from striate.studio import create_app, photographs, why_no_picture
+from striate.studio.keeping import Kept
 from striate.studio.photographs import Photographs
-from striate.studio.server import MAX_PICTURE_BYTES, MAX_PICTURE_PIXELS
+from striate.studio.uploads import MAX_PICTURE_BYTES, MAX_PICTURE_PIXELS
 from tests.studio.branched import CLASSES, FACTORS, SIDE, WEIGHT, branched, paper
 from tests.studio.conftest import running
 from tests.studio.test_server import fetch, png
+from tests.studio.threads import PATIENCE, Watched, in_a_thread, one_at_a_time
 
 RED = paper(255, 51, 0)
 
@@ -95,9 +99,10 @@ def test_P6_what_the_network_sees_is_a_picture(address):
 @pytest.mark.parametrize(
     ("path", "status", "sentence"),
     [
-        ("/api/pictures/nowhere", 404, "expected one of the last few, got one that is not kept. Open it again."),
-        ("/api/pictures/nowhere/frame.png", 404, "not kept"),
-        ("/api/pictures/nowhere/layers/1?first=0&count=1", 404, "not kept"),
+        ("/api/pictures/nowhere", 404, "picture: it is not kept any more. Open it again."),
+        ("/api/pictures/0123456789abcdef", 410, "picture: it is not kept any more. Open it again."),
+        ("/api/pictures/0123456789abcdef/frame.png", 410, "not kept any more"),
+        ("/api/pictures/0123456789abcdef/layers/1?first=0&count=1", 410, "not kept any more"),
         ("/api/pictures/{}/layers/99?first=0&count=1", 404, "layer: expected a number below 20, got 99"),
         ("/api/pictures/{}/layers/1?first=40&count=1", 400, "the first of them from 0 to 39 and at least one, got 40"),
         ("/api/pictures/{}/layers/1?first=0&count=0", 400, "at least one, got 0 and 0"),
@@ -129,21 +134,87 @@ def test_R4_bad_photograph_is_refused_in_a_sentence(address, body, status, sente
     assert sentence in json.loads(answer)["error"]
 
 
-def test_P6_layers_of_the_newest_pictures_are_kept_in_bounded_memory(monkeypatch):
+def test_R7_layers_of_pictures_are_kept_within_a_number_of_bytes():
+    one = Photographs(branched()).recognise(RED)
+    # 24 × 24 × (3 as pixels, and as float32 3 + 40 + 40 + 3 + 43), 13 times 12 × 12 × 43, 43, 6, and 6 probabilities.
+    assert one.size == 24 * 24 * (3 + 4 * 129) + 4 * (13 * 12 * 12 * 43 + 43 + 6 + 6)
+    model = Photographs(branched(), memory=2 * one.size)
+    red = model.recognise(RED)
+    green = model.recognise(paper(0, 255, 0))
+    assert model.recall(red.picture) is red  # and is now the one that was looked at last
+    blue = model.recognise(paper(0, 0, 255))
+    assert model.recall(green.picture) is None
+    assert model.recall(red.picture) is red
+    again = model.recognise(RED)  # in place of the first
+    assert again.picture == red.picture
+    assert model.recall(red.picture) is again
+    assert model.recall(blue.picture) is blue
+    np.testing.assert_allclose(green.tensors[0], paper(0, 255, 0) / np.float32(255))  # nothing was written over
+
+
+def test_R4_memory_must_do_for_one_picture():
+    one = Photographs(branched()).recognise(RED).size
+    assert Photographs(branched(), memory=one).recognise(RED).size == one
+    with pytest.raises(
+        ArgumentError, match=rf"^studio: expected memory for one picture's layers, {one:,} bytes .* got"
+    ):
+        create_app(branched(), memory=one - 1)
+
+
+def test_R7_memory_does_for_one_picture_unless_something_else_is_asked(monkeypatch):
+    monkeypatch.setattr(photographs, "MEMORY", 1)
     model = Photographs(branched())
-    first = model.recognise(RED)
-    monkeypatch.setattr(photographs, "MAX_KEPT_BYTES", 2 * first.size)
-    second = model.recognise(paper(0, 255, 0))
-    assert model.recall(first.picture) is first
-    model.recognise(RED)  # is now the newest
-    third = model.recognise(paper(0, 0, 255))
-    assert model.recall(second.picture) is None
-    assert model.recall(first.picture) is not None
-    monkeypatch.setattr(photographs, "MAX_KEPT_BYTES", 0)
-    fourth = model.recognise(paper(9, 9, 9))
-    assert model.recall(third.picture) is None
-    assert model.recall(fourth.picture) is fourth
-    np.testing.assert_allclose(third.tensors[0], paper(0, 0, 255) / np.float32(255))  # nothing was written over
+    sight = model.recognise(RED)
+    assert model.recall(sight.picture) is sight
+    model.recognise(paper(0, 255, 0))
+    assert model.recall(sight.picture) is None
+
+
+def test_R7_what_left_is_gone_and_can_be_looked_at_again():
+    one = Photographs(branched()).recognise(RED).size
+    with running(branched(), memory=one) as address:
+        red = look(address, RED)[0]["picture"]
+        look(address, paper(0, 255, 0))
+        for path in (f"/api/pictures/{red}", f"/api/pictures/{red}/frame.png", f"/api/pictures/{red}/layers/1"):
+            status, _, answer = fetch(address, path)
+            assert (status, json.loads(answer)) == (410, {"error": "picture: it is not kept any more. Open it again."})
+        assert look(address, RED)[0]["picture"] == red
+        assert fetch(address, f"/api/pictures/{red}")[0] == 200
+
+
+# Threads
+
+
+def test_P6_the_network_sees_one_picture_at_a_time(monkeypatch):
+    model = Photographs(branched())
+    one_at_a_time(
+        monkeypatch, model, model, "_run", [lambda: model.recognise(RED), lambda: model.recognise(paper(0, 255, 0))]
+    )
+
+
+def test_P6_no_picture_is_run_while_the_network_warms_up(monkeypatch):
+    model = Photographs(branched())
+    one_at_a_time(monkeypatch, model, model, "_run", [model.warm_up, lambda: model.recognise(RED)])
+
+
+def test_P6_what_is_kept_can_be_looked_at_while_the_network_is_at_work(monkeypatch):
+    model = Photographs(branched())
+    sight = model.recognise(RED)
+    with model._lock:
+        assert in_a_thread(lambda: model.recall(sight.picture)) is sight
+
+
+def test_R7_threads_take_turns_at_what_is_kept():
+    kept = Kept(most=1)
+    kept._lock = lock = Watched(kept._lock)
+    with ThreadPoolExecutor(2) as threads:
+        with lock:
+            waiting = [threads.submit(kept.keep, "a", SimpleNamespace(size=1)), threads.submit(kept.get, "a")]
+            for _ in waiting:
+                assert lock.waiting.acquire(timeout=PATIENCE)
+        for one in waiting:
+            one.result(PATIENCE)
+    assert kept.get("a").size == 1
 
 
 def ending(activation, units=3, loss=None):

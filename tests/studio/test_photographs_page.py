@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 import striate
 from striate import layers
-from striate.studio import photographs
+from striate.studio.photographs import Photographs
 from tests.studio.branched import branched, paper
 from tests.studio.conftest import running
 from tests.studio.test_page import maps, visiting
@@ -188,16 +188,37 @@ def test_R4_slow_answer_says_so_and_can_be_stopped(page):
     assert page.locator("#glyph").inner_text() == ""
 
 
-def test_P6_picture_that_the_server_forgot_is_shown_to_it_again(page, address, monkeypatch):
-    choose(page, RED)
-    expect_answer(page, "red")
-    monkeypatch.setattr(photographs, "MAX_KEPT_BYTES", 0)
-    with visiting(page.context.browser, address, ready=READY) as other:
+@pytest.fixture
+def forgetful(browser):
+    """The address of a studio that keeps one picture."""
+    with running(branched(), memory=Photographs(branched()).recognise(paper(0, 0, 0)).size) as address:
+        yield address
+
+
+def test_P6_picture_that_the_server_forgot_is_shown_to_it_again(browser, forgetful):
+    with visiting(browser, forgetful, ready=READY) as page, visiting(browser, forgetful, ready=READY) as other:
+        choose(page, RED)
+        expect_answer(page, "red")
         choose(other, BLUE)
         expect_answer(other, "blue")
         maps(page, "deep_11").scroll_into_view_if_needed()
         expect_painted(page, "deep_11")
-    expect(page.get_by_role("alert")).to_have_text("")
+        expect(page.get_by_role("alert")).to_have_text("")
+
+
+def test_R7_picture_that_the_server_forgot_and_the_page_has_not_is_asked_for(browser, forgetful):
+    with visiting(browser, forgetful, ready=READY) as page, visiting(browser, forgetful, ready=READY) as other:
+        choose(page, RED)
+        expect_answer(page, "red")
+        page.reload()  # what was shown comes from the server; the file is not there any more
+        expect_answer(page, "red")
+        choose(other, BLUE)
+        expect_answer(other, "blue")
+        maps(page, "deep_11").scroll_into_view_if_needed()
+        expect(page.get_by_role("alert")).to_have_text("It is not kept any more. Open it again.")
+        choose(page, RED)
+        expect_painted(page, "deep_11")
+        expect(page.get_by_role("alert")).to_have_text("")
 
 
 def test_R4_page_outlives_the_server(browser):

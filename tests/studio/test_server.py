@@ -9,7 +9,10 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Semaphore
 
 import numpy as np
 import pytest
@@ -17,15 +20,17 @@ from PIL import Image
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from striate.data.drawing import render
+from striate.data.drawing import Preprocessing, render
 from striate.errors import ArgumentError, ModelError
 from striate.models import Facts
-from striate.studio import create_app, serve, server
+from striate.studio import create_app, serve, server, uploads
 from striate.studio.messages import MAX_MESSAGE_BYTES, MAX_STROKES
-from striate.studio.server import MAX_PICTURE_BYTES, MAX_PICTURE_PIXELS
+from striate.studio.recognition import Recogniser
+from striate.studio.uploads import MAX_IN_FLIGHT, MAX_PICTURE_BYTES, MAX_PICTURE_PIXELS
 from tests.studio.conftest import running
 from tests.studio.standin import StandIn
 from tests.studio.strokes import DIGITS
+from tests.studio.threads import PATIENCE, one_at_a_time
 
 ROOT = Path(__file__).parents[2]
 ONE = DIGITS["1"][0]
@@ -157,6 +162,99 @@ def test_R4_bad_picture_is_refused_in_a_sentence(studio, body, status, sentence)
     got, _, answer = fetch(studio, "/api/picture", body)
     assert got == status
     assert sentence in json.loads(answer)["error"]
+
+
+class Gate(Preprocessing):
+    """Prepares pictures that somebody sent once the test lets it, and drawings at once."""
+
+    def __init__(self):
+        super().__init__()
+        object.__setattr__(self, "reached", Semaphore(0))
+        object.__setattr__(self, "opened", Event())
+
+    def prepare(self, image, *, ink="bright"):
+        if ink == "auto":
+            self.reached.release()
+            assert self.opened.wait(PATIENCE)
+        return super().prepare(image, ink=ink)
+
+
+@contextmanager
+def sending(model, count):
+    """A studio's address, and the answers to pictures that are on their way to it, all of which a `Gate` holds up."""
+    ink = png(render(ONE, width=0.08))
+    with running(model) as address, ThreadPoolExecutor(count) as threads:
+        waiting = [threads.submit(fetch, address, "/api/picture", ink) for _ in range(count)]
+        try:
+            yield address, waiting
+        finally:
+            model.preprocessing.opened.set()
+        for answer in waiting:
+            status, _, body = answer.result(PATIENCE)
+            assert status == 200
+            assert unpack(body, shapes(address))[1][-1].argmax() == 1
+
+
+def gated():
+    model = StandIn()
+    model.preprocessing = Gate()
+    return model
+
+
+def test_R3_drawings_are_answered_while_pictures_are_prepared():
+    model = gated()
+    with sending(model, MAX_IN_FLIGHT) as (address, waiting):
+        for _ in range(uploads.THREADS):
+            assert model.preprocessing.reached.acquire(timeout=PATIENCE)
+        header, tensors = unpack(draw(address, message())[0], shapes(address))
+        assert header == {"drawing": 7, "sure": True}
+        assert tensors[-1].argmax() == 1
+        assert not any(answer.done() for answer in waiting)
+
+
+def test_R3_drawings_are_answered_while_pictures_are_decoded(monkeypatch):
+    model = gated()
+    decode = uploads.decode_image
+
+    def held_up(*arguments, **options):
+        model.preprocessing.reached.release()
+        assert model.preprocessing.opened.wait(PATIENCE)
+        return decode(*arguments, **options)
+
+    monkeypatch.setattr(uploads, "decode_image", held_up)
+    with sending(model, MAX_IN_FLIGHT) as (address, waiting):
+        for _ in range(uploads.THREADS):
+            assert model.preprocessing.reached.acquire(timeout=PATIENCE)
+        assert unpack(draw(address, message())[0], shapes(address))[0]["drawing"] == 7
+        assert not any(answer.done() for answer in waiting)
+
+
+def test_R7_more_pictures_than_are_taken_in_are_refused_until_one_is_answered(monkeypatch):
+    monkeypatch.setattr(uploads, "MAX_IN_FLIGHT", 2)
+    model = gated()
+    ink = png(render(ONE, width=0.08))
+    with sending(model, 2) as (address, _):
+        for _ in range(2):
+            assert model.preprocessing.reached.acquire(timeout=PATIENCE)
+        for body in (ink, bytes(MAX_PICTURE_BYTES)):
+            status, headers, answer = fetch(address, "/api/picture", body)
+            assert status == 503
+            assert headers["Retry-After"] == "1"
+            assert json.loads(answer)["error"] == (
+                "picture: expected at most 2 pictures at a time, got one more. Try again in a moment."
+            )
+    with running(model) as address:
+        for body, expected in [(ink, 200), (b"no picture", 400), (ink, 200), (bytes(MAX_PICTURE_BYTES + 1), 413)] * 2:
+            assert fetch(address, "/api/picture", body)[0] == expected  # whatever became of the ones before
+
+
+def test_P1_the_network_sees_one_picture_at_a_time(monkeypatch):
+    model = StandIn()
+    recogniser = Recogniser(model)
+    image = render(ONE, width=0.08)
+    one_at_a_time(
+        monkeypatch, recogniser, model, "activations", [lambda: recogniser.recognise(image, ink="bright")] * 2
+    )
 
 
 @pytest.mark.parametrize(("path", "status"), [("/api/picture", 405), ("/nowhere", 404), ("/../server.py", 404)])

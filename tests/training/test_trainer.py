@@ -111,6 +111,86 @@ def test_weights_of_samples_and_classes():
     np.testing.assert_allclose(one_hot.get_weights()[0], model.get_weights()[0], atol=1e-6)
 
 
+H, W = 2, 3
+LABELS = np.random.default_rng(4).integers(0, 3, (6, H, W))
+#: Targets, the loss, and the shape of one sample's output.
+TARGETS = {
+    "(N,)": (LABELS[:, 0, 0], "sparse_categorical_crossentropy", (3,)),
+    "(N, 1)": (LABELS[:, 0, :1], "sparse_categorical_crossentropy", (3,)),
+    "(N, C)": (np.eye(3)[LABELS[:, 0, 0]], "categorical_crossentropy", (3,)),
+    "(N, W)": (LABELS[:, 0], "sparse_categorical_crossentropy", (W, 3)),
+    "(N, H, W)": (LABELS, "sparse_categorical_crossentropy", (H, W, 3)),
+    "(N, H, W, 1)": (LABELS[..., None], "sparse_categorical_crossentropy", (H, W, 3)),
+    "(N, H, W, C)": (np.eye(3)[LABELS], "categorical_crossentropy", (H, W, 3)),
+    "0 and 1 (N, 1)": (LABELS[:, 0, :1] // 2, "binary_crossentropy", (1,)),
+    "0 and 1 (N, H, W, 1)": (LABELS[..., None] // 2, "binary_crossentropy", (H, W, 1)),
+}
+
+
+@pytest.mark.parametrize(("targets", "loss", "shape"), TARGETS.values(), ids=TARGETS)
+@pytest.mark.parametrize("own", [False, True], ids=["", "and of samples"])
+def test_weights_of_classes_are_keras(targets, loss, shape, own):
+    """Keras takes class_weight for samples only; for pixels its oracle is the same weights as sample_weight."""
+    keras = pytest.importorskip("keras")
+    logits = np.random.default_rng(5).normal(size=(6, *shape)).astype(np.float32)
+    end = "sigmoid" if shape[-1] == 1 else "softmax"
+    class_weight = {0: 0.5, 1: 4.0, 7: 9.0}  # 2 is left out
+    labels = targets.argmax(-1) if targets.dtype.kind == "f" else targets
+    if labels.shape[-1] == 1 and labels.ndim == len(shape) + 1:
+        labels = labels[..., 0]
+    weights = np.array([0.5, 4.0, 1.0])[labels]
+    samples = np.arange(1, 7) / 4
+    if own:
+        weights = weights * samples.reshape(-1, *(1,) * (weights.ndim - 1))
+
+    def compiled_in(library):
+        x = library.Input(shape)
+        model = library.Model(x, library.layers.Dense(shape[-1], activation=end)(x))
+        model.layers[-1].set_weights([np.eye(shape[-1], dtype=np.float32), np.zeros(shape[-1], np.float32)])
+        model.compile("sgd", loss)
+        return model
+
+    theirs = float(compiled_in(keras).test_on_batch(logits, targets, sample_weight=weights))
+    given = {"sample_weight": samples} if own else {}
+    mine = compiled_in(striate).train_on_batch(logits, targets, class_weight=class_weight, **given)
+    assert mine == pytest.approx(theirs, rel=1e-5)
+    if labels.ndim == 1 and not own:
+        by_class = compiled_in(keras).train_on_batch(logits, targets, class_weight=class_weight)
+        assert float(by_class) == pytest.approx(theirs, rel=1e-6)
+
+
+def test_weights_of_classes_where_the_structure_is_not_known():
+    """Of a model that has seen nothing yet, labels and one number for each class are told apart as in Keras."""
+
+    class Mine(striate.Model):
+        def __init__(self):
+            super().__init__()
+            self.end = layers.Dense(3, activation="softmax")
+
+        def call(self, inputs):
+            return self.end(inputs)
+
+    x = np.ones((6, 4), np.float32)
+    for y, loss in ((LABELS[:, 0, 0], "sparse_categorical_crossentropy"), (np.eye(3), "categorical_crossentropy")):
+        model = Mine()
+        model.compile("sgd", loss)
+        assert np.isfinite(model.train_on_batch(x[: len(y)], y, class_weight={0: 2.0}))
+    model = Mine()
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(ArgumentError, match=r"got \(6, 2, 3\) for an output of unknown shape\. Give sample_weight"):
+        model.train_on_batch(np.ones((6, 2, 3, 4), np.float32), LABELS, class_weight={0: 2.0})
+
+
+def test_R4_weights_of_samples_must_fit_the_labels():
+    x = striate.Input((H, W, 3))
+    model = striate.Model(x, layers.Dense(3, activation="softmax")(x))
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(
+        ShapeError, match=r"sample_weight of shape \(6,\) or \(6, 2, 3\) beside class_weight, got \(6, 9\)"
+    ):
+        model.train_on_batch(np.ones((6, H, W, 3)), LABELS, sample_weight=np.ones((6, 9)), class_weight={0: 2.0})
+
+
 def test_validation_split_takes_the_last_samples():
     model = compiled(metrics=["accuracy"])
     history = model.fit(X, Y, epochs=1, validation_split=0.25, verbose=0, batch_size=30)
@@ -263,7 +343,7 @@ def test_stop_training():
         (lambda m: m.fit(X, Y, sample_weight=np.ones(3)), ShapeError, "x has 120, sample_weight has 3"),
         (lambda m: m.fit(X, Y, validation_split=1.0), ArgumentError, "validation_split from 0 to below 1, got 1.0"),
         (lambda m: m.fit(X[:1], Y[:1], validation_split=0.9), ArgumentError, "leaves none of 1 samples to train on"),
-        (lambda m: m.fit([(X, Y)], validation_split=0.5), DataError, "expected x to hold numbers|ragged"),
+        (lambda m: m.fit([(X, Y)], validation_split=0.5), DataError, "x: expected numbers"),
         (lambda m: m.fit(iter([(X, Y)]), validation_split=0.5), ArgumentError, "validation_split needs arrays"),
         (lambda m: m.fit(iter([(X, Y)]), Y), ArgumentError, "an iterable brings its own targets"),
         (lambda m: m.fit(iter([])), DataError, "the iterable of batches gave none"),
@@ -272,7 +352,12 @@ def test_stop_training():
         (lambda m: m.fit(X, np.full(120, np.nan)), DataError, r"fit: y holds NaN, first at index \(0,\)"),
         (lambda m: m.fit(X * np.nan, Y), DataError, r"fit: x holds NaN, first at index \(0, 0, 0, 0\)"),
         (lambda m: m.fit(X[:0], Y[:0]), DataError, "x is empty"),
-        (lambda m: m.fit(X, Y, class_weight={0: 1.0}), ArgumentError, "class_weight has no weight for label 1"),
+        (lambda m: m.fit(X, Y, class_weight={"a": 2.0}), ArgumentError, "labels, which are integers, got one for 'a'"),
+        (
+            lambda m: m.fit(X, np.zeros((120, 4, 5)), class_weight={0: 2.0}),
+            ArgumentError,
+            r"class_weight needs targets .*, got \(120, 4, 5\) for an output of \(None, 3\)\. Give sample_weight",
+        ),
         (lambda m: m.fit(X), ModelError, "expected targets for 1 outputs, got 0"),
         (lambda m: m.compile("adamm", "mse"), ArgumentError, "Did you mean 'Adam'"),
         (lambda m: m.compile("adam", "mse", speed=3), ArgumentError, "compile: unknown argument 'speed'"),

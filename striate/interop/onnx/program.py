@@ -20,6 +20,7 @@ from striate.interop.onnx.values import (
     Known,
     Order,
     Symbol,
+    UnsupportedError,
     Value,
     ValueNeededError,
     channels_last,
@@ -171,8 +172,10 @@ class Program:
                     raise
                 except UnreadableError as error:
                     reasons += error.reasons
-                except (StriateError, DamagedError, ValueError, IndexError, TypeError, ArithmeticError) as error:
+                except (StriateError, DamagedError) as error:
                     reasons.append(f"{_where(proto, number)}: {error}".rstrip("."))
+                except (ValueError, IndexError, TypeError, ArithmeticError) as error:
+                    reasons.append(f"{_where(proto, number)}: its inputs or settings do not fit together ({error})")
             for place, name in enumerate(proto.output):
                 values[name] = value = results[place] if results is not None and place < len(results) else None
                 if isinstance(value, Known):
@@ -196,7 +199,7 @@ class Program:
             raise ValueNeededError(condition.sources)
         answers = {bool(array.all()) for array in condition.arrays if array.size == 1} if condition else set()
         if len(answers) != 1:
-            raise ValueError("expected one condition, the same for any batch size")
+            raise UnsupportedError("expected one condition, the same for any batch size")
         graph = _branches(proto)["then_branch" if answers.pop() else "else_branch"]
         inner: ChainMap[str, Value | None] = ChainMap({}, values)
         inner.update(self._constants(graph))

@@ -12,6 +12,7 @@ import { frameOf, look, mapsOf, network as networkOf, recall } from "./sights.js
 /** @typedef {import("./sights.js").Sight} Sight */
 
 const PATIENCE = 300; // milliseconds of silence before the page says what it waits for
+const GONE = 410; // the status of what the server keeps no more
 
 const network = await networkOf();
 const last = network.layers.at(-1);
@@ -97,16 +98,17 @@ function show(sight) {
 
 /** Some maps of a layer; null where there are none. */
 async function loadMaps(index, first, count) {
-  if (!shown) return null;
-  const { picture } = shown;
+  const asked = shown;
+  if (!asked) return null;
+  const { picture } = asked;
   try {
     return await mapsOf(picture, index, first, count).catch(async (error) => {
-      if (error.cause !== 404 || !file) throw error;
-      await (lookingAgain ??= lookAgain()); // the pictures of other pages took its place
+      if (error.cause !== GONE || !file) throw error;
+      await (lookingAgain ??= lookAgain()); // other pictures took its place
       return mapsOf(picture, index, first, count);
     });
   } catch (error) {
-    if (shown.picture === picture) notice(error.message);
+    if (shown === asked && !looking) notice(error.message); // of what is not shown any more, nobody wants to know
     return null;
   }
 }

@@ -556,6 +556,14 @@ def test_A7_refuses_what_depends_on_the_batch_size(function, reason, path):
         write_onnx(model, path)
 
 
+@pytest.mark.parametrize("shape", [(0, 3, 4), (0,), (5, 0)])
+def test_A7_refuses_shapes_of_nothing(shape, path):
+    """All of them hold equally many numbers."""
+    x = Input((4, 3))
+    with pytest.raises(ModelError, match=r"cannot be written as ONNX: reshape: its result holds no numbers\.$"):
+        write_onnx(Model(x, ops.reshape(ops.slice_axis(x, 1, 0, 0), shape)), path)
+
+
 def test_A7_refuses_a_structure_that_depends_on_the_batch_size(path):
     model = ByBatch(lambda x: x + 1.0 if x.shape[0] == network.BATCH_SIZES[0] else x)
     model(np.ones((4, 3), np.float32))

@@ -36,6 +36,8 @@ def reshape(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
     before, after = known_shape(node.inputs[0]), known_shape(node.output)
     if before == after:
         return x.name, x.order
+    if 0 in after:  # all shapes of nothing hold equally many numbers
+        raise UnwritableError("its result holds no numbers")
     order = _order_after(x.order, before, _blocks(before, after))
     if order is None and after == (before[0], math.prod(before[1:])) and to.only_multiplied(node.output, DENSE):
         places = np.arange(after[1]).reshape(before[1:])

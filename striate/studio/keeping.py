@@ -1,0 +1,46 @@
+"""What the studio keeps of pictures that were looked at, so that their maps can be shown: so many bytes, no more."""
+
+from collections import OrderedDict
+from threading import Lock
+from typing import Generic, Protocol, TypeVar
+
+
+class Sized(Protocol):
+    """Something that takes memory."""
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+
+
+T = TypeVar("T", bound=Sized)
+
+
+class Kept(Generic[T]):
+    """Things by name, within a number of bytes: what was not asked for for the longest time leaves.
+
+    Any number of threads may use it.
+
+    Arguments:
+        most: bytes; at least those of any one thing.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = Lock()
+        self._things: OrderedDict[str, T] = OrderedDict()
+
+    def keep(self, name: str, thing: T) -> None:
+        """Keep a thing under a name, in place of what had it."""
+        with self._lock:
+            self._things.pop(name, None)
+            self._things[name] = thing
+            while sum(kept.size for kept in self._things.values()) > self._most:
+                self._things.popitem(last=False)
+
+    def get(self, name: str) -> T | None:
+        """What is kept under a name; None if there is nothing, or not any more."""
+        with self._lock:
+            if name in self._things:
+                self._things.move_to_end(name)
+            return self._things.get(name)
