@@ -46,14 +46,14 @@ def maps(address, picture, layer, first=0, count=32):
     return header, values.reshape(header["shape"])
 
 
-def test_P6_page_for_photographs_comes_instead_of_paper(address):
+def test_P3_page_for_photographs_comes_instead_of_paper(address):
     status, headers, body = fetch(address, "/")
     assert status == 200
     assert b"photographs.js" in body
     assert "script-src 'self'" in headers["Content-Security-Policy"]
 
 
-def test_P6_every_layer_says_what_it_reads(address):
+def test_P3_every_layer_says_what_it_reads(address):
     network = json.loads(fetch(address, "/api/model")[2])
     assert network["classes"] == list(CLASSES)
     assert network["notes"] == []
@@ -66,7 +66,7 @@ def test_P6_every_layer_says_what_it_reads(address):
     assert "shorter side scaled to 24, the middle 24×24 cut out" in network["layers"][0]["sentence"]
 
 
-def test_P6_answer_is_the_softmax_worked_out_by_hand(address):
+def test_P3_answer_is_the_softmax_worked_out_by_hand(address):
     header, probabilities = look(address, RED)
     # Half of the picture is black; the largest of every 2×2 window leaves it so.
     scores = WEIGHT * np.array([0.5, 0.1, 0, 0, 0, 0])
@@ -76,7 +76,7 @@ def test_P6_answer_is_the_softmax_worked_out_by_hand(address):
     assert probabilities.argmax() == CLASSES.index("red")
 
 
-def test_P6_some_maps_come_with_the_ends_of_the_whole_layer(address):
+def test_P3_some_maps_come_with_the_ends_of_the_whole_layer(address):
     picture = look(address, RED)[0]["picture"]
     header, values = maps(address, picture, 1, first=32)
     assert header == {"first": 32, "shape": [SIDE, SIDE, 8], "least": -5, "greatest": 34}
@@ -84,7 +84,7 @@ def test_P6_some_maps_come_with_the_ends_of_the_whole_layer(address):
     np.testing.assert_allclose(maps(address, picture, 0)[1], RED / np.float32(255), rtol=1e-6)
 
 
-def test_P6_what_the_network_sees_is_a_picture(address):
+def test_P3_what_the_network_sees_is_a_picture(address):
     wide = paper(0, 0, 255, size=(SIDE, 3 * SIDE))
     picture = look(address, wide)[0]["picture"]
     _, headers, body = fetch(address, f"/api/pictures/{picture}/frame.png")
@@ -130,7 +130,7 @@ def test_R4_bad_photograph_is_refused_in_a_sentence(address, body, status, sente
     assert sentence in json.loads(answer)["error"]
 
 
-def test_P6_layers_of_the_newest_pictures_are_kept_in_bounded_memory(monkeypatch):
+def test_P3_layers_of_the_newest_pictures_are_kept_in_bounded_memory(monkeypatch):
     model = Photographs(branched())
     first = model.recognise(RED)
     monkeypatch.setattr(photographs, "MAX_KEPT_BYTES", 2 * first.size)
@@ -156,13 +156,13 @@ def test_P6_layers_of_the_newest_pictures_are_kept_in_bounded_memory(monkeypatch
         ([2.0, 1.0, 0.5], "scores", [0.6285317, 0.2312239, 0.1402444]),
     ],
 )
-def test_P6_outputs_that_are_no_probabilities_go_through_a_softmax(outputs, scale, probabilities):
+def test_P3_outputs_that_are_no_probabilities_go_through_a_softmax(outputs, scale, probabilities):
     got, values = as_probabilities(np.array(outputs, np.float32))
     assert got == scale
     np.testing.assert_allclose(values, probabilities, rtol=1e-6)
 
 
-def test_P6_network_is_not_sure_below_its_threshold_or_one_half():
+def test_P3_network_is_not_sure_below_its_threshold_or_one_half():
     model = branched()
     unsure = paper(255, 250, 245)
     assert not Photographs(model).recognise(unsure).sure
@@ -170,7 +170,7 @@ def test_P6_network_is_not_sure_below_its_threshold_or_one_half():
     assert Photographs(model).recognise(unsure).sure
 
 
-def test_P6_what_a_file_does_not_say_is_named():
+def test_P3_what_a_file_does_not_say_is_named():
     model = branched()
     model.classes, model.preprocessing = (), None
     studio = Photographs(model)
@@ -186,7 +186,7 @@ def test_P6_what_a_file_does_not_say_is_named():
 @pytest.mark.parametrize(
     ("black", "white", "expected"), [(0, 1, [0, 0.2, 1]), (0, 255, [0, 51, 255]), (-1, 1, [-1, -0.6, 1])]
 )
-def test_P6_black_and_white_become_what_is_asked(black, white, expected):
+def test_P3_black_and_white_become_what_is_asked(black, white, expected):
     prepared = photographs.pixels_between(branched(), black, white).of_frame(np.array([[[0, 51, 255]]], np.uint8))
     np.testing.assert_allclose(prepared.ravel(), expected, rtol=1e-6)
 
@@ -196,7 +196,7 @@ def test_R4_black_must_be_below_white():
         photographs.pixels_between(branched(), 1, 1)
 
 
-def test_P6_network_without_classes_still_shows_its_layers():
+def test_P3_network_without_classes_still_shows_its_layers():
     x = striate.Input((8, 8, 1))
     studio = Photographs(striate.Model(x, layers.Conv2D(5, 3, name="edges")(x)))
     assert "What comes out are no classes: its shape is 6×6×5." in studio.notes
@@ -205,7 +205,7 @@ def test_P6_network_without_classes_still_shows_its_layers():
     assert [tensor.shape for tensor in sight.tensors] == [(8, 8, 1), (6, 6, 5)]
 
 
-def test_P6_layer_called_twice_and_operations_at_the_end_have_rows_of_their_own():
+def test_P3_layer_called_twice_and_operations_at_the_end_have_rows_of_their_own():
     x = striate.Input((4, 4, 1), name="x")
     twice = layers.ReLU(name="twice")
     flat = layers.Flatten(name="flat")(layers.Dropout(0.5, name="dropped")(twice(twice(x))))

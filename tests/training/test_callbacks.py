@@ -450,7 +450,7 @@ def test_redraws_are_rare(monkeypatch: Any) -> None:
 
 
 def test_a_line_is_cut_to_the_terminal(monkeypatch: Any) -> None:
-    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((20, 24)))
+    monkeypatch.setattr("shutil.get_terminal_size", lambda *_, **__: os.terminal_size((20, 24)))
     lines = show(monkeypatch, Terminal(), verbose=1).split("\n")[1].split("\r")
     assert lines[1] == "1/3 ━━━━━━─────────"
 

@@ -195,7 +195,7 @@ def test_a_schedule_is_evaluated_at_the_number_of_updates_made() -> None:
         lambda: SGD(CosineDecay(0.1, 20), momentum=0.5),
     ],
 )
-def test_r2_a_checkpoint_goes_on_with_the_same_bits(make) -> None:
+def test_R2_a_checkpoint_goes_on_with_the_same_bits(make) -> None:
     parameters, gradients = problem()
     whole = trained(make())
 
