@@ -1,6 +1,6 @@
 """Do the tests notice when the code is wrong? Change one thing at a time, and run the tests of its room.
 
-    python scripts/mutations.py run OUT [--count 300] [--seed 0] [--jobs 1] [--revision REV] [--like OTHER] [--rooms ops,…]
+    python scripts/mutations.py run OUT [--count 300] [--seed 0] [--rooms ops,…] [--jobs 1] [--revision REV] [--like O]
     python scripts/mutations.py table OUT [OTHER …]
 
 Each mutation is made in a copy of the tree: of the files here, or of ``REV``, with the tests of that revision. ``run``
@@ -17,6 +17,7 @@ Source: DeMillo, Lipton, Sayward, "Hints on test data selection" (1978).
 
 import argparse
 import ast
+import compileall
 import io
 import json
 import os
@@ -165,7 +166,7 @@ def edits(source: Source, node: ast.AST) -> Iterator[Edit]:  # noqa: PLR0912 (on
     match node:
         case ast.Call(func=ast.Name(id=name) as function) if name in TWINS:
             yield from source.replace("min/max", function, TWINS[name])
-        case ast.Call(func=ast.Attribute(value=owner, attr=name) as function) if name in TWINS:
+        case ast.Call(func=ast.Attribute(attr=name) as function) if name in TWINS:
             yield Edit("min/max", source.end(function) - len(name), source.end(function), TWINS[name].encode())
 
 
@@ -226,14 +227,18 @@ def sample(every: list[Mutation], count: int, seed: int) -> list[Mutation]:
     return sorted(chosen[:count], key=lambda m: list(queues).index(m.room))
 
 
+def output(*command: str) -> bytes:
+    return subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout  # noqa: S603 (our own)
+
+
 def copy_tree(revision: str | None, where: Path) -> None:
     """The files of a revision, or those here that git knows or would."""
     if revision:
-        packed = subprocess.run(["git", "archive", revision], cwd=ROOT, capture_output=True, check=True).stdout
-        tarfile.open(fileobj=io.BytesIO(packed)).extractall(where, filter="data")
+        packed = output("git", "archive", revision)
+        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+            archive.extractall(where, filter="data")
         return
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    for name in subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout.split("\0"):
+    for name in output("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").decode().split("\0"):
         if name and (ROOT / name).is_file():
             (where / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, where / name)
@@ -324,6 +329,7 @@ class Room:
     def _record(self) -> Any:
         import coverage
 
+        sys.dont_write_bytecode = False  # keep what pytest makes of the tests
         measured = coverage.Coverage(data_file=None, include=[f"{self.tree}/striate/*"], config_file=False)
         measured.start()
         watcher = Watcher(coverage=measured)
@@ -339,7 +345,7 @@ class Room:
         return {"seconds": good, "lines": lines}
 
     def tests(self, mutation: Mutation) -> list[str]:
-        """The tests that reach a mutation, the fastest first. A line that runs on import is reached through its file."""
+        """The tests that reach a mutation, the fastest first; a line that runs on import, through its file."""
         lines = self.lines.get(mutation.path, {})
         reached = lines.get(str(mutation.line)) or [test for tests in lines.values() for test in tests]
         spent, chosen = 0.0, []
@@ -411,7 +417,7 @@ def run(options: argparse.Namespace) -> None:
     done = {key(line) for line in read(options.out)} if options.out.exists() else set()
     chosen = sorted((m for m in chosen if m.key not in done), key=lambda m: options.rooms.index(m.room))
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run([sys.executable, "-m", "compileall", "-q", tree / "striate"], check=False)
+    compileall.compile_dir(tree / "striate", quiet=2)
     trees = [tree, *(work / str(number) for number in range(1, options.jobs))]
     for other in trees[1:]:
         shutil.copytree(tree, other)

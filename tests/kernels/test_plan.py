@@ -171,12 +171,12 @@ def test_all_that_is_done_to_weights_alone_is_done_before(operation):
     w = Variable(numbers(3, 3, 16, 16), "w")
     graph = trace(lambda x: operation(x, symbol(w), padding="same"), [Tensor((1, 16, 16, 16))])
     plan = NativeExecutor(graph, hoist=True).plan
-    homes = [{buffer.home for buffer in step.buffers} for step in plan.steps]
-    assert all(home <= {"arena", "kept", "input", "output", "constant"} for home in homes)
-    assert {"input", "output"} <= set.union(*homes)
-    kept = {buffer for launch in plan.preparation for buffer in launch.buffers if buffer.home == "kept"}
-    assert kept
-    assert all(kept.issuperset(b for b in step.buffers if b.home != "output") for step in plan.preparation[1:])
+    assert plan.preparation
+    for step in plan.steps:
+        *read, _ = step.buffers
+        assert {buffer.home for buffer in read} & {"input", "arena"}, "this depends on weights alone"
+    for launch in plan.preparation:
+        assert {buffer.home for buffer in launch.buffers} <= {"variable", "kept"}
 
 
 def test_packed_weights_stay_where_temporary_arrays_come_and_go():

@@ -31,6 +31,17 @@ def test_names_are_unique_and_stay():
     assert model.get_layer("conv2d_1") is model.get_layer(index=2)
 
 
+def test_names_are_unique_where_networks_are_put_together():
+    begin = striate.Input((4,))
+    first, second = (striate.Sequential([striate.Input((4,)), layers.Dense(4)]) for _ in range(2))
+    hidden = begin
+    for layer in (*first.layers, *second.layers, layers.Dense(4), layers.Dense(4, name="dense_1")):
+        hidden = layer(hidden)
+    names = [layer.name for layer in striate.Model(begin, hidden).layers]
+    assert len(set(names)) == len(names) == 5
+    assert "dense_1" in names
+
+
 def test_two_layers_of_one_name_are_refused():
     with pytest.raises(ArgumentError, match="two layers are named 'a'; names must be unique"):
         striate.Sequential([striate.Input((3,)), layers.Dense(2, name="a"), layers.Dense(2, name="a")])
@@ -166,6 +177,15 @@ def test_O13_receptive_field_is_exact():
         model.receptive_field("conv2d", 8, 0)
     with pytest.raises(ArgumentError, match="receptive_field: no layer 'x'"):
         model.receptive_field("x", 0, 0)
+
+
+def test_O13_receptive_field_of_branches_is_the_least_rectangle_around_all():
+    x = striate.Input((8, 9, 1))
+    upper_left = layers.Cropping2D(((0, 3), (0, 2)))(x)  # (y, x) reads (y, x)
+    lower_right = layers.Cropping2D(((3, 0), (2, 0)))(x)  # (y, x) reads (y + 3, x + 2)
+    for first, second in ((upper_left, lower_right), (lower_right, upper_left)):
+        model = striate.Model(x, layers.Add(name="both")([first, second]))
+        assert model.receptive_field("both", 1, 2) == ((1, 5), (2, 5))
 
 
 def test_activations_are_every_layers_output():
