@@ -5,8 +5,9 @@
 
 Each mutation is made in a copy of the tree: of the files here, or of ``REV``, with the tests of that revision. ``run``
 first records which test of the room executes which lines (coverage.py), then, for each mutation, runs the tests that
-reach its line, the fastest first, until one fails, for at most a minute as recorded. A mutation is noticed if a test
-fails, crashes or hangs. ``OUT`` gets one line of JSON for each; a run that was interrupted goes on where it ended.
+reach its line, the fastest first, until one fails, for at most 20 seconds as recorded. A mutation is noticed if a test
+fails, crashes or hangs. ``OUT`` gets one line of JSON for each; a run that was interrupted goes on where it ended,
+with what it recorded in ``OUT.ROOM.json``.
 ``--like`` makes the mutations of another run again, wherever their lines are now: before and after can be compared.
 
 What no test can notice, because it means the same or only costs time, is in ``mutations_equivalent.json`` with reasons.
@@ -42,9 +43,10 @@ EQUIVALENT = Path(__file__).with_name("mutations_equivalent.json")
 ROOMS = ("graph", "ops", "kernels", "runtime", "layers", "training", "models", "explain", "interop", "data", "studio")
 #: Folders of tests that a room has besides the one of its name.
 ALSO = {"layers": ["contracts"], "interop": ["attacks", "fuzz"], "data": ["attacks"]}
-SECONDS = 60.0  # of tests, as recorded, for one mutation
+SECONDS = 20.0  # of tests, as recorded, for one mutation
 MEMORY = 6 << 30  # bytes of address space
-PATIENCE = 20  # seconds for a test, beside ten times what it takes
+PATIENCE = 20  # seconds of computing for a test, beside ten times what it takes
+LONGEST = 300  # seconds for all
 
 COMPARISONS = {
     **{ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "=="},
@@ -260,7 +262,7 @@ class Watcher:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         if self.order:
-            signal.alarm(PATIENCE + int(10 * self.order[nodeid]))  # which ends the process: it hangs
+            signal.setitimer(signal.ITIMER_PROF, PATIENCE + 10 * self.order[nodeid])  # which ends the process: it hangs
         if self.coverage:
             self.coverage.switch_context(nodeid)
 
@@ -298,7 +300,8 @@ def in_a_child(tree: Path, work: Callable[[], Any]) -> tuple[str, Any]:
     with suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
     if not answer.exists():
-        return "hang" if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM else "crash", None
+        hangs = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGALRM, signal.SIGPROF)
+        return "hang" if hangs else "crash", None
     return "done", json.loads(answer.read_text())
 
 
@@ -316,13 +319,16 @@ def run_tests(arguments: list[str], watcher: Watcher) -> int:
 class Room:
     """Which tests of a room execute which lines, and how long each takes."""
 
-    def __init__(self, name: str, tree: Path):
+    def __init__(self, name: str, tree: Path, notes: Path):
         folders = [tree / "tests" / folder for folder in (name, *ALSO.get(name, ()))]
         self.folders = [folder.relative_to(tree).as_posix() for folder in folders if folder.is_dir()]
         self.tree = tree
-        ended, found = in_a_child(tree, self._record)
-        if ended != "done":
-            raise SystemExit(f"{name}: the tests do not run even without a mutation; see {tree}.log")
+        if not notes.exists():
+            ended, found = in_a_child(tree, self._record)
+            if ended != "done":
+                raise SystemExit(f"{name}: the tests do not run even without a mutation; see {tree}.log")
+            notes.write_text(json.dumps(found))
+        found = json.loads(notes.read_text())
         self.seconds: dict[str, float] = found["seconds"]
         self.lines: dict[str, dict[str, list[str]]] = found["lines"]
 
@@ -370,7 +376,8 @@ def attempt(mutation: Mutation, room: Room) -> dict[str, Any]:
     started = time.monotonic()
 
     def work() -> dict[str, Any]:
-        signal.alarm(2 * PATIENCE)  # for importing
+        signal.alarm(LONGEST)
+        signal.setitimer(signal.ITIMER_PROF, 2 * PATIENCE)  # for importing
         watcher = Watcher({test: room.seconds[test] for test in tests})
         status = run_tests(["-x", *sorted({test.split("::")[0] for test in tests})], watcher)
         return {"status": status, "failed": watcher.failed[:1]}
@@ -429,7 +436,7 @@ def run(options: argparse.Namespace) -> None:
         if workers[-1] == 0:
             os.environ["PYTHONPATH"] = str(tree)
             for name in rooms[number :: len(trees)]:
-                room = Room(name, tree)
+                room = Room(name, tree, options.out.with_suffix(f".{name}.json"))
                 for mutation in (m for m in chosen if m.room == name):
                     with options.out.open("a") as out:
                         out.write(json.dumps(attempt(mutation, room)) + "\n")
