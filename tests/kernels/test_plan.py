@@ -146,7 +146,7 @@ def test_weights_that_the_reference_computes_are_not_packed_before_they_are_ther
     monkeypatch.delitem(LOWERINGS, "transpose")
     x, w = Tensor(X.shape), Tensor(W.shape)
     executor = NativeExecutor(Graph([x, w], [convolution(x, ops.transpose(w, (1, 0, 2, 3)))]), hoist=True)
-    assert any(isinstance(step, Reference) for step in executor.plan.steps)
+    assert any(isinstance(step, Reference) for step in executor.plan.schedule)
     for factor in (np.float32(1), np.float32(2)):
         expected = convolution(X, W.swapaxes(0, 1) * factor)
         np.testing.assert_allclose(executor.run([X, W * factor])[0], expected, rtol=1e-4, atol=1e-3)
@@ -172,7 +172,7 @@ def test_all_that_is_done_to_weights_alone_is_done_before(operation):
     graph = trace(lambda x: operation(x, symbol(w), padding="same"), [Tensor((1, 16, 16, 16))])
     plan = NativeExecutor(graph, hoist=True).plan
     assert plan.preparation
-    for step in plan.steps:
+    for step in plan.schedule:
         *read, _ = step.buffers
         assert {buffer.home for buffer in read} & {"input", "arena"}, "this depends on weights alone"
     for launch in plan.preparation:

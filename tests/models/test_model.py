@@ -47,6 +47,23 @@ def test_two_layers_of_one_name_are_refused():
         striate.Sequential([striate.Input((3,)), layers.Dense(2, name="a"), layers.Dense(2, name="a")])
 
 
+def test_one_end_of_a_network_is_not_enough():
+    x = striate.Input((3,))
+    with pytest.raises(ArgumentError, match="model: the outputs do not depend on the input"):
+        striate.Model(inputs=x)
+    with pytest.raises(ArgumentError, match="the outputs also depend on the input 'input_layer'"):
+        striate.Model(outputs=layers.Dense(2)(x))
+
+
+def test_R4_a_network_without_layers():
+    model = striate.Model(name="empty")
+    with pytest.raises(ModelError, match=r"empty: has no layers yet\. Add some, or define call"):
+        model.call(np.ones((1, 3)))
+    model.origin = object()  # it came from a file
+    with pytest.raises(ModelError, match=r"empty: its layers depend on the values of its inputs\. Call run"):
+        model.call(np.ones((1, 3)))
+
+
 def test_missing_layers_are_named():
     with pytest.raises(ArgumentError, match="get_layer: no layer 'nope'; there are conv2d, max_pooling2d"):
         small().get_layer("nope")
