@@ -16,8 +16,8 @@ from striate.ops.conv import CONV
 from striate.runtime import native as runtime
 from striate.runtime.checked import CheckedExecutor
 from striate.runtime.native import NativeExecutor
-from tests.cases.case import Case
 from tests.cases import short_and_whole_grid
+from tests.cases.case import Case
 from tests.cases.conv import FORWARD, case, gradient_cases
 from tests.kernels.agreement import as_float32, assert_agrees, assert_same_bits_with_any_number_of_threads, native
 

@@ -68,9 +68,8 @@ def test_A2_text(capsys):
     striate.architectures.ocr().summary(line_length=90, print_fn=lines.append)
     assert max(map(len, lines[0].splitlines()[1:-2])) <= 110
     assert "…" in lines[0]
-    whole = lambda width: str(striate.architectures.ocr().summary(line_length=width, print_fn=lines.append))
-    whole(400)
-    whole(20)
+    for width in (400, 20):
+        striate.architectures.ocr().summary(line_length=width, print_fn=lines.append)
     names = [text.splitlines()[3].split("  ")[0] for text in lines]
     assert names[1] == "conv2d (Conv2D)"
     assert names[2] == "conv2d …"  # no shorter than 8
