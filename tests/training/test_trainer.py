@@ -280,6 +280,23 @@ def test_a_predictor_needs_a_graph():
         Mine().predictor()
 
 
+def test_steps_end_what_data_give():
+    """And what comes behind them in an iterable is left where it is."""
+    model = compiled()
+    for call in (model.fit, model.evaluate, model.predict):
+        batches = iter([(X[:8], Y[:8])] * 9)
+        result = call(batches, **{"steps_per_epoch" if call == model.fit else "steps": 2}, verbose=0)
+        assert len(list(batches)) >= 6
+    assert result.shape == (16, 3)
+    assert model.predict(X, batch_size=8, steps=2).shape == (16, 3)
+
+
+def test_a_list_of_rows_is_one_array():
+    model = striate.Sequential([striate.Input((2,)), layers.Dense(1, kernel_initializer="ones")])
+    for rows in ([[1, 2], [3, 5]], [np.array([1, 2]), [3, 5]]):
+        np.testing.assert_array_equal(model.predict(rows), [[3], [8]])
+
+
 def test_stop_training():
     class Stop(Callback):
         def on_train_batch_end(self, batch, logs=None):
