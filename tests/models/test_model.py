@@ -37,9 +37,11 @@ def test_names_are_unique_where_networks_are_put_together():
     hidden = begin
     for layer in (*first.layers, *second.layers, layers.Dense(4), layers.Dense(4, name="dense_1")):
         hidden = layer(hidden)
-    names = [layer.name for layer in striate.Model(begin, hidden).layers]
-    assert len(set(names)) == len(names) == 5
+    model = striate.Model(begin, hidden)
+    names = list(model.names.values())
+    assert len(set(names)) == len(model.layers) == 5
     assert "dense_1" in names
+    assert [model.get_layer(name) for name in names] == list(model.names)
 
 
 def test_two_layers_of_one_name_are_refused():

@@ -145,7 +145,7 @@ def test_decoupled_weight_decay_by_hand() -> None:
     """The weights shrink by η·λ = 0.05 of what they are, then comes the step; the gradient knows nothing of it."""
 
     def steps(optimizer: Optimizer, gradient: float) -> list[float]:
-        variable, seen = Variable(np.ones(1)), []
+        variable, seen = Variable([1.0]), []
         step = stepper(optimizer, variable)
         for _ in range(2):
             step(np.array([gradient]))
