@@ -10,7 +10,7 @@ fails, crashes or hangs. ``OUT`` gets one line of JSON for each; a run that was 
 with what it recorded in ``OUT.ROOM.json``.
 ``--like`` makes the mutations of another run again, wherever their lines are now: before and after can be compared.
 
-What no test can notice, because it means the same or only costs time, is in ``mutations_equivalent.json`` with reasons.
+What no test can notice, as it means the same or only costs time, is in ``mutations_equivalent.jsonl`` with reasons.
 Needs the extras [test] and [dev], and ``os.fork``. With the oracles installed, their tests are used too.
 
 Source: DeMillo, Lipton, Sayward, "Hints on test data selection" (1978).
@@ -39,7 +39,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parent.parent
-EQUIVALENT = Path(__file__).with_name("mutations_equivalent.json")
+EQUIVALENT = Path(__file__).with_name("mutations_equivalent.jsonl")
 ROOMS = ("graph", "ops", "kernels", "runtime", "layers", "training", "models", "explain", "interop", "data", "studio")
 #: Folders of tests that a room has besides the one of its name.
 ALSO = {"layers": ["contracts"], "interop": ["attacks", "fuzz"], "data": ["attacks"]}
