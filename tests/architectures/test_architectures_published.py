@@ -81,7 +81,7 @@ def test_A5_parameters_with_auxiliary_heads(name, parameters):
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=pytest.mark.exhaustive if PARAMETERS[n] > 40_000_000 else ()) for n in ARCHITECTURES],
+    [pytest.param(n, marks=pytest.mark.exhaustive if PARAMETERS[n] > 20_000_000 else ()) for n in ARCHITECTURES],
 )
 def test_every_architecture_builds_for_other_classes_and_sizes(name):
     size = OTHER_SIZES.get(name, (32, 24))
