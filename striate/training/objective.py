@@ -31,9 +31,14 @@ class Objective:
         self.loss_weights = [float(weight) for weight in weights]
         if metrics is None:
             metrics = [[] for _ in self.names]
-        elif len(self.names) == 1 and not isinstance(metrics, Mapping):
+        elif len(self.names) == 1 and not _by_name(metrics):
             metrics = [metrics if isinstance(metrics, list | tuple) else [metrics]]
-        elif isinstance(metrics, Mapping):
+        elif _by_name(metrics):
+            if unknown := [name for name in metrics if name not in self.names]:
+                raise ArgumentError(
+                    f"compile: metrics names {', '.join(map(repr, unknown))}, but the outputs are "
+                    f"{', '.join(self.names)}."
+                )
             metrics = [metrics.get(name, []) for name in self.names]
         self._wanted = [
             one if isinstance(one, list | tuple) else [one] for one in self._for_outputs("metrics", metrics)
@@ -46,7 +51,7 @@ class Objective:
     def _for_outputs(self, what: str, value: Any) -> list[Any]:
         if isinstance(value, Mapping) and set(value) == set(self.names):
             return [value[name] for name in self.names]
-        if not isinstance(value, list | tuple) and not (isinstance(value, Mapping) and "class_name" not in value):
+        if not isinstance(value, list | tuple) and not _by_name(value):
             value = [value] * (len(self.names) if what == "loss" else 1)
         if isinstance(value, Mapping) or len(value) != len(self.names):
             raise ArgumentError(
@@ -109,3 +114,8 @@ class Objective:
     def all_metrics(self) -> list[Any]:
         """Those of all outputs, once the first batch has told what they are."""
         return [metric for metrics in self._metrics or [] for metric in metrics]
+
+
+def _by_name(value: Any) -> bool:
+    """Whether this says something for each output by its name, and is no config of a single loss or metric."""
+    return isinstance(value, Mapping) and "class_name" not in value

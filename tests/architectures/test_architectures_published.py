@@ -79,7 +79,10 @@ def test_A5_parameters_with_auxiliary_heads(name, parameters):
     assert sum(v.value.size for v in ARCHITECTURES[name].build(auxiliary=True).trainable_weights) == parameters
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.exhaustive if PARAMETERS[n] > 20_000_000 else ()) for n in ARCHITECTURES],
+)
 def test_every_architecture_builds_for_other_classes_and_sizes(name):
     size = OTHER_SIZES.get(name, (32, 24))
     model = ARCHITECTURES[name].build(classes=7, input_shape=(*size, 1))

@@ -23,7 +23,7 @@ def file(tmp_path):
     return path
 
 
-def test_P6_open_shows_a_file_in_the_studio(striate_cli, served, file):
+def test_P3_open_shows_a_file_in_the_studio(striate_cli, served, file):
     assert striate_cli("open", file, "--memory", 1, "--port", 8123, "--no-browser").code == 0
     ((model, options),) = served
     assert model.name == "branched"
@@ -31,19 +31,19 @@ def test_P6_open_shows_a_file_in_the_studio(striate_cli, served, file):
     assert options == {"port": 8123, "open_browser": False, "memory": 1 << 20}
 
 
-def test_P6_names_of_classes_come_from_a_text_file(striate_cli, served, file, tmp_path):
+def test_P3_names_of_classes_come_from_a_text_file(striate_cli, served, file, tmp_path):
     names = tmp_path / "names.txt"
     names.write_text("\ufeffrouge\n vert\n\nbleu\ngris\nnoir\nblanc\n", encoding="utf-8")
     assert striate_cli("open", file, "--classes", names).code == 0
     assert served[0][0].classes == ("rouge", "vert", "bleu", "gris", "noir", "blanc")
 
 
-def test_P6_range_of_pixels_can_be_told(striate_cli, served, file):
+def test_P3_range_of_pixels_can_be_told(striate_cli, served, file):
     assert striate_cli("open", file, "--pixels", -1, 1).code == 0
     assert (served[0][0].preprocessing.mean, served[0][0].preprocessing.std) == ((127.5,), (127.5,))
 
 
-def test_P6_scale_of_the_outputs_can_be_told(striate_cli, served, file, refused):
+def test_P3_scale_of_the_outputs_can_be_told(striate_cli, served, file, refused):
     assert striate_cli("open", file, "--outputs", "independent").code == 0
     assert served[0][0].facts.outputs == "independent"
     assert "outputs: expected one of probabilities, " in refused(1, "open", file, "--outputs", "percent")

@@ -72,7 +72,10 @@ def test_every_layers_numbers_are_the_sums():
     agree(small(), images((3, 6, 6, 2)), every=10)
 
 
-@pytest.mark.parametrize("name", ["lenet5", "ocr", "resnet20", "mobilenet_v2", "googlenet"])
+LARGER = [pytest.param(name, marks=pytest.mark.exhaustive) for name in ("mobilenet_v2", "googlenet")]
+
+
+@pytest.mark.parametrize("name", ["lenet5", "ocr", "resnet20", *LARGER])
 def test_every_layer_of_known_networks(name):
     side = {"mobilenet_v2": 32, "googlenet": 64}.get(name)
     build = ARCHITECTURES[name].build

@@ -14,6 +14,7 @@ for _needed in ("atheris", "torch", "keras", "h5py"):
 START = [sys.executable, "-m", "tests.fuzz", "--files", "4000", "--seed", "1", "--seconds", "60"]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("reader", SEEDS)
 def test_nothing_but_a_model_or_our_error_comes_out(reader, tmp_path):
     run = subprocess.run(

@@ -51,6 +51,29 @@ def test_gradients_add_where_a_tensor_is_used_twice():
     np.testing.assert_allclose(value_of(function, x)[0], 2 * x + 3)
 
 
+def test_gradients_pass_by_what_does_not_lead_to_them():
+    """Wherever the other branch stands among the nodes, before or after."""
+    t, u = np.array([0.5, -1.0]), np.array([2.0, 3.0])
+
+    def before(t, u):
+        return gradients(ops.sum(ops.exp(u)) + ops.sum(t * t), [t])
+
+    def after(t, u):
+        return gradients(ops.sum(t * t) + ops.sum(ops.exp(u)), [t])
+
+    for function in (before, after):
+        np.testing.assert_allclose(value_of(function, t, u)[0], 2 * t)
+
+
+def test_gradients_end_where_an_operation_has_none():
+    def function(t):
+        labels = ops.one_hot(ops.relu(t * 2.0), 3)  # which has no gradient by its labels
+        assert gradients(ops.sum(labels), [t]) == [None]
+        return gradients(ops.sum(labels) + ops.sum(t * t), [t])
+
+    np.testing.assert_allclose(value_of(function, np.array([0.5, 1.0]))[0], [1.0, 2.0])
+
+
 def test_gradient_of_what_does_not_matter_is_none():
     def function(t, u):
         grads = gradients(ops.sum(t), [t, u])
@@ -249,3 +272,10 @@ def test_two_threads_trace_at_once():
         assert [variable.name for variable in graph.variables] == [name]
         assert [node.name for node in graph.nodes] == ["multiply", "dropout"]
         assert graph.nodes[-1].attributes["stream"] == 0
+
+
+def test_what_a_variable_shows_cannot_be_written():
+    v = Variable(np.ones(3), "v", regularizer=abs)
+    assert v.regularizer is abs
+    with pytest.raises(ValueError, match="read-only"):
+        v.value[0] = 2

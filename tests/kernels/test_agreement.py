@@ -9,6 +9,7 @@ import pytest
 import tests.cases
 from striate.kernels import LOWERINGS
 from striate.runtime.checked import CheckedExecutor
+from tests.cases import short_and_whole_grid
 from tests.cases.case import Case
 from tests.kernels.agreement import assert_agrees, native, one_graph
 
@@ -20,8 +21,9 @@ for module in MODULES:
 
 
 @pytest.mark.parametrize("operation", sorted(set(LOWERINGS) & set(CASES)))
-def test_kernels_agree_with_the_definition(operation):
-    cases = CASES[operation]
+@short_and_whole_grid
+def test_kernels_agree_with_the_definition(operation, grid):
+    cases = grid(CASES[operation])
     executor, results = native(cases)
     assert not executor.without_kernel, f"{len(executor.without_kernel)} of {len(cases)} have no kernel"
     for case, result in zip(cases, results, strict=True):
@@ -29,9 +31,11 @@ def test_kernels_agree_with_the_definition(operation):
 
 
 @pytest.mark.parametrize("operation", sorted(set(LOWERINGS) & set(CASES)))
-def test_kernels_stay_within_their_buffers(operation):
-    graph, given = one_graph(CASES[operation])
-    for case, result in zip(CASES[operation], CheckedExecutor(graph).run(given), strict=True):
+@short_and_whole_grid
+def test_kernels_stay_within_their_buffers(operation, grid):
+    cases = grid(CASES[operation])
+    graph, given = one_graph(cases)
+    for case, result in zip(cases, CheckedExecutor(graph).run(given), strict=True):
         assert_agrees(result, case)
 
 

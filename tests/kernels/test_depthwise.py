@@ -116,7 +116,7 @@ def test_what_follows_a_gradient_is_part_of_it():
         np.testing.assert_allclose(result, array, rtol=1e-4, atol=1e-4)
 
 
-def test_r1_bits_do_not_depend_on_the_number_of_threads():
+def test_R1_bits_do_not_depend_on_the_number_of_threads():
     cases: list[Case] = filters((29, 30), 40, (3, 3), images=5)
     assert_same_bits_with_any_number_of_threads(lambda: native(cases)[1])
 

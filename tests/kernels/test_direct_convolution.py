@@ -16,6 +16,7 @@ from striate.ops.conv import CONV
 from striate.runtime import native as runtime
 from striate.runtime.checked import CheckedExecutor
 from striate.runtime.native import NativeExecutor
+from tests.cases import short_and_whole_grid
 from tests.cases.case import Case
 from tests.cases.conv import FORWARD, case, gradient_cases
 from tests.kernels.agreement import as_float32, assert_agrees, assert_same_bits_with_any_number_of_threads, native
@@ -76,14 +77,19 @@ def assert_all_agree(cases):
         assert_agrees(result, each)
 
 
-def test_agrees_with_the_definition_on_the_grid():
-    assert_all_agree([*FORWARD, *(gradient_cases(c)[0] for c in FORWARD[:120])])
+@short_and_whole_grid
+def test_agrees_with_the_definition_on_the_grid(grid):
+    assert_all_agree([*grid(FORWARD), *(gradient_cases(c)[0] for c in grid(FORWARD[:120]))])
 
 
-def test_agrees_with_the_definition_on_larger_shapes():
-    assert_all_agree(both(LARGER))
+@pytest.mark.parametrize(
+    "forward", [pytest.param(LARGER[1::4], id="some"), pytest.param(LARGER, id="all", marks=pytest.mark.exhaustive)]
+)
+def test_agrees_with_the_definition_on_larger_shapes(forward):
+    assert_all_agree(both(forward))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(not host().triple.startswith("x86_64"), reason="the narrower vectors are those of x86")
 @pytest.mark.parametrize("target", NARROWER, ids=lambda target: target.cpu)
 def test_agrees_with_the_definition_on_narrower_vectors(target, monkeypatch):

@@ -52,7 +52,9 @@ def cases(operation):
     return found
 
 
-@pytest.fixture(params=["shortest", "middle", "longest"])
+@pytest.fixture(
+    params=["middle", *(pytest.param(name, marks=pytest.mark.exhaustive) for name in ("shortest", "longest"))]
+)
 def always(request, monkeypatch):
     """Every convolution is computed in this way, with one window or another."""
 
@@ -87,6 +89,7 @@ def test_reads_what_was_written_and_writes_where_it_may(operation, always):
         assert_close(result, case)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(not host().triple.startswith("x86_64"), reason="the narrower vectors are AVX2's")
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 def test_agrees_with_the_definition_on_narrower_vectors(operation, always, monkeypatch):

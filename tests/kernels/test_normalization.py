@@ -149,7 +149,7 @@ def test_batch_normalization_as_pytorch_has_it():
     np.testing.assert_allclose(spread, x.var((0, 1, 2)), **close)
 
 
-def test_r1_bits_do_not_depend_on_the_number_of_threads():
+def test_R1_bits_do_not_depend_on_the_number_of_threads():
     graph = training_step((9, 30, 31, 20))
     arrays = [standard(tensor.shape, seed) for seed, tensor in enumerate(graph.inputs)]
     assert_same_bits_with_any_number_of_threads(lambda: NativeExecutor(graph).run(arrays))

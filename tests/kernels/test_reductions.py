@@ -111,7 +111,7 @@ def test_a_sum_of_few_numbers_is_one_launch():
     assert len(executor.plan.schedule) == 1
 
 
-def test_r1_bits_do_not_depend_on_the_number_of_threads():
+def test_R1_bits_do_not_depend_on_the_number_of_threads():
     cases = [Case(SUM, (shape,), {"axes": axes, "keepdims": False}) for shape, axes in LARGE[:10]]
     cases += [Case(VARIANCE, (shape,), {"axes": axes, "keepdims": False}) for shape, axes in LARGE[:10]]
     assert_same_bits_with_any_number_of_threads(lambda: native(cases)[1])

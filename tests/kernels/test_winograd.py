@@ -87,6 +87,7 @@ def test_agrees_with_the_definition(operation, choice, monkeypatch):
         assert_close(result, definition(case), case)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(not host().triple.startswith("x86_64"), reason="the narrower vectors are AVX2's")
 @pytest.mark.parametrize("operation", LOWER, ids=lambda operation: operation.name)
 def test_agrees_with_the_definition_on_narrower_vectors(operation, monkeypatch):

@@ -139,7 +139,7 @@ def test_shape_dtype_and_own_memory(initializer: Any) -> None:
 
 
 @pytest.mark.parametrize("initializer", [*RANDOM, Orthogonal()], ids=repr)
-def test_r1_seeds(initializer: Any) -> None:
+def test_R1_seeds(initializer: Any) -> None:
     own = seeded(initializer, 5)
     first = own((4, 6))
     random.set_seed(99)

@@ -38,6 +38,16 @@ def test_a_users_layer_has_the_weights_of_the_layers_in_it() -> None:
     assert "Scaled" not in layers.LAYERS  # a file cannot name it
 
 
+def test_layers_within_are_found_in_the_order_they_were_given() -> None:
+    class Several(Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            first, second, third, fourth = (layers.Dense(1, name=str(i)) for i in range(4))
+            self.one, self.listed, self.named = first, [second, first], {"a": third, "b": (fourth,)}
+
+    assert [layer.name for layer in Several().sublayers()] == ["0", "1", "2", "3"]
+
+
 def test_a_failed_first_call_leaves_no_trace() -> None:
     layer = Scaled(3.0)
     with pytest.raises(ShapeError, match=re.escape("layer inside: Dense: expected input of rank 2 or more")):

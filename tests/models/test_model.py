@@ -31,9 +31,39 @@ def test_names_are_unique_and_stay():
     assert model.get_layer("conv2d_1") is model.get_layer(index=2)
 
 
+def test_names_are_unique_where_networks_are_put_together():
+    begin = striate.Input((4,))
+    first, second = (striate.Sequential([striate.Input((4,)), layers.Dense(4)]) for _ in range(2))
+    hidden = begin
+    for layer in (*first.layers, *second.layers, layers.Dense(4), layers.Dense(4, name="dense_1")):
+        hidden = layer(hidden)
+    model = striate.Model(begin, hidden)
+    names = list(model.names.values())
+    assert len(set(names)) == len(model.layers) == 5
+    assert "dense_1" in names
+    assert [model.get_layer(name) for name in names] == list(model.names)
+
+
 def test_two_layers_of_one_name_are_refused():
     with pytest.raises(ArgumentError, match="two layers are named 'a'; names must be unique"):
         striate.Sequential([striate.Input((3,)), layers.Dense(2, name="a"), layers.Dense(2, name="a")])
+
+
+def test_one_end_of_a_network_is_not_enough():
+    x = striate.Input((3,))
+    with pytest.raises(ArgumentError, match="model: the outputs do not depend on the input"):
+        striate.Model(inputs=x)
+    with pytest.raises(ArgumentError, match="the outputs also depend on the input 'input_layer'"):
+        striate.Model(outputs=layers.Dense(2)(x))
+
+
+def test_R4_a_network_without_layers():
+    model = striate.Model(name="empty")
+    with pytest.raises(ModelError, match=r"empty: has no layers yet\. Add some, or define call"):
+        model.call(np.ones((1, 3)))
+    model.origin = object()  # it came from a file
+    with pytest.raises(ModelError, match=r"empty: its layers depend on the values of its inputs\. Call run"):
+        model.call(np.ones((1, 3)))
 
 
 def test_missing_layers_are_named():
@@ -139,48 +169,6 @@ def test_O12_batch_invariance():
     np.testing.assert_array_equal(exact, singles)
     np.testing.assert_array_equal(exact[3:5], model.predict(x[3:5], deterministic=True))
     np.testing.assert_array_equal(exact, model.predict(iter([x[:5], x[5:]]), deterministic=True))
-
-
-def test_O13_receptive_field_is_exact():
-    model = striate.Sequential(
-        [
-            striate.Input((16, 16, 1)),
-            layers.Conv2D(2, 3, strides=2, padding="same", activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(2, 3, padding="same", dilation_rate=1),
-            layers.UpSampling2D(2),
-            layers.Conv2DTranspose(1, 3, strides=2, padding="same"),
-        ]
-    )
-    x = np.random.default_rng(0).random((1, 16, 16, 1), np.float32)
-    for layer in model.layers:
-        for y, x_ in ((0, 0), (1, 2), (3, 3)):
-            rows, columns = model.receptive_field(layer, y, x_)
-            part = striate.Model(model.inputs[0], layer.output)
-            before = part.predict(x)[0, y, x_].copy()
-            changed = x + 1
-            changed[0, slice(*rows), slice(*columns)] = x[0, slice(*rows), slice(*columns)]
-            np.testing.assert_array_equal(part.predict(changed)[0, y, x_], before)
-    assert model.receptive_field("conv2d", 2, 2) == ((4, 7), (4, 7))
-    with pytest.raises(ArgumentError, match=r"receptive_field: expected a position inside of \(8, 8\), got \(8, 0\)"):
-        model.receptive_field("conv2d", 8, 0)
-    with pytest.raises(ArgumentError, match="receptive_field: no layer 'x'"):
-        model.receptive_field("x", 0, 0)
-
-
-def test_activations_are_every_layers_output():
-    model = small()
-    x = np.random.default_rng(0).random((2, 8, 8, 1), np.float32)
-    found = model.activations(x)
-    assert [(a.name, a.values.shape) for a in found] == [
-        ("conv2d", (2, 6, 6, 3)),
-        ("max_pooling2d", (2, 3, 3, 3)),
-        ("conv2d_1", (2, 1, 1, 4)),
-        ("flatten", (2, 4)),
-        ("dense", (2, 2)),
-    ]
-    assert all(a.sentence for a in found)
-    np.testing.assert_array_equal(found[-1].values, model.predict(x))
 
 
 BAD = np.zeros((2, 8, 8, 1), np.float32)

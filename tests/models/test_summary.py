@@ -70,6 +70,11 @@ def test_A2_text(capsys):
     striate.architectures.ocr().summary(line_length=90, print_fn=lines.append)
     assert max(map(len, lines[0].splitlines()[1:-2])) <= 110
     assert "…" in lines[0]
+    for width in (400, 20):
+        striate.architectures.ocr().summary(line_length=width, print_fn=lines.append)
+    names = [text.splitlines()[3].split("  ")[0] for text in lines]
+    assert names[1] == "conv2d (Conv2D)"
+    assert names[2] == "conv2d …"  # no shorter than 8
 
 
 def test_A2_frozen_layers_and_running_statistics_are_not_trainable():
@@ -82,6 +87,8 @@ def test_A2_frozen_layers_and_running_statistics_are_not_trainable():
 def test_A2_a_model_that_has_seen_no_input(capsys):
     striate.Sequential([layers.Dense(4)]).summary()
     assert "not built yet: give it an Input, or data" in capsys.readouterr().out
+    (row,) = summarize(striate.Sequential([layers.Dense(4)])).rows
+    assert row[1:] == ("Dense", (), 0, 0, 0, (), 0)
 
 
 def test_A5_the_lectures_ocr_network():

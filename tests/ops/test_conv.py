@@ -102,6 +102,23 @@ def test_O7_transposed_agrees_with_pytorch(axes: int, strides: int, padding: int
     )
 
 
+@pytest.mark.parametrize(
+    ("padding", "expected"),
+    [
+        ("same", [1, 10, 102, 20]),  # as many as stride × input; of 1, 10, 102, 20, 200 the last is cut
+        ("same_lower", [10, 102, 20, 200]),
+        ("valid", [1, 10, 102, 20, 200]),
+        ("full", [102]),
+        (((1, 0),), [10, 102, 20, 200]),
+    ],
+)
+def test_O7_the_size_of_a_transposed_convolution(padding: Any, expected: list[float]) -> None:
+    x, w = np.array([1.0, 2.0]).reshape(1, 2, 1), np.array([1.0, 10.0, 100.0]).reshape(3, 1, 1)
+    np.testing.assert_array_equal(ops.conv1d_transpose(x, w, strides=2, padding=padding).ravel(), expected)
+    wide = ops.conv2d_transpose(np.ones((1, 2, 3, 4)), np.ones((3, 3, 5, 4)), strides=(2, 3), padding="same")
+    assert wide.shape == (1, 4, 9, 5)
+
+
 def test_O7_each_gradient_operation_is_the_adjoint_of_convolution() -> None:
     for case in FORWARD:
         x, w = case.arrays()

@@ -49,6 +49,17 @@ def test_O10_softmax_cross_entropy_agrees_with_torch() -> None:
     )
 
 
+def test_probabilities_stay_1e_7_away_from_0_and_1() -> None:
+    """As Keras has it: −ln 1e-7 for what was thought impossible."""
+    worst = -np.log(1e-7)
+    impossible = ops.categorical_crossentropy(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]))
+    np.testing.assert_allclose(impossible, [worst], rtol=1e-12)
+    wrong = ops.binary_crossentropy(np.array([1.0, 0.0]), np.array([0.0, 1.0]))
+    np.testing.assert_allclose(wrong, [worst, worst], rtol=1e-8)
+    right = ops.binary_crossentropy(np.array([1.0, 0.0]), np.array([1.0, 0.0]))
+    np.testing.assert_allclose(right, -np.log1p([-1e-7, -1e-7]), rtol=1e-8)
+
+
 def test_O10_sigmoid_binary_cross_entropy_agrees_with_torch() -> None:
     functional = pytest.importorskip("torch").nn.functional
     assert_agrees_with_torch(

@@ -187,6 +187,7 @@ def command(*arguments):
 SETTINGS = ["--size", 16, "--epochs", 4, "--batch-size", 8, "--augment", "crop,flip,mixup"]
 
 
+@pytest.mark.exhaustive
 def test_R2_killed_and_resumed_at_any_moment_gives_the_same_bits(folder, tmp_path):
     done = subprocess.run(
         command(folder, *SETTINGS, "--out", tmp_path / "whole"), check=True, capture_output=True, text=True
@@ -241,6 +242,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.exhaustive
 def test_R4_full_disk_loses_nothing(folder, tmp_path):
     """No file may grow beyond 100 kB, which the model needs more than."""
     run = tmp_path / "run"

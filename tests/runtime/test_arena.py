@@ -38,5 +38,12 @@ def test_the_size_is_at_least_what_lives_at_once_and_not_much_more():
     assert alive <= size <= 1.3 * alive
 
 
+def test_the_largest_come_first():
+    """The middle one is beside each of the others, which share their place: 192 + 64 bytes."""
+    offsets, size = pack([Span(64, 0, 2), Span(192, 3, 5), Span(64, 2, 3)])
+    assert size == 256
+    assert offsets == [0, 0, 192]
+
+
 def test_nothing_needs_nothing():
     assert pack([]) == ([], 0)

@@ -161,6 +161,24 @@ def test_what_is_prepared_from_variables_follows_their_changes():
         np.testing.assert_array_equal(runner.run([x])[0], np.full((1, 2, 2, 2), 3 * factor))
 
 
+def test_what_has_no_kernel_is_computed_between_those_that_have(monkeypatch):
+    pytest.importorskip("llvmlite")
+    from striate.kernels import LOWERINGS
+    from striate.runtime.native import NativeExecutor
+
+    monkeypatch.delitem(LOWERINGS, "transpose")
+
+    def function(x):
+        y = ops.softmax(ops.matmul(x, ops.transpose(x)))
+        return ops.matmul(ops.transpose(y), ops.softmax(x))
+
+    executor = NativeExecutor(trace(function, [Tensor((5, 7))]))
+    assert [node.name for node in executor.without_kernel] == ["transpose", "transpose"]
+    for seed in range(2):
+        x = np.random.default_rng(seed).standard_normal((5, 7)).astype(np.float32)
+        np.testing.assert_allclose(executor.run([x])[0], function(x), rtol=1e-4, atol=1e-5)
+
+
 def test_runs_from_several_threads_take_turns(executor):
     run = executor(lambda x: ops.relu(ops.tanh(x * 2.0) + x), (50, 60)).run
     arrays = [np.random.default_rng(i).standard_normal((50, 60)).astype(np.float32) for i in range(8)]

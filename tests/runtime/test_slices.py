@@ -14,6 +14,7 @@ from striate.graph import Tensor, Variable, trace
 
 pytest.importorskip("llvmlite")
 from striate.runtime import slices
+from striate.runtime.native import NativeExecutor
 from striate.runtime.slices import SlicedExecutor, is_samplewise, stages
 
 W = Variable(np.random.default_rng(0).standard_normal((3, 3, 4, 4)).astype(np.float32), "w")
@@ -82,6 +83,28 @@ def test_later_stages_take_more_samples(monkeypatch):
     assert step.samples == [2, 8, 24]
     shapes = [stage.graph.inputs[0].shape for stage in step.stages]
     assert shapes == [(2, 8, 8, 4), (8, 4, 4, 8), (24, 2, 2, 8)]
+
+
+def test_two_samples_are_two_slices(monkeypatch):
+    monkeypatch.setattr(slices, "TOGETHER", 3_072)
+    model = stack(("", 8))
+    model.predict_on_batch(np.ones((2, 8, 8, 4), np.float32))
+    (step,) = steps(model)
+    assert [stage.graph.inputs[0].shape[0] for stage in step.stages] == [1, 2]
+
+
+def test_what_is_computed_from_weights_belongs_to_no_sample(monkeypatch):
+    monkeypatch.setattr(slices, "TOGETHER", 1_000)
+
+    def traced(samples):
+        return trace(lambda x: ops.relu(ops.conv2d(x, ops.relu(W * 2.0), padding="same")), [Tensor((samples, 6, 6, 4))])
+
+    (stage,) = stages(traced(6), traced)
+    assert stage.inputs[0].shape == (1, 6, 6, 4)  # 576 bytes of a sample come in, and as many go out
+    x = np.random.default_rng(2).standard_normal((6, 6, 6, 4)).astype(np.float32)
+    (result,) = SlicedExecutor(traced(6), [NativeExecutor(stage)]).run([x])
+    expected = ops.relu(ops.conv2d(x, ops.relu(W.value * 2), padding="same"))
+    np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_tensor_that_is_wanted_is_not_left_behind(monkeypatch):

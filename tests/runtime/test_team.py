@@ -654,6 +654,7 @@ thread.join()
     assert_ends_well(start_python(code), "." * 5)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_fork_while_another_thread_compiles():
     code = """

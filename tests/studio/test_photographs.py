@@ -50,14 +50,14 @@ def maps(address, picture, layer, first=0, count=32):
     return header, values.reshape(header["shape"])
 
 
-def test_P6_page_for_photographs_comes_instead_of_paper(address):
+def test_P3_page_for_photographs_comes_instead_of_paper(address):
     status, headers, body = fetch(address, "/")
     assert status == 200
     assert b"photographs.js" in body
     assert "script-src 'self'" in headers["Content-Security-Policy"]
 
 
-def test_P6_every_layer_says_what_it_reads(address):
+def test_P3_every_layer_says_what_it_reads(address):
     network = json.loads(fetch(address, "/api/model")[2])
     assert network["classes"] == list(CLASSES)
     assert network["notes"] == []
@@ -70,7 +70,7 @@ def test_P6_every_layer_says_what_it_reads(address):
     assert "shorter side scaled to 24, the middle 24×24 cut out" in network["layers"][0]["sentence"]
 
 
-def test_P6_answer_is_the_softmax_worked_out_by_hand(address):
+def test_P3_answer_is_the_softmax_worked_out_by_hand(address):
     header, probabilities = look(address, RED)
     # Half of the picture is black; the largest of every 2×2 window leaves it so.
     scores = WEIGHT * np.array([0.5, 0.1, 0, 0, 0, 0])
@@ -79,7 +79,7 @@ def test_P6_answer_is_the_softmax_worked_out_by_hand(address):
     assert probabilities.argmax() == CLASSES.index("red")
 
 
-def test_P6_some_maps_come_with_the_ends_of_the_whole_layer(address):
+def test_P3_some_maps_come_with_the_ends_of_the_whole_layer(address):
     picture = look(address, RED)[0]["picture"]
     header, values = maps(address, picture, 1, first=32)
     assert header == {"first": 32, "shape": [SIDE, SIDE, 8], "least": -5, "greatest": 34}
@@ -87,7 +87,7 @@ def test_P6_some_maps_come_with_the_ends_of_the_whole_layer(address):
     np.testing.assert_allclose(maps(address, picture, 0)[1], RED / np.float32(255), rtol=1e-6)
 
 
-def test_P6_what_the_network_sees_is_a_picture(address):
+def test_P3_what_the_network_sees_is_a_picture(address):
     wide = paper(0, 0, 255, size=(SIDE, 3 * SIDE))
     picture = look(address, wide)[0]["picture"]
     _, headers, body = fetch(address, f"/api/pictures/{picture}/frame.png")
@@ -185,19 +185,19 @@ def test_R7_what_left_is_gone_and_can_be_looked_at_again():
 # Threads
 
 
-def test_P6_the_network_sees_one_picture_at_a_time(monkeypatch):
+def test_P3_the_network_sees_one_picture_at_a_time(monkeypatch):
     model = Photographs(branched())
     one_at_a_time(
         monkeypatch, model, model, "_run", [lambda: model.recognise(RED), lambda: model.recognise(paper(0, 255, 0))]
     )
 
 
-def test_P6_no_picture_is_run_while_the_network_warms_up(monkeypatch):
+def test_P3_no_picture_is_run_while_the_network_warms_up(monkeypatch):
     model = Photographs(branched())
     one_at_a_time(monkeypatch, model, model, "_run", [model.warm_up, lambda: model.recognise(RED)])
 
 
-def test_P6_what_is_kept_can_be_looked_at_while_the_network_is_at_work(monkeypatch):
+def test_P3_what_is_kept_can_be_looked_at_while_the_network_is_at_work(monkeypatch):
     model = Photographs(branched())
     sight = model.recognise(RED)
     with model._lock:
@@ -236,7 +236,7 @@ def ending(activation, units=3, loss=None):
         (None, [0.6285317, 0.2312239, 0.1402444], "they are taken for logits, whose softmax is shown"),
     ],
 )
-def test_P6_outputs_are_shown_as_the_network_ends(activation, expected, note):
+def test_P3_outputs_are_shown_as_the_network_ends(activation, expected, note):
     studio = ending(activation)
     np.testing.assert_allclose(studio.recognise(np.zeros((2, 2, 1), np.uint8)).probabilities, expected, rtol=1e-6)
     said = " ".join(studio.notes)
@@ -244,7 +244,7 @@ def test_P6_outputs_are_shown_as_the_network_ends(activation, expected, note):
 
 
 @pytest.mark.parametrize("values", [[0.2, 0.5, 0.3], [0.1, 0.2, 0.3], [3.0, -1.0, 2.0]])
-def test_P6_outputs_of_one_network_are_shown_in_one_way(values):
+def test_P3_outputs_of_one_network_are_shown_in_one_way(values):
     """Logits that happen to lie in 0 … 1, or to sum to 1, are logits all the same."""
     model = striate.Sequential([striate.Input((1, 3, 1)), layers.Flatten(), layers.Dense(3, use_bias=False)])
     model.set_weights([np.eye(3)])
@@ -254,7 +254,7 @@ def test_P6_outputs_of_one_network_are_shown_in_one_way(values):
     np.testing.assert_allclose(shares, np.exp(values) / np.exp(values).sum(), rtol=1e-5)
 
 
-def test_P6_one_sigmoid_tells_two_classes_apart():
+def test_P3_one_sigmoid_tells_two_classes_apart():
     studio = ending("sigmoid", units=1)
     assert studio.classes == ("class 0", "class 1")
     shares = studio.recognise(np.zeros((2, 2, 1), np.uint8)).probabilities
@@ -262,13 +262,13 @@ def test_P6_one_sigmoid_tells_two_classes_apart():
 
 
 @pytest.mark.parametrize(("units", "loss"), [(1, None), (3, "mse")])
-def test_P6_measures_are_no_classes(units, loss):
+def test_P3_measures_are_no_classes(units, loss):
     studio = ending(None, units, loss)
     assert studio.classes == ()
     assert f"What comes out are no classes: its shape is {units}." in studio.notes
 
 
-def test_P6_network_is_not_sure_below_its_threshold_or_one_half():
+def test_P3_network_is_not_sure_below_its_threshold_or_one_half():
     model = branched()
     unsure = paper(255, 250, 245)
     assert not Photographs(model).recognise(unsure).sure
@@ -276,7 +276,7 @@ def test_P6_network_is_not_sure_below_its_threshold_or_one_half():
     assert Photographs(model).recognise(unsure).sure
 
 
-def test_P6_what_a_file_does_not_say_is_named():
+def test_P3_what_a_file_does_not_say_is_named():
     model = branched()
     model.classes, model.preprocessing = (), None
     studio = Photographs(model)
@@ -292,7 +292,7 @@ def test_P6_what_a_file_does_not_say_is_named():
 @pytest.mark.parametrize(
     ("black", "white", "expected"), [(0, 1, [0, 0.2, 1]), (0, 255, [0, 51, 255]), (-1, 1, [-1, -0.6, 1])]
 )
-def test_P6_black_and_white_become_what_is_asked(black, white, expected):
+def test_P3_black_and_white_become_what_is_asked(black, white, expected):
     prepared = photographs.pixels_between(branched(), black, white).of_frame(np.array([[[0, 51, 255]]], np.uint8))
     np.testing.assert_allclose(prepared.ravel(), expected, rtol=1e-6)
 
@@ -302,7 +302,7 @@ def test_R4_black_must_be_below_white():
         photographs.pixels_between(branched(), 1, 1)
 
 
-def test_P6_network_without_classes_still_shows_its_layers():
+def test_P3_network_without_classes_still_shows_its_layers():
     x = striate.Input((8, 8, 1))
     studio = Photographs(striate.Model(x, layers.Conv2D(5, 3, name="edges")(x)))
     assert "What comes out are no classes: its shape is 6×6×5." in studio.notes
@@ -311,7 +311,7 @@ def test_P6_network_without_classes_still_shows_its_layers():
     assert [tensor.shape for tensor in sight.tensors] == [(8, 8, 1), (6, 6, 5)]
 
 
-def test_P6_layer_called_twice_and_operations_at_the_end_have_rows_of_their_own():
+def test_P3_layer_called_twice_and_operations_at_the_end_have_rows_of_their_own():
     x = striate.Input((4, 4, 1), name="x")
     twice = layers.ReLU(name="twice")
     flat = layers.Flatten(name="flat")(layers.Dropout(0.5, name="dropped")(twice(twice(x))))

@@ -75,14 +75,14 @@ def expect_painted(page, layer):
     raise AssertionError(f"{layer} stayed empty")
 
 
-def test_P6_empty_page_invites_and_shows_the_network(page):
+def test_P3_empty_page_invites_and_shows_the_network(page):
     assert page.get_by_text("Drop a picture here").is_visible()
     assert page.locator("#layers figure").count() == 20
     assert page.locator(".row:visible").count() == 0
 
 
 @pytest.mark.parametrize("way", ["choose", "drop", "paste"])
-def test_P6_picture_gets_five_classes_and_what_the_network_sees(page, way):
+def test_P3_picture_gets_five_classes_and_what_the_network_sees(page, way):
     choose(page, RED) if way == "choose" else give(page, way, RED)
     expect_answer(page, "red")
     rows = page.locator("#likeliest .row")
@@ -92,7 +92,7 @@ def test_P6_picture_gets_five_classes_and_what_the_network_sees(page, way):
     expect(page.locator("#spoken")).to_have_text("red, 91.6 %")
 
 
-def test_P6_maps_come_when_their_layer_comes_into_view_and_go_when_it_leaves(page):
+def test_P3_maps_come_when_their_layer_comes_into_view_and_go_when_it_leaves(page):
     choose(page, RED)
     expect_answer(page, "red")
     expect_painted(page, "copies")
@@ -103,7 +103,7 @@ def test_P6_maps_come_when_their_layer_comes_into_view_and_go_when_it_leaves(pag
     expect(maps(page, "input")).to_have_js_property("width", 0)
 
 
-def test_P6_number_under_the_pointer_is_the_engines(page):
+def test_P3_number_under_the_pointer_is_the_engines(page):
     choose(page, RED)
     expect_answer(page, "red")
     expect_painted(page, "copies")
@@ -117,7 +117,7 @@ def test_P6_number_under_the_pointer_is_the_engines(page):
     assert "−34" in readout.inner_text()  # the scale is that of all 40 maps
 
 
-def test_P6_keyboard_alone_reaches_a_deep_layer_and_its_numbers(page):
+def test_P3_keyboard_alone_reaches_a_deep_layer_and_its_numbers(page):
     choose(page, RED)
     expect_answer(page, "red")
     page.get_by_role("link", name="ReLU deep_9").focus()
@@ -138,14 +138,14 @@ def test_P6_keyboard_alone_reaches_a_deep_layer_and_its_numbers(page):
     assert page.locator(".lens:visible").count() == 0
 
 
-def test_P6_branches_can_be_followed_by_links(page):
+def test_P3_branches_can_be_followed_by_links(page):
     joined = page.locator("figure", has=page.locator("[title=joined]"))
     assert joined.locator(".relation a").all_inner_texts() == ["positive", "channels"]
     joined.get_by_role("link", name="channels").click()
     expect(maps(page, "channels")).to_be_focused()
 
 
-def test_P6_reload_and_link_restore_picture_and_place(browser, address):
+def test_P3_reload_and_link_restore_picture_and_place(browser, address):
     with visiting(browser, address, ready=READY, path="/#deep_3/41/2,7") as page:
         expect(page.locator(".lens:visible")).to_have_count(1)
         choose(page, RED)
@@ -195,7 +195,7 @@ def forgetful(browser):
         yield address
 
 
-def test_P6_picture_that_the_server_forgot_is_shown_to_it_again(browser, forgetful):
+def test_P3_picture_that_the_server_forgot_is_shown_to_it_again(browser, forgetful):
     with visiting(browser, forgetful, ready=READY) as page, visiting(browser, forgetful, ready=READY) as other:
         choose(page, RED)
         expect_answer(page, "red")
@@ -233,7 +233,7 @@ def test_R4_page_outlives_the_server(browser):
     visit.__exit__(None, None, None)
 
 
-def test_P6_what_a_file_does_not_say_is_on_the_page(browser):
+def test_P3_what_a_file_does_not_say_is_on_the_page(browser):
     model = branched(activation=None)
     model.classes, model.preprocessing = (), None
     with running(model) as address, visiting(browser, address, ready=READY) as page:
@@ -243,7 +243,7 @@ def test_P6_what_a_file_does_not_say_is_on_the_page(browser):
         expect_answer(page, "class 0")
 
 
-def test_P6_one_sigmoid_shows_two_classes_whose_bars_lead_to_the_one_unit(browser):
+def test_P3_one_sigmoid_shows_two_classes_whose_bars_lead_to_the_one_unit(browser):
     model = striate.Sequential(
         [striate.Input((24, 24, 3)), layers.Flatten(), layers.Dense(1, activation="sigmoid", name="unit")]
     )
@@ -260,7 +260,7 @@ def test_P6_one_sigmoid_shows_two_classes_whose_bars_lead_to_the_one_unit(browse
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 768, 1280, 1920])
-def test_P6_page_fits_every_width_and_is_not_empty(browser, address, width, scheme):
+def test_P3_page_fits_every_width_and_is_not_empty(browser, address, width, scheme):
     size = {"width": width, "height": 800}
     with visiting(browser, address, ready=READY, viewport=size, color_scheme=scheme) as page:
         choose(page, RED)
@@ -276,7 +276,7 @@ def test_P6_page_fits_every_width_and_is_not_empty(browser, address, width, sche
 @pytest.mark.parametrize(
     ("size", "ratio", "tile"), [(24, 1, 48), (56, 1, 56), (224, 1, 56), (224, 2, 112), (1000, 1, 55)]
 )
-def test_P6_large_maps_are_made_smaller_until_two_lines_hold_them(page, size, ratio, tile):
+def test_P3_large_maps_are_made_smaller_until_two_lines_hold_them(page, size, ratio, tile):
     arranged = """async ([size, ratio]) => {
         const { arrange, cellAt, tileAt } = await import("./maps.js");
         const room = { width: 976 * ratio, height: 133 * ratio, tile: 112 * ratio, least: 48 * ratio, gap: 4 * ratio };

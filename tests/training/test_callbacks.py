@@ -328,6 +328,16 @@ def test_reduce_on_plateau_decides_as_keras_does(settings: dict[str, Any], curve
         assert train(ours, curve[:epochs]).optimizer.learning_rate == pytest.approx(expected, rel=1e-12), epochs
 
 
+def test_reduce_on_plateau_waits_after_each_change() -> None:
+    """By hand: epoch 1 is no better, so the rate is halved; the next two epochs do not count, the third does."""
+    callback, rates = ReduceLROnPlateau(patience=1, factor=0.5, cooldown=2), []
+    for epochs in range(1, 8):
+        rates.append(train(callback, [1.0] * epochs).optimizer.learning_rate)
+    assert rates == [1, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125]
+    curve = [1.0, 1.0, 1.0, 0.5, 0.5, 0.5]  # what gets better meanwhile is remembered
+    assert train(callback, curve).optimizer.learning_rate == 0.25
+
+
 def test_reduce_on_plateau_says_so(capsys: Any) -> None:
     train(ReduceLROnPlateau(patience=1, verbose=1), [1, 1])
     assert capsys.readouterr().out == "Epoch 2: learning rate reduced to 0.1\n"
@@ -450,7 +460,7 @@ def test_redraws_are_rare(monkeypatch: Any) -> None:
 
 
 def test_a_line_is_cut_to_the_terminal(monkeypatch: Any) -> None:
-    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((20, 24)))
+    monkeypatch.setattr("shutil.get_terminal_size", lambda *_, **__: os.terminal_size((20, 24)))
     lines = show(monkeypatch, Terminal(), verbose=1).split("\n")[1].split("\r")
     assert lines[1] == "1/3 ━━━━━━─────────"
 

@@ -117,6 +117,13 @@ def test_sums_are_kept_in_float64() -> None:
     assert mean.total == 1e8 + 100
 
 
+def test_accuracy_of_a_series_is_about_its_last_axis() -> None:
+    y_true = np.eye(3)[[[0, 1], [2, 2]]]  # (2, 2, 3): two series of two
+    y_pred = np.eye(3)[[[0, 2], [1, 2]]]
+    assert metrics.CategoricalAccuracy()(y_true, y_pred) == 0.5
+    assert metrics.SparseCategoricalAccuracy()(y_true.argmax(-1), y_pred) == 0.5
+
+
 def test_O8_argmax_ties_go_to_the_lowest_class() -> None:
     tied = np.array([[0.4, 0.4, 0.2]] * 2)
     assert metrics.SparseCategoricalAccuracy()([0, 1], tied) == 0.5

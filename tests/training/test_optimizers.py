@@ -141,6 +141,24 @@ def test_first_steps_by_hand() -> None:
     assert two_steps(Adagrad(0.1, 0.0, 0)) == pytest.approx(1 - 0.1 - 0.1 / 2**0.5)
 
 
+def test_decoupled_weight_decay_by_hand() -> None:
+    """The weights shrink by η·λ = 0.05 of what they are, then comes the step; the gradient knows nothing of it."""
+
+    def steps(optimizer: Optimizer, gradient: float) -> list[float]:
+        variable, seen = Variable([1.0]), []
+        step = stepper(optimizer, variable)
+        for _ in range(2):
+            step(np.array([gradient]))
+            seen.append(float(variable.value[0]))
+        return seen
+
+    assert steps(SGD(0.1, weight_decay=0.5), 0.0) == pytest.approx([0.95, 0.9025])
+    assert steps(SGD(0.1, weight_decay=0.5), 2.0) == pytest.approx([0.95 - 0.2, 0.75 * 0.95 - 0.2])
+    assert steps(AdamW(0.1, weight_decay=0.5, epsilon=0), 7.0) == pytest.approx([0.95 - 0.1, 0.85 * 0.95 - 0.1])
+    assert steps(Adam(0.1, weight_decay=0.5, epsilon=0), 7.0) == pytest.approx([0.95 - 0.1, 0.85 * 0.95 - 0.1])
+    assert steps(Lion(0.1, weight_decay=0.5), -3.0) == pytest.approx([0.95 + 0.1, 1.05 * 0.95 + 0.1])
+
+
 def clipped(optimizer: Optimizer, *gradients: list[float]) -> list[list[float]]:
     """What is left of gradients: what one step of size 1 takes away from zeros."""
     variables = [Variable(np.zeros(len(gradient))) for gradient in gradients]
@@ -195,7 +213,7 @@ def test_a_schedule_is_evaluated_at_the_number_of_updates_made() -> None:
         lambda: SGD(CosineDecay(0.1, 20), momentum=0.5),
     ],
 )
-def test_r2_a_checkpoint_goes_on_with_the_same_bits(make) -> None:
+def test_R2_a_checkpoint_goes_on_with_the_same_bits(make) -> None:
     parameters, gradients = problem()
     whole = trained(make())
 

@@ -79,6 +79,44 @@ def test_shuffling_is_a_function_of_the_seed():
     assert losses[0] != losses[1]
 
 
+def test_every_epoch_takes_all_samples_in_an_order_of_its_own():
+    """The losses tell the samples: nothing is learned, and sample i has the loss 2ⁱ."""
+    orders = []
+
+    class Order(Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.sums = [0.0]
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.sums.append((batch + 1) * logs["loss"])  # the log is the mean so far
+
+        def on_epoch_end(self, epoch, logs=None):
+            orders.append(np.log2(np.diff(self.sums)).round().astype(int).tolist())
+
+    for shuffle in (True, False):
+        model = striate.Sequential([striate.Input((1,)), layers.Dense(1, kernel_initializer="zeros")])
+        model.compile(striate.optimizers.SGD(0.0), "mse")
+        x, y = np.ones((8, 1), np.float32), np.sqrt(2.0 ** np.arange(8)).astype(np.float32)[:, None]
+        striate.set_seed(3)
+        model.fit(x, y, batch_size=1, epochs=3, verbose=0, shuffle=shuffle, callbacks=[Order()])
+    assert all(sorted(order) == list(range(8)) for order in orders)
+    assert len({tuple(order) for order in orders}) == 4
+    assert orders[3:] == [list(range(8))] * 3
+
+
+def test_validation_comes_after_every_so_many_epochs():
+    seen = []
+
+    class Seen(Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append("val_loss" in logs)
+
+    settings = {"epochs": 7, "validation_data": (X[:9], Y[:9]), "verbose": 0, "callbacks": [Seen()]}
+    history = compiled().fit(X[:30], Y[:30], validation_freq=3, initial_epoch=1, **settings).history
+    assert seen == [False, True, False, False, True, False]  # after the third epoch and the sixth
+    assert len(history["val_loss"]) == 2
+
+
 def test_one_step_equals_the_formula():
     """One step of plain gradient descent on a linear model, worked out by hand."""
     model = striate.Sequential([striate.Input((2,)), layers.Dense(1, kernel_initializer="ones")])
@@ -322,6 +360,23 @@ def test_a_predictor_needs_a_graph():
         Mine().predictor()
 
 
+def test_steps_end_what_data_give():
+    """And what comes behind them in an iterable is left where it is."""
+    model = compiled()
+    for call in (model.fit, model.evaluate, model.predict):
+        batches = iter([(X[:8], Y[:8])] * 9)
+        result = call(batches, **{"steps_per_epoch" if call == model.fit else "steps": 2}, verbose=0)
+        assert len(list(batches)) >= 6
+    assert result.shape == (16, 3)
+    assert model.predict(X, batch_size=8, steps=2).shape == (16, 3)
+
+
+def test_a_list_of_rows_is_one_array():
+    model = striate.Sequential([striate.Input((2,)), layers.Dense(1, kernel_initializer="ones")])
+    for rows in ([[1, 2], [3, 5]], [np.array([1, 2]), [3, 5]]):
+        np.testing.assert_array_equal(model.predict(rows), [[3], [8]])
+
+
 def test_stop_training():
     class Stop(Callback):
         def on_train_batch_end(self, batch, logs=None):
@@ -445,6 +500,45 @@ def test_A1_a_layer_adds_to_the_loss():
     assert model.evaluate(x, y, verbose=0) == 2
     assert model.train_on_batch(x, y) == 2
     np.testing.assert_array_equal(model.layers[0](x), x)
+
+
+def test_a_penalty_on_activations_is_trained_too():
+    """Two steps by hand: loss (w − 1)² + w²/2 at x = 1, so w ← w − 0.1·(2·(w − 1) + w)."""
+
+    class Penalty(layers.Layer):
+        def call(self, inputs):
+            self.add_loss(striate.ops.sum(inputs * inputs) * 0.5)
+            return inputs
+
+    model = striate.Sequential([striate.Input((1,)), layers.Dense(1, use_bias=False), Penalty()])
+    model.compile(striate.optimizers.SGD(0.1), "mse")
+    model.set_weights([np.array([[2.0]])])
+    one = np.ones((1, 1), np.float32)
+    assert model.train_on_batch(one, one) == pytest.approx(1 + 2)
+    np.testing.assert_allclose(model.get_weights()[0], [[1.6]], rtol=1e-6)
+    assert model.train_on_batch(one, one) == pytest.approx(0.36 + 1.28)
+    np.testing.assert_allclose(model.get_weights()[0], [[1.32]], rtol=1e-6)
+    assert model.evaluate(one, one, verbose=0) == pytest.approx(0.32**2 + 1.32**2 / 2)
+
+
+def test_metrics_of_some_outputs_only():
+    model, targets = two_headed(), [np.zeros((120, 1)), np.zeros((120, 1))]
+    model.compile("sgd", "mse", metrics={"b": ["mae"]})
+    results = model.evaluate(X, targets, verbose=0, return_dict=True)
+    assert list(results) == ["loss", "a_loss", "b_loss", "b_mae"]
+    assert results["b_mae"] == pytest.approx(np.abs(model.predict(X)[1]).mean(), rel=1e-5)
+
+
+def test_a_metric_as_plain_data():
+    model = compiled(metrics={"class_name": "SparseTopKCategoricalAccuracy", "config": {"k": 3, "name": "top"}})
+    assert model.evaluate(X, Y, verbose=0, return_dict=True)["top"] == 1
+
+
+def test_R4_metrics_of_an_output_that_is_none():
+    model, targets = two_headed(), [np.zeros((120, 1)), np.zeros((120, 1))]
+    model.compile("sgd", "mse", metrics={"bb": ["mae"]})
+    with pytest.raises(ArgumentError, match="compile: metrics names 'bb', but the outputs are a, b"):
+        model.evaluate(X, targets, verbose=0)
 
 
 def test_training_ends_with_the_last_logs():
