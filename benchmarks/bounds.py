@@ -55,8 +55,8 @@ class Peak:
         sizes = (rows * DEPTH, DEPTH * columns, ITEMS * rows * columns)
         self._arrays = [np.full(size, 1e-3, np.float32) for size in sizes]
         self._table = (ctypes.c_uint64 * 3)(*(array.ctypes.data for array in self._arrays))
-        address = compiler.addresses([code])[code.symbol]
-        self._program = Program([(address, ctypes.addressof(self._table), ITEMS, 1)])
+        self._loaded = compiler.addresses([code])
+        self._program = Program([(self._loaded[code.symbol], ctypes.addressof(self._table), ITEMS, 1)])
         self._products = ITEMS * REPEATS * rows * columns * DEPTH
 
     def measure(self) -> float:

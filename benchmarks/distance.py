@@ -38,7 +38,8 @@ class Distance:
     def __init__(self) -> None:
         code = nothing.code(host(), (), ())
         self._arguments = (ctypes.c_uint64 * 1)()
-        row = (compiler.addresses([code])[code.symbol], ctypes.addressof(self._arguments), THREADS, 1)
+        self._loaded = compiler.addresses([code])
+        row = (self._loaded[code.symbol], ctypes.addressof(self._arguments), THREADS, 1)
         self._program = Program([row] * STAGES)
 
     def measure(self) -> float:

@@ -52,10 +52,11 @@ def loops(x: Any, w: Any) -> Any:
 def native(write: Kernel, *arrays: Array, items: int, **settings: Hashable) -> Callable[[], None]:
     """A call of a kernel's machine code on these arrays, for all items."""
     code = write.code(host(), (FLOAT,) * len(arrays), tuple(sorted(settings.items())))
-    address = compiler.addresses([code])[code.symbol]
-    function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)(address)
+    loaded = compiler.addresses([code])
+    kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
+    function = kind(loaded[code.symbol])
 
-    def call() -> None:
+    def call(_: Any = loaded) -> None:  # as long as there is this call, the code is in memory
         table = np.array([array.ctypes.data for array in arrays], np.uint64)
         function(table.ctypes.data, 0, items, None)
 

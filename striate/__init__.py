@@ -19,7 +19,14 @@ from striate.layers.layer import Layer
 from striate.models import Input, Model, Sequential, load_model
 from striate.ops import activations
 from striate.random import get_seed, set_seed
-from striate.runtime import set_exact, set_executor, set_threads, set_tuning
+from striate.runtime import (
+    set_exact,
+    set_executor,
+    set_memory_budget,
+    set_memory_limit,
+    set_threads,
+    set_tuning,
+)
 from striate.training import Step, callbacks, losses, metrics, optimizers
 
 if TYPE_CHECKING:
@@ -89,6 +96,8 @@ __all__ = [
     "saving",
     "set_exact",
     "set_executor",
+    "set_memory_budget",
+    "set_memory_limit",
     "set_seed",
     "set_threads",
     "set_tuning",

@@ -47,7 +47,7 @@ def contenders(workload: Workload, model: Model) -> list[Contender]:
 
 def without_kernel(model: Model) -> list[str]:
     """The operations that ran on the reference executor, in all that the model has done."""
-    executors = [*model._functions.values(), *(model.training_step.executors if model.optimizer else [])]
+    executors = [*model.executors.values(), *(model.training_step.executors if model.optimizer else [])]
     return sorted(
         node.name
         for executor in executors

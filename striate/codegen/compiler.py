@@ -3,6 +3,7 @@
 import hashlib
 import os
 import threading
+import weakref
 from collections import deque
 from collections.abc import Iterable
 
@@ -10,25 +11,39 @@ from striate.codegen import cache, llvm
 from striate.codegen.kernel import Code
 from striate.codegen.target import host
 
-_ADDRESSES: dict[str, int] = {}
+_LIBRARIES: weakref.WeakValueDictionary[str, llvm.Library] = weakref.WeakValueDictionary()  # by symbol
 _LOCK = threading.RLock()
 if hasattr(os, "register_at_fork"):  # who forks waits until nobody compiles: the child would find LLVM's locks held
     os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)
 
 
-def addresses(codes: Iterable[Code]) -> dict[str, int]:
-    """The address on this CPU of each function, by symbol.
+class Addresses(dict[str, int]):
+    """The address on this CPU of each function, by symbol; the code is there as long as somebody refers to this."""
+
+    libraries: frozenset[llvm.Library]
+
+
+def addresses(codes: Iterable[Code]) -> Addresses:
+    """Load functions into this process.
 
     Modules that are neither loaded nor on disk are compiled, several at a time.
     """
     with _LOCK:
         codes = list(codes)
-        missing = list({code.symbols: code for code in codes if code.symbols[0] not in _ADDRESSES}.values())
-        objects = {code: content for code in missing if (content := cache.load(_key(code))) is not None}
-        objects |= _compile_all([code for code in missing if code not in objects])
-        for code, content in objects.items():
-            _ADDRESSES.update(llvm.load(content, code.symbols))
-        return {symbol: _ADDRESSES[symbol] for code in codes for symbol in code.symbols}
+        libraries = {code.symbols[0]: _LIBRARIES.get(code.symbols[0]) for code in codes}
+        missing = list({code.symbols: code for code in codes if libraries[code.symbols[0]] is None}.values())
+        if missing:
+            llvm.unload()
+            objects = {code: content for code in missing if (content := cache.load(_key(code))) is not None}
+            objects |= _compile_all([code for code in missing if code not in objects])
+            library = llvm.Library((content, code.symbols) for code, content in objects.items())
+            for code in objects:
+                libraries[code.symbols[0]] = _LIBRARIES[code.symbols[0]] = library
+        found = Addresses()
+        found.libraries = frozenset(library for library in libraries.values() if library is not None)
+        for library in found.libraries:
+            found.update(library.addresses)
+        return found
 
 
 def _key(code: Code) -> str:

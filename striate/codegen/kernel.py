@@ -60,7 +60,7 @@ def in_place(write: Writer) -> Kernel:
     return Kernel(write.__name__, write, in_place=True)
 
 
-@functools.lru_cache(4096)
+@functools.lru_cache(256)  # a text has about 50 kB
 def _code(kernel: Kernel, target: Target, elements: tuple[Type, ...], settings: Any) -> Code:
     function = Function(kernel.name, target)
     buffers = [function.argument(number, element) for number, element in enumerate(elements)]

@@ -9,14 +9,18 @@ Source: LLVM Programmer's Manual, "Threads and LLVM".
 
 import ctypes
 import functools
+import sys
 import threading
-from collections.abc import Iterable
+import weakref
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from striate.codegen.target import Target
 
 #: Memory to registers, then what that leaves over. Loops, vectors and registers' use are ours: no pass touches them.
 PASSES = ("sroa", "instruction_combine", "simplify_cfg", "instruction_combine", "dead_code_elimination")
+#: Of memory for each object file that is loaded, about; measured (benchmarks/resident.py).
+LOADED_BYTES = 2**16
 
 
 def emit_object(text: str, target: Target) -> bytes:
@@ -40,14 +44,40 @@ def emit_object(text: str, target: Target) -> bytes:
         library.LLVMPY_DisposeMemoryBuffer(memory)
 
 
-def load(content: bytes, symbols: Iterable[str]) -> dict[str, int]:
-    """Load an object file into this process, for good: a worker thread may be in it until the process ends."""
-    builder = binding().JITLibraryBuilder().add_object_img(content)
-    for symbol in symbols:
-        builder = builder.export_symbol(symbol)
-    library = builder.link(_jit(), next(iter(symbols)))
-    _LIBRARIES.append(library)
-    return {symbol: int(library[symbol]) for symbol in symbols}
+class Library:
+    """Object files in this process, loaded together; they are unloaded some time after nobody refers to this any more.
+
+    LLVM frees all of what it has for object files only with the loader that they were given to, so each library has a
+    loader of its own: JITLink, which keeps the parts of an object side by side. LLVM's older loader asks for memory for
+    each part, and ends the process where two of them come to lie more than 2 GB apart. For the objects of Windows it is
+    the one that LLVM itself prefers.
+
+    Arguments:
+        objects: object files, each with the symbols in it that others call.
+    """
+
+    def __init__(self, objects: Iterable[tuple[bytes, Sequence[str]]]):
+        #: Where each function is.
+        self.addresses: dict[str, int] = {}
+        loader = binding().create_lljit_compiler(use_jit_link=sys.platform != "win32")  # lives as long as its objects
+        loaded: list[Any] = []
+        for content, symbols in objects:
+            builder = binding().JITLibraryBuilder().add_object_img(content)
+            for symbol in symbols:
+                builder = builder.export_symbol(symbol)
+            loaded.append(builder.link(loader, symbols[0]))
+            self.addresses.update((symbol, int(loaded[-1][symbol])) for symbol in symbols)
+        #: About the memory that this takes.
+        self.bytes = LOADED_BYTES * len(loaded)
+        # not here and now: this may be anywhere, in a thread that must not wait for LLVM
+        weakref.finalize(self, _UNUSED.append, loaded).atexit = False
+
+
+def unload() -> None:
+    """Free the memory of libraries that nobody refers to any more."""
+    while _UNUSED:
+        for loaded in _UNUSED.pop():
+            loaded.close()
 
 
 def versions() -> str:
@@ -67,7 +97,7 @@ def binding() -> Any:
     return llvm
 
 
-_LIBRARIES: list[Any] = []  # keeps what owns the machine code
+_UNUSED: list[list[Any]] = []  # what libraries that are gone had loaded
 _PER_THREAD = threading.local()  # a target machine serves one thread at a time
 
 
@@ -79,11 +109,6 @@ def _machine(target: Target) -> Any:
             cpu=target.cpu, features=target.features, opt=2, reloc="pic", codemodel="small"
         )
     return machines[target]
-
-
-@functools.cache
-def _jit() -> Any:
-    return binding().create_lljit_compiler()
 
 
 @functools.cache

@@ -19,7 +19,7 @@ from striate.graph.tensor import tensors_in
 from striate.models.network import Network
 from striate.ops import add, multiply
 from striate.random import get_seed, next_run, permutation
-from striate.runtime import Executor, predicting_executor, settings
+from striate.runtime import Executor, ExecutorCache, predicting_executor, settings
 from striate.runtime.function import Function
 from striate.training import optimizers
 from striate.training.batches import ArrayData, Batch, IterableData, as_data, as_inputs
@@ -493,17 +493,22 @@ class Trainer(Network):
     # Compiled functions
 
     def forget_compiled(self) -> None:
-        self._functions: dict[Any, Any] = {}
+        self.executors.clear()
         for compiled in (self._step, self._test):
             if compiled is not None:
                 compiled.forget()
 
     def compiled(self, key: Any, make: Callable[[], Any]) -> Any:
-        """What ``make`` returned the first time it was asked for under this key."""
-        functions, key = self.__dict__.setdefault("_functions", {}), (key, settings())
-        if key not in functions:
-            functions[key] = make()
-        return functions[key]
+        """What ``make`` returned when it was last called for this key; see `striate.runtime.ExecutorCache`."""
+        return self.executors.get((key, settings()), make)
+
+    @property
+    def executors(self) -> ExecutorCache:
+        """What was compiled to predict and to look inside, one for each shape of batch."""
+        found: ExecutorCache | None = self.__dict__.get("_executors")
+        if found is None:
+            found = self.__dict__["_executors"] = ExecutorCache()
+        return found
 
     def _predicting(self, batch: Batch) -> Executor:
         def traced(samples: int) -> Graph:
@@ -511,7 +516,11 @@ class Trainer(Network):
             return trace(lambda *x: self.predict_step((_one_or_all(list(x)),)), symbols)
 
         key = ("predict", *((array.shape, array.dtype.kind) for array in batch.inputs))
-        runner: Executor = self.compiled(key, lambda: predicting_executor(traced, len(batch.inputs[0])))
+
+        def piece(samples: int) -> Executor:
+            return self._predicting(Batch([x[:samples] for x in batch.inputs]))
+
+        runner: Executor = self.compiled(key, lambda: predicting_executor(traced, len(batch.inputs[0]), piece))
         return runner
 
     def _objective(self, outputs: int) -> Objective:

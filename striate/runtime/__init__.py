@@ -1,5 +1,6 @@
 """Executors: what runs a graph."""
 
+from striate.runtime.budget import ExecutorCache, kept_bytes, set_memory_budget, set_memory_limit
 from striate.runtime.choice import (
     Executor,
     executor,
@@ -14,11 +15,15 @@ from striate.runtime.team import set_threads
 
 __all__ = [
     "Executor",
+    "ExecutorCache",
     "ReferenceExecutor",
     "executor",
+    "kept_bytes",
     "predicting_executor",
     "set_exact",
     "set_executor",
+    "set_memory_budget",
+    "set_memory_limit",
     "set_threads",
     "set_tuning",
     "settings",

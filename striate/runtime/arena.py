@@ -1,6 +1,7 @@
 """Where each temporary array of a plan lies in one block of memory, so that those never needed together share space."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 ALIGNMENT = 64  # bytes of a cache line, and of the widest vector
@@ -29,9 +30,9 @@ def pack(spans: Sequence[Span], gap: int = 0) -> tuple[list[int], int]:
     placed: list[int] = []
     for number in sorted(range(len(spans)), key=lambda i: (-spans[i].bytes, spans[i].first)):
         span = spans[number]
-        size = _round_up(span.bytes + gap)
+        size = round_up(span.bytes + gap)
         rivals = sorted(
-            (offsets[i], offsets[i] + _round_up(spans[i].bytes + gap))
+            (offsets[i], offsets[i] + round_up(spans[i].bytes + gap))
             for i in placed
             if spans[i].first <= span.last and span.first <= spans[i].last
         )
@@ -42,8 +43,18 @@ def pack(spans: Sequence[Span], gap: int = 0) -> tuple[list[int], int]:
             offset = max(offset, stop)
         offsets[number] = offset
         placed.append(number)
-    return offsets, max((offsets[i] + _round_up(span.bytes + gap) for i, span in enumerate(spans)), default=0)
+    return offsets, max((offsets[i] + round_up(span.bytes + gap) for i, span in enumerate(spans)), default=0)
 
 
-def _round_up(size: int) -> int:
+def alive(spans: Sequence[Span]) -> list[int]:
+    """Bytes of the arrays whose contents matter, at each step."""
+    change = [0] * (max((span.last for span in spans), default=0) + 2)
+    for span in spans:
+        change[span.first] += span.bytes
+        change[span.last + 1] -= span.bytes
+    return list(accumulate(change[:-1]))
+
+
+def round_up(size: int) -> int:
+    """So many bytes, and those up to where the next array may begin."""
     return -(-size // ALIGNMENT) * ALIGNMENT

@@ -98,7 +98,8 @@ class _Guarded:
 
 def _launch(launch: Launch, places: list[_Guarded], order: np.random.Generator) -> None:
     code = launch.kernel.code(host(), tuple(element(b.dtype) for b in launch.buffers), launch.settings)
-    function = _Function(compiler.addresses([code])[code.symbol])
+    loaded = compiler.addresses([code])
+    function = _Function(loaded[code.symbol])
     table = np.array([place.address for place in places], np.uint64)
     scratch = _Guarded(launch.scratch)
     starts = range(0, launch.items, max(launch.grain, -(-launch.items // 16)))

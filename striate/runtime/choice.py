@@ -3,7 +3,7 @@
 import importlib.util
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, Union, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, Union, cast
 
 import numpy as np
 
@@ -13,11 +13,11 @@ from striate.runtime.reference import ReferenceExecutor
 
 if TYPE_CHECKING:
     from striate.runtime.native import NativeExecutor
-    from striate.runtime.slices import SlicedExecutor
+    from striate.runtime.slices import PiecedExecutor, SlicedExecutor
 
 #: What runs a whole graph at once, and what may run it in slices.
 WholeExecutor: TypeAlias = Union[ReferenceExecutor, "NativeExecutor"]
-Executor: TypeAlias = Union[ReferenceExecutor, "NativeExecutor", "SlicedExecutor"]
+Executor: TypeAlias = Union[ReferenceExecutor, "NativeExecutor", "SlicedExecutor", "PiecedExecutor"]
 
 
 class Settings(NamedTuple):
@@ -121,18 +121,21 @@ def _runs_on_reference(graph: Graph) -> bool:
     return _settings.executor == "reference" or double
 
 
-def predicting_executor(traced: Callable[[int], Graph], samples: int) -> Executor:
+def predicting_executor(traced: Callable[[int], Graph], samples: int, piece: Callable[[int], Any]) -> Executor:
     """What runs a prediction, by this process's settings: for a large batch a part of it at a time.
 
     Arguments:
         traced: the graph for a number of samples.
         samples: how many there are.
+        piece: what runs a prediction for fewer samples.
     """
     graph = traced(samples)
     if _runs_on_reference(graph):
         return executor(graph)
-    from striate.runtime.slices import SlicedExecutor, stages
+    from striate.runtime.slices import PiecedExecutor, SlicedExecutor, pieces, stages
 
+    if sizes := pieces(graph):
+        return PiecedExecutor(graph, [(size, piece(size)) for size in sizes])
     parts = stages(graph, traced)
     if parts == [graph]:
         return executor(graph)

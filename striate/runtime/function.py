@@ -9,6 +9,7 @@ from striate.errors import DataError
 from striate.graph import Array, Tensor, Trace
 from striate.graph.tensor import map_tensors, tensors_in
 from striate.random import get_seed, next_run
+from striate.runtime.budget import ExecutorCache
 from striate.runtime.choice import WholeExecutor, executor, settings
 
 
@@ -25,15 +26,13 @@ class Function:
 
     def __init__(self, function: Callable[..., Any]):
         self.function = function
-        self._compiled: dict[Hashable, tuple[WholeExecutor, Any]] = {}
+        self._compiled = ExecutorCache()
 
     def __call__(self, *inputs: Any) -> Any:
         """The results for these arrays, in the nesting that the function returns."""
         arrays, symbols = as_arrays(inputs)
         key = (signature(symbols), settings())
-        if key not in self._compiled:
-            self._compiled[key] = self._compile(symbols)
-        runner, result = self._compiled[key]
+        runner, result = self._compiled.get(key, lambda: self._compile(symbols))
         step = 0 if runner.graph.random is None else next_run()
         return filled(result, runner.run(arrays, get_seed(), step))
 
@@ -44,7 +43,7 @@ class Function:
 
     def forget(self) -> None:
         """Trace anew from now on: what the function calls has changed."""
-        self._compiled = {}
+        self._compiled.clear()
 
     def _compile(self, symbols: Any) -> tuple[WholeExecutor, Any]:
         with Trace().recording() as scope:

@@ -7,6 +7,8 @@ import numpy as np
 
 from striate.errors import ShapeError
 from striate.graph import Array, Graph, Node, Tensor
+from striate.runtime import budget
+from striate.runtime.arena import Span, alive
 
 
 class ReferenceExecutor:
@@ -24,6 +26,22 @@ class ReferenceExecutor:
         for tensor, node in last_reader.items():
             if tensor not in kept:
                 self._forget.setdefault(node, []).append(tensor)
+        needed = max(alive(self._spans()), default=0)
+        budget.check_limit(needed, self._spans, graph.nodes)
+        budget.count(self)
+
+    def kept(self) -> dict[Any, int]:
+        """What this keeps between runs, and its bytes."""
+        return {self: budget.OBJECTS * len(self.graph.nodes)}
+
+    def _spans(self) -> list[Span]:
+        """When the result of each node matters."""
+        nodes = self.graph.nodes
+        last = {tensor: number for number, node in enumerate(nodes) for tensor in self._forget.get(node, ())}
+        return [
+            Span(budget.bytes_of(node.output), number, last.get(node.output, len(nodes)))
+            for number, node in enumerate(nodes)
+        ]
 
     @np.errstate(all="ignore")  # infinities and NaN propagate, as IEEE 754 has them
     def run(

@@ -271,6 +271,7 @@ class _Native(NamedTuple):
 
     run: Callable[[Any, Any], None]
     work: Callable[[Any, int, int], int]
+    loaded: Any = None  # keeps them in memory
 
 
 @functools.cache
@@ -292,7 +293,7 @@ def _native(code: "Code") -> _Native:
     found = compiler.addresses([code])
     run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
     work = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-    return _Native(run(found["run"]), work(found["work"]))
+    return _Native(run(found["run"]), work(found["work"]), found)
 
 
 def _text(triple: str) -> str:

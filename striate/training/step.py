@@ -1,6 +1,6 @@
 """A training step: a loss, its gradients and the update of what is trained, compiled into one native call."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from striate.graph.tensor import tensors_in
 from striate.graph.trace import Trace
 from striate.layers.layer import Layer
 from striate.random import get_seed
+from striate.runtime.budget import ExecutorCache
 from striate.runtime.chain import Chain
 from striate.runtime.choice import WholeExecutor, executor, settings
 from striate.runtime.function import as_arrays, filled, signature
@@ -64,7 +65,7 @@ class Step:
                 raise ArgumentError(f"Step: expected layers and trainable variables to train, got {item!r}.")
         self._looked_at: tuple[int, int] | None = None
         self._variables: tuple[Variable, ...] = ()
-        self._compiled: dict[Hashable, _Compiled] = {}
+        self._compiled = ExecutorCache()
 
     def __call__(self, *inputs: Any) -> Any:
         """Make one step.
@@ -77,9 +78,8 @@ class Step:
         """
         arrays, symbols = as_arrays(inputs)
         key = (signature(symbols), settings(), *map(id, self.variables(symbols)))
-        if key not in self._compiled:
-            self._compiled[key] = self._compile(symbols)
-        compiled, optimizer = self._compiled[key], self.optimizer
+        compiled: _Compiled = self._compiled.get(key, lambda: self._compile(symbols))
+        optimizer = self.optimizer
         vector = optimizer.build(self._variables)
         into = dict(enumerate(vector.gradient_parts, compiled.results))
         chain = compiled.chain_to(optimizer.updater())
@@ -106,7 +106,7 @@ class Step:
 
     def forget(self) -> None:
         """Trace anew from now on: what the loss calls has changed."""
-        self._compiled = {}
+        self._compiled.clear()
 
     def _compile(self, symbols: Any) -> "_Compiled":
         with Trace(training=True).recording() as scope:

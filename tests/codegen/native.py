@@ -15,7 +15,8 @@ _FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
 def run(kernel: Kernel, *arrays: Array, items: int = 1, **settings: Any) -> None:
     """Compute items 0 … ``items`` − 1 of a kernel on C-contiguous arrays, which it may write."""
     code = kernel.code(host(), tuple(element(array.dtype) for array in arrays), tuple(sorted(settings.items())))
-    call = _FUNCTION(compiler.addresses([code])[code.symbol])
+    loaded = compiler.addresses([code])
+    call = _FUNCTION(loaded[code.symbol])
     table = np.array([array.ctypes.data for array in arrays], np.uint64)
     scratch = np.zeros(4096, np.uint8)
     call(table.ctypes.data, 0, items, scratch.ctypes.data)

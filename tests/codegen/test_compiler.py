@@ -114,8 +114,9 @@ def test_different_settings_have_different_symbols():
 @pytest.mark.parametrize(("rows", "columns", "depth"), [(1, 1, 1), (3, 10, 7), (6, 16, 5), (2, 33, 9), (5, 4, 0)])
 def test_the_tile_multiplies_matrices(rows, columns, depth):
     written = code(host(), rows, columns, depth)
+    loaded = compiler.addresses([written])
     function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)(
-        compiler.addresses([written])[written.symbol]
+        loaded[written.symbol]
     )
     generator = np.random.default_rng(0)
     a = generator.integers(-5, 5, (rows, depth)).astype(np.float32)

@@ -1,5 +1,6 @@
 """Large batches are predicted some samples at a time, where samples do not depend on each other."""
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -15,7 +16,7 @@ from striate.graph import Tensor, Variable, trace
 pytest.importorskip("llvmlite")
 from striate.runtime import slices
 from striate.runtime.native import NativeExecutor
-from striate.runtime.slices import SlicedExecutor, is_samplewise, stages
+from striate.runtime.slices import PiecedExecutor, SlicedExecutor, is_samplewise, pieces, stages
 
 W = Variable(np.random.default_rng(0).standard_normal((3, 3, 4, 4)).astype(np.float32), "w")
 V = Variable(np.ones((4,), np.float32), "v")
@@ -32,7 +33,7 @@ def network():
 
 
 def steps(model):
-    return [step for step in model._functions.values() if isinstance(step, SlicedExecutor)]
+    return [step for step in model.executors.values() if isinstance(step, SlicedExecutor)]
 
 
 def test_slices_predict_what_the_whole_batch_does(monkeypatch):
@@ -42,6 +43,7 @@ def test_slices_predict_what_the_whole_batch_does(monkeypatch):
     whole = model.predict_on_batch(x)
     assert not steps(model)  # it is small
     monkeypatch.setattr(slices, "TOGETHER", 40_000)
+    monkeypatch.setattr(slices, "WEIGHTS", math.inf)  # no pieces
     model.forget_compiled()
     parts = model.predict_on_batch(x)
     (step,) = steps(model)
@@ -54,6 +56,49 @@ def test_slices_predict_what_the_whole_batch_does(monkeypatch):
         model.predictor(12)(x[:11])
     model.set_weights([2 * weight for weight in model.get_weights()])
     assert not np.allclose(model.predict_on_batch(x)[1], parts[1])
+
+
+def test_a_few_sizes_serve_all_batches(monkeypatch):
+    monkeypatch.setattr(slices, "TOGETHER", 1000)
+    monkeypatch.setattr(slices, "WEIGHTS", 0)
+    striate.set_seed(0)
+    model = network()
+    for count in (1, 5, 22, 23, 27, 31):
+        x = np.random.default_rng(count).standard_normal((count, 12, 12, 4)).astype(np.float32)
+        pieces = model.predict_on_batch(x)
+        striate.set_executor("reference")
+        try:
+            whole = model.predict_on_batch(x)
+        finally:
+            striate.set_executor("native")
+        for a, b in zip(pieces, whole, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5)
+    executors = model.executors.values()
+    sizes = {e.graph.inputs[0].shape[0] for e in executors if isinstance(e, SlicedExecutor | NativeExecutor)}
+    assert sizes == {1, 2, 4, 8, 16}
+    step = next(e for e in executors if isinstance(e, PiecedExecutor) and e.graph.inputs[0].shape[0] == 22)
+    assert [size for size, _ in step.pieces] == [16, 4, 2]
+    assert step.without_kernel == []
+    into = [np.empty(array.shape, np.float32) for array in pieces]
+    last = next(e for e in executors if isinstance(e, PiecedExecutor) and e.graph.inputs[0].shape[0] == 31)
+    last.run([x], into=dict(enumerate(into)))
+    for a, b in zip(pieces, into, strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(ShapeError, match=r"this graph takes x of shape \(31, 12, 12, 4\), got \(30, 12, 12, 4\)"):
+        last.run([x[:30]])
+
+
+@pytest.mark.parametrize(
+    ("batch", "filters", "sizes"),
+    [(13, 64, [8, 4, 1]), (16, 64, []), (5, 64, []), (13, 2000, [])],
+    ids=["large images", "a power of two", "fits", "many weights"],
+)
+def test_pieces_are_for_large_images_and_few_weights(batch, filters, sizes):
+    """A sample takes 64 · 64 · (1 + 64) · 4 bytes, about 1 MB, at most; weights that are read again must be few."""
+    image = striate.Input((64, 64, 1))
+    y = layers.GlobalAveragePooling2D()(layers.Conv2D(64, 3, padding="same")(image))
+    model = striate.Model(image, layers.Dense(10)(layers.Dense(filters * 16)(y)))
+    assert pieces(model.traced(batch)) == sizes
 
 
 def stack(*convolutions, ends=()):
@@ -77,6 +122,7 @@ def test_later_stages_take_more_samples(monkeypatch):
     # bytes of a sample: 3,072 for the first convolution's image and result, 4,096 for the second's, 1,024 where images
     # have 4 x 4 pixels, 256 where they have 2 x 2
     monkeypatch.setattr(slices, "TOGETHER", 8_200)
+    monkeypatch.setattr(slices, "WEIGHTS", math.inf)
     x = np.random.default_rng(1).standard_normal((24, 8, 8, 4)).astype(np.float32)
     model.predict_on_batch(x)
     (step,) = steps(model)
@@ -109,6 +155,7 @@ def test_what_is_computed_from_weights_belongs_to_no_sample(monkeypatch):
 
 def test_a_tensor_that_is_wanted_is_not_left_behind(monkeypatch):
     monkeypatch.setattr(slices, "TOGETHER", 8_200)
+    monkeypatch.setattr(slices, "WEIGHTS", math.inf)
     image = striate.Input((8, 8, 4))
     early = layers.Conv2D(8, 3, padding="same")(image)
     late = layers.Dense(3)(layers.GlobalAveragePooling2D()(layers.MaxPooling2D()(early)))
@@ -134,11 +181,14 @@ def test_stages_of_any_network_predict_what_the_reference_does(monkeypatch, data
     model = stack(*convolutions, ends=ends)
     x = np.random.default_rng(samples).standard_normal((samples, 8, 8, 4)).astype(np.float32)
     monkeypatch.setattr(slices, "TOGETHER", together)
+    monkeypatch.setattr(slices, "WEIGHTS", data.draw(st.sampled_from([0, math.inf])))
     found = model.predict_on_batch(x)
-    for before, after in pairwise([count for step in steps(model) for count in step.samples]):
-        assert after > before
-        assert after % before == 0
-        assert samples % after == 0
+    for step in steps(model):
+        whole = step.graph.inputs[0].shape[0]
+        assert whole == samples or slices.WEIGHTS == 0
+        for before, after in pairwise([*step.samples, whole]):
+            assert after % before == 0
+        assert sorted(set(step.samples)) == step.samples
     striate.set_executor("reference")
     try:
         expected = model.predict_on_batch(x)
