@@ -9,6 +9,7 @@ Source: LLVM Programmer's Manual, "Threads and LLVM".
 
 import ctypes
 import functools
+import sys
 import threading
 from collections.abc import Iterable
 from typing import Any
@@ -83,7 +84,12 @@ def _machine(target: Target) -> Any:
 
 @functools.cache
 def _jit() -> Any:
-    return binding().create_lljit_compiler()
+    """What loads object files: JITLink, which keeps the parts of one side by side.
+
+    LLVM's older loader asks for memory for each part, and ends the process where two of them come to lie more than
+    2 GB apart. For the objects of Windows it is the one that LLVM itself prefers.
+    """
+    return binding().create_lljit_compiler(use_jit_link=sys.platform != "win32")
 
 
 @functools.cache
