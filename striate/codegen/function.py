@@ -172,11 +172,15 @@ class Function:
 
     def call(self, intrinsic: str, *operands: Any) -> Value:
         """One of LLVM's intrinsics whose operands and result are of one type, that of the widest operand."""
-        kind = max((o.type for o in operands if isinstance(o, Value)), key=lambda type: type.lanes)
-        values = [self.wide(o, kind) for o in operands]
+        kind, values = self._alike(operands)
         name = f"llvm.{intrinsic}.{suffix(kind)}"
         self.declare(f"declare {kind} @{name}({', '.join([str(kind)] * len(values))})")
         return self.emit(kind, f"call {kind} @{name}({', '.join(f'{kind} {v.text}' for v in values)})")
+
+    def _alike(self, operands: Sequence[Any]) -> tuple[Type, list[Value]]:
+        """The type of the widest operand, and all as values of it."""
+        kind = max((o.type for o in operands if isinstance(o, Value)), key=lambda type: type.lanes)
+        return kind, [self.wide(o, kind) for o in operands]
 
     def wide(self, value: Value | float, type: Type) -> Value:
         """A number or a scalar as a value of ``type``, the same in every lane; a value of that type as it is."""
@@ -185,8 +189,11 @@ class Function:
         return value if value.type == type else self.splat(value, type.lanes)
 
     def fma(self, a: Value | float, b: Value | float, c: Value | float) -> Value:
-        """a·b + c, rounded once."""
-        return self.call("fma", a, b, c)
+        """a·b + c, rounded once; where the machine has no instruction for it, the product is rounded, too."""
+        if self.target.fused:
+            return self.call("fma", a, b, c)
+        _, (a, b, c) = self._alike((a, b, c))
+        return a * b + c
 
     def sqrt(self, x: Value) -> Value:
         return self.call("sqrt", x)

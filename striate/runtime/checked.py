@@ -23,7 +23,7 @@ class CheckedExecutor:
     """Runs a graph's kernels one by one and finds those that write where they must not, or read what nobody wrote.
 
     Items are computed in a random order, one call for each few of them, as a team of threads might; arrays lie at
-    addresses that are multiples of 4 bytes, not of a vector.
+    addresses that are multiples of the size of their numbers, and of nothing larger.
 
     Arguments:
         graph: what to run.
@@ -55,7 +55,7 @@ class CheckedExecutor:
         def place(buffer: Buffer) -> _Guarded:
             key = buffer if buffer.home in ("arena", "kept") else (buffer.home, buffer.number)
             if key not in places:
-                places[key] = _Guarded(buffer.bytes)
+                places[key] = _Guarded(buffer.bytes, np.dtype(buffer.dtype).itemsize)
                 if buffer.home not in ("arena", "kept", "output"):
                     array = np.ascontiguousarray(given[buffer.home][buffer.number], buffer.dtype)
                     places[key].bytes[:] = array.reshape(-1).view(np.uint8)
@@ -80,11 +80,11 @@ class CheckedExecutor:
 
 
 class _Guarded:
-    """Memory between guards, 4 bytes off the alignment of vectors."""
+    """Memory between guards, off the alignment of vectors by the size of one number."""
 
-    def __init__(self, size: int):
+    def __init__(self, size: int, number: int):
         whole = np.full(size + 2 * GUARD + 64, PATTERN, np.uint8)
-        start = -whole.ctypes.data % 64 + GUARD + 8
+        start = -whole.ctypes.data % 64 + GUARD + number
         self.bytes = whole[start : start + size]
         self._guards = whole[:start], whole[start + size :]
         self.address = whole.ctypes.data + start
@@ -101,7 +101,7 @@ def _launch(launch: Launch, places: list[_Guarded], order: np.random.Generator) 
     loaded = compiler.addresses([code])
     function = _Function(loaded[code.symbol])
     table = np.array([place.address for place in places], np.uint64)
-    scratch = _Guarded(launch.scratch)
+    scratch = _Guarded(launch.scratch, 8)
     starts = range(0, launch.items, max(launch.grain, -(-launch.items // 16)))
     for first in order.permutation(starts):
         scratch.bytes[:] = PATTERN

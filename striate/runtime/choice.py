@@ -1,7 +1,10 @@
 """Which executor runs graphs in this process."""
 
+import functools
 import importlib.util
 import os
+import struct
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, Union, cast
 
@@ -41,8 +44,24 @@ def _find_llvm() -> bool:
         return False
 
 
-_has_llvm = _find_llvm()
-_settings = Settings("native" if _has_llvm else "reference")
+_settings = Settings("native" if _find_llvm() else "reference")
+
+
+@functools.cache
+def _why_not_native() -> str:
+    """What keeps machine code from running in this process, with the fix; nothing if it can run. This loads LLVM."""
+    if struct.calcsize("P") != 8:
+        return "needs a 64-bit Python. Install one from https://www.python.org."
+    if not _find_llvm():
+        return "needs the package llvmlite. Install it: pip install llvmlite."
+    try:
+        from striate.codegen import host, llvm
+
+        llvm.binding()
+        host()
+    except (ImportError, OSError, RuntimeError) as error:
+        return f"needs the package llvmlite, which does not load here: {error}"
+    return ""
 
 
 def settings() -> Settings:
@@ -58,13 +77,13 @@ def set_executor(name: str) -> None:
             NumPy, operation by operation: the definition, slower.
 
     Raises:
-        ArgumentError: another name, or "native" without llvmlite.
+        ArgumentError: another name, or "native" where llvmlite is missing or does not load.
     """
     global _settings  # noqa: PLW0603
     if name not in ("native", "reference"):
         raise ArgumentError(f"set_executor: expected 'native' or 'reference', got {name!r}.")
-    if name == "native" and not _has_llvm:
-        raise ArgumentError("set_executor: 'native' needs the package llvmlite. Install it: pip install llvmlite.")
+    if name == "native" and (reason := _why_not_native()):
+        raise ArgumentError(f"set_executor: 'native' {reason}")
     _settings = _settings._replace(executor=name)
 
 
@@ -118,7 +137,16 @@ def _runs_on_reference(graph: Graph) -> bool:
     double = any(tensor.dtype == np.float64 for tensor in tensors) or any(
         variable.dtype != np.float32 for variable in graph.variables
     )
-    return _settings.executor == "reference" or double
+    return _settings.executor == "reference" or double or _falls_back()
+
+
+def _falls_back() -> bool:
+    """Whether machine code cannot run in this process; then this says so once, and the reference is the choice."""
+    global _settings  # noqa: PLW0603
+    if reason := _why_not_native():
+        warnings.warn(f"Networks run on the reference executor, which is slower: 'native' {reason}", stacklevel=2)
+        _settings = _settings._replace(executor="reference")
+    return bool(reason)
 
 
 def predicting_executor(traced: Callable[[int], Graph], samples: int, piece: Callable[[int], Any]) -> Executor:

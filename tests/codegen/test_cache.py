@@ -14,10 +14,11 @@ from striate.codegen import cache
 PROGRAM = """
 import numpy as np
 from striate import ops
-from striate.codegen import llvm
+from striate.codegen import compiler, host, llvm
 from striate.graph import Tensor, trace
 from striate.runtime.native import NativeExecutor
 
+CHANGE
 compiled = []
 emit_object = llvm.emit_object
 llvm.emit_object = lambda text, target: compiled.append(text) or emit_object(text, target)
@@ -34,9 +35,14 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "kernels"
 
 
-def start() -> int:
-    """Run a small network in a new process; how many kernels it had to compile."""
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False)
+def start(change: str = "") -> int:
+    """Run a small network in a new process; how many kernels it had to compile.
+
+    Arguments:
+        change: Python code that makes LLVM or this machine another one.
+    """
+    program = PROGRAM.replace("CHANGE", change)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return int(done.stdout)
 
@@ -44,6 +50,24 @@ def start() -> int:
 def test_the_second_start_compiles_nothing(folder):
     assert start() > 0
     assert start() == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "import llvmlite; llvmlite.__version__ += '.1'",
+        "llvm.binding().llvm_version_info = (99, 0, 0)",
+        "machine = host(); compiler.host = lambda: machine._replace(cpu='x86-64')",
+        "machine = host(); compiler.host = lambda: machine._replace(features=machine.features + ',')",
+    ],
+    ids=["llvmlite", "LLVM", "CPU", "features"],
+)
+def test_another_llvm_or_machine_uses_none_of_what_was_compiled(folder, change):
+    compiled = start()
+    before = {entry.name for entry in folder.iterdir()}
+    assert start(change) == compiled
+    assert len({entry.name for entry in folder.iterdir()} - before) == compiled
+    assert start(change) == 0
 
 
 def test_damaged_entries_are_compiled_again(folder):

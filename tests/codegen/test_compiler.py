@@ -7,17 +7,12 @@ import numpy as np
 import pytest
 
 llvm = pytest.importorskip("llvmlite.binding")
-from striate.codegen import Function, Pointer, Target, Tile, compiler, host, kernel, most_rows, split  # noqa: E402
+from striate.codegen import Function, Pointer, Tile, compiler, host, kernel, most_rows, split  # noqa: E402
 from striate.codegen import llvm as ours  # noqa: E402
 from striate.codegen.values import FLOAT  # noqa: E402
+from tests.codegen.machines import APPLE, FUSED, HASWELL, UNFUSED  # noqa: E402
 
-OTHERS = [
-    Target("x86_64-unknown-linux-gnu", "x86-64", "", 128, 16),
-    Target("x86_64-unknown-linux-gnu", "haswell", "+avx2,+fma", 256, 16),
-    Target("x86_64-unknown-linux-gnu", "skylake-avx512", "+avx512f,+avx512vl", 512, 32),
-    Target("aarch64-unknown-linux-gnu", "neoverse-n1", "+neon", 128, 32),
-    Target("arm64-apple-darwin", "apple-m1", "+neon", 128, 32),
-]
+OTHERS = [*UNFUSED, *FUSED, APPLE]
 
 
 @kernel
@@ -41,7 +36,7 @@ def test_kernels_compile_for_other_machines(target):
     llvm.initialize_all_asmprinters()
     content = ours.emit_object(code(target).text, target)
     assert content[:4] in (b"\x7fELF", b"\xcf\xfa\xed\xfe")
-    assert b"fmaf" not in content or target.cpu == "x86-64"  # only without FMA instructions is it a call
+    assert b"fma" not in content  # without an instruction for it, it would be a call
 
 
 def test_what_takes_long_is_done_without_llvmlites_lock(monkeypatch):
@@ -108,7 +103,7 @@ def test_no_address_of_this_process_is_in_the_code():
 def test_different_settings_have_different_symbols():
     symbols = {code(host(), *sizes).symbol for sizes in ((3, 10, 7), (3, 10, 8), (3, 11, 7), (4, 10, 7))}
     assert len(symbols) == 4
-    assert code(OTHERS[0], 3, 16).symbol != code(OTHERS[2], 3, 16).symbol
+    assert code(OTHERS[0], 3, 16).symbol != code(HASWELL, 3, 16).symbol
 
 
 @pytest.mark.parametrize(("rows", "columns", "depth"), [(1, 1, 1), (3, 10, 7), (6, 16, 5), (2, 33, 9), (5, 4, 0)])
@@ -146,6 +141,6 @@ def test_a_tile_fits_the_registers(target, vectors):
 
 
 def test_the_fewest_vectors_are_chosen_and_of_equals_the_narrowest():
-    wide = OTHERS[2]
+    wide = next(target for target in FUSED if target.lanes == 16)
     assert [wide.lanes_for(n) for n in (1, 4, 5, 8, 9, 16, 17, 20, 24, 64)] == [4, 4, 8, 8, 16, 16, 16, 16, 16, 16]
-    assert OTHERS[0].lanes_for(64) == 4
+    assert UNFUSED[0].lanes_for(64) == 4

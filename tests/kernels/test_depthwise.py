@@ -82,7 +82,7 @@ def test_as_pytorch_has_it(stride, multiplier):
     np.testing.assert_allclose(result, expected.permute(0, 2, 3, 1).numpy(), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("multiplier", [1, 3])
+@pytest.mark.parametrize("multiplier", [1, 2])  # not more than half of the narrowest vector there is
 def test_what_follows_is_part_of_it(multiplier):
     maps = 21 * multiplier
     shapes = [(2, 9, 11, 21), (3, 3, 21, multiplier), (maps,), (2, 9, 11, maps)]

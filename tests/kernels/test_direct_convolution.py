@@ -6,25 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate import ops
-from striate.codegen import compiler, host, most_rows
+from striate.codegen import host, most_rows
 from striate.graph import Graph, Tensor
 from striate.kernels import Launch
 from striate.kernels.conv import depthwise, fourier, geometry, winograd
 from striate.kernels.conv.blocking import cut
 from striate.kernels.conv.geometry import Axis, Correlation
 from striate.ops.conv import CONV
-from striate.runtime import native as runtime
 from striate.runtime.checked import CheckedExecutor
 from striate.runtime.native import NativeExecutor
 from tests.cases import short_and_whole_grid
 from tests.cases.case import Case
 from tests.cases.conv import FORWARD, case, gradient_cases
+from tests.codegen.machines import lesser, name, pretend
 from tests.kernels.agreement import as_float32, assert_agrees, assert_same_bits_with_any_number_of_threads, native
-
-NARROWER = [
-    host()._replace(cpu="haswell", features="+avx2,+fma", vector_bits=256, registers=16),
-    host()._replace(cpu="x86-64", features="+sse2", vector_bits=128, registers=16),
-]
 
 
 def square(n, size, channels, outputs, kernel, stride=1, pad=0, dilation=1, groups=1):
@@ -90,11 +85,9 @@ def test_agrees_with_the_definition_on_larger_shapes(forward):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.skipif(not host().triple.startswith("x86_64"), reason="the narrower vectors are those of x86")
-@pytest.mark.parametrize("target", NARROWER, ids=lambda target: target.cpu)
-def test_agrees_with_the_definition_on_narrower_vectors(target, monkeypatch):
-    monkeypatch.setattr(runtime, "host", lambda: target)
-    monkeypatch.setattr(compiler, "host", lambda: target)
+@pytest.mark.parametrize("target", lesser(), ids=name)
+def test_agrees_with_the_definition_on_lesser_machines(target, monkeypatch):
+    pretend(monkeypatch, target)
     assert_all_agree(both(LARGER[::3]))
 
 
@@ -209,7 +202,7 @@ def test_a_tile_that_is_a_whole_row_leaves_out_what_lies_beside_the_image():
         assert dict(launch.settings)["blocks"].inside == inside
 
 
-@pytest.mark.parametrize("target", [host(), *NARROWER], ids=lambda target: target.cpu)
+@pytest.mark.parametrize("target", [host(), *lesser()], ids=name)
 @pytest.mark.parametrize("outputs", [1, 5, 6, 10, 16, 20, 24, 40, 64, 100])
 def test_tiles_fit_the_registers_and_waste_little(target, outputs):
     for pixels in (1, 7, 13, 28, 112):

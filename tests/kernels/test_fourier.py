@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from striate import ops
-from striate.codegen import compiler, host
+from striate.codegen import host
 from striate.graph import Graph, Tensor
 from striate.kernels import Plan
 from striate.kernels.conv import fourier
 from striate.kernels.conv.fourier.tiling import tilings
 from striate.kernels.conv.geometry import Axis, Correlation
 from striate.ops.conv import CONV, CONV_GRAD_INPUT, CONV_GRAD_WEIGHT
-from striate.runtime import native as runtime
 from striate.runtime.checked import CheckedExecutor
 from striate.runtime.native import NativeExecutor
 from tests.cases.case import Case
 from tests.cases.conv import gradient_cases
+from tests.codegen.machines import lesser, name, pretend
 from tests.kernels.agreement import (
     assert_agrees,
     assert_same_bits_with_any_number_of_threads,
@@ -90,12 +90,10 @@ def test_reads_what_was_written_and_writes_where_it_may(operation, always):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.skipif(not host().triple.startswith("x86_64"), reason="the narrower vectors are AVX2's")
+@pytest.mark.parametrize("target", lesser(), ids=name)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_agrees_with_the_definition_on_narrower_vectors(operation, always, monkeypatch):
-    target = host()._replace(cpu="haswell", features="+avx2,+fma", vector_bits=256, registers=16)
-    monkeypatch.setattr(runtime, "host", lambda: target)
-    monkeypatch.setattr(compiler, "host", lambda: target)
+def test_agrees_with_the_definition_on_lesser_machines(operation, always, target, monkeypatch):
+    pretend(monkeypatch, target)
     for case, result in zip(cases(operation), native(cases(operation))[1], strict=True):
         assert_close(result, case)
 

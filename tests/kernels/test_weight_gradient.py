@@ -15,11 +15,11 @@ def gradient(images, size, channels, outputs, kernel=1, groups=1, padded=True):
 
 def assert_computed_as(expected, each):
     """A case is cut in this way, agrees with the reference, and has the same bits with any number of threads."""
-    executor, (result,) = native([each])
+    executor, (result,) = native([each], exact=True)  # on some machines a transform would be faster
     way = dict(executor.plan.schedule[0].settings)["way"]
     assert {name: getattr(way, name) for name in expected} == expected
     assert_agrees(result, each)
-    assert_same_bits_with_any_number_of_threads(lambda: native([each])[1])
+    assert_same_bits_with_any_number_of_threads(lambda: native([each], exact=True)[1])
 
 
 @pytest.mark.parametrize(

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 from striate import ops
-from striate.codegen import compiler, host
+from striate.codegen import host
 from striate.graph import Graph, Tensor
 from striate.kernels import LOWERINGS, Plan
 from striate.kernels.conv import winograd
 from striate.kernels.conv.winograd import Choice
 from striate.kernels.conv.winograd.transforms import matrices
 from striate.ops.conv import CONV, CONV_GRAD_INPUT, CONV_GRAD_WEIGHT
-from striate.runtime import native as runtime
 from striate.runtime.checked import CheckedExecutor
 from striate.runtime.native import NativeExecutor
 from tests.cases.case import Case
 from tests.cases.conv import gradient_cases
+from tests.codegen.machines import lesser, name, pretend
 from tests.kernels.agreement import assert_same_bits_with_any_number_of_threads, definition, native, one_graph
 
 LOWER = {
@@ -88,12 +88,10 @@ def test_agrees_with_the_definition(operation, choice, monkeypatch):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.skipif(not host().triple.startswith("x86_64"), reason="the narrower vectors are AVX2's")
+@pytest.mark.parametrize("target", lesser(), ids=name)
 @pytest.mark.parametrize("operation", LOWER, ids=lambda operation: operation.name)
-def test_agrees_with_the_definition_on_narrower_vectors(operation, monkeypatch):
-    target = host()._replace(cpu="haswell", features="+avx2,+fma", vector_bits=256, registers=16)
-    monkeypatch.setattr(runtime, "host", lambda: target)
-    monkeypatch.setattr(compiler, "host", lambda: target)
+def test_agrees_with_the_definition_on_lesser_machines(operation, target, monkeypatch):
+    pretend(monkeypatch, target)
     always(monkeypatch, Choice(4, True))
     _, results = native(cases(operation))
     for case, result in zip(cases(operation), results, strict=True):
