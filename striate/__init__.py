@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from striate import data, errors, explain, graph, layers, models, ops, runtime, training
 from striate.interop import formats
-from striate.layers import initializers, regularizers
+from striate.layers import activations, initializers, regularizers
 from striate.layers.layer import Layer
 from striate.models import Input, Model, Sequential, load_model
-from striate.ops import activations
 from striate.random import get_seed, set_seed
 from striate.runtime import (
     set_exact,

@@ -18,6 +18,7 @@ import striate  # noqa: E402
 from striate import layers, ops  # noqa: E402
 from striate.errors import ModelError  # noqa: E402
 from striate.graph import Array  # noqa: E402
+from striate.layers.activations import ACTIVATIONS  # noqa: E402
 from striate.models import Model, load_model  # noqa: E402
 from tests.contracts.test_layer_contract import CONTRACTS, Contract  # noqa: E402
 
@@ -130,7 +131,7 @@ def test_layers_that_keras_has_not(tmp_path: Path, name: str, case: Contract) ->
         np.testing.assert_array_equal(got, value)
 
 
-@pytest.mark.parametrize("name", sorted(ops.ACTIVATIONS))
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
 def test_every_activation(tmp_path: Path, name: str) -> None:
     begin = striate.Input((5,))
     model = striate.Model(begin, layers.Dense(4, activation=name)(layers.Activation(name)(begin)))

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from striate import ops
 from striate.configurable import snake_case
 from striate.errors import ModelError
 from striate.graph import Array, Variable
@@ -42,6 +41,7 @@ from striate.layers import (
     SeparableConv1D,
     SeparableConv2D,
 )
+from striate.layers.activations import NAMES
 from striate.layers.initializers import Constant, PresetFilters
 from striate.layers.layer import LAYERS, Layer, serialize
 from striate.ops.operation import Operation
@@ -65,7 +65,6 @@ BEYOND: dict[type[Layer], dict[str, Any]] = {
 LOWEST = float(np.finfo(np.float32).min)
 #: How many batches a `Normalization` has seen, which Keras keeps beside mean and variance and does not use.
 COUNT = np.zeros((), np.int32)
-NAMES = {function: name for name, function in ops.ACTIVATIONS.items()}
 
 
 class UnwritableError(Exception):
