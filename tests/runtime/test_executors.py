@@ -161,6 +161,15 @@ def test_what_is_prepared_from_variables_follows_their_changes():
         np.testing.assert_array_equal(runner.run([x])[0], np.full((1, 2, 2, 2), 3 * factor))
 
 
+def test_memory_of_kernels_begins_at_a_cache_line():
+    pytest.importorskip("llvmlite")
+    from striate.runtime.native import ALIGNMENT, _aligned
+
+    blocks = [_aligned(size) for size in (0, 1, 17, 100, 5_000, 10**6, 3 * 10**6) for _ in range(4)]
+    assert [block.ctypes.data % ALIGNMENT for block in blocks if block.size] == [0] * 24
+    assert [block.size for block in blocks[::4]] == [0, 1, 17, 100, 5_000, 10**6, 3 * 10**6]
+
+
 def test_what_has_no_kernel_is_computed_between_those_that_have(monkeypatch):
     pytest.importorskip("llvmlite")
     from striate.kernels import LOWERINGS
