@@ -28,7 +28,7 @@ from striate.interop.onnx.values import (
 )
 from striate.models import Input, Model
 from striate.ops.operation import granted
-from striate.runtime import Executor, executor
+from striate.runtime import Executor, ExecutorCache, executor, settings
 
 #: Versions of ONNX's operators that are read; earlier ones broadcast in another way.
 OLDEST_OPSET = 7
@@ -61,13 +61,13 @@ class Built(NamedTuple):
         inputs: what the network begins with; inputs that are known, or that nothing uses, are not among them.
         outputs: what each output of the graph is.
         model: None if all outputs were known.
-        runners: what runs it, by the shapes of the inputs.
+        runners: what runs it, by the shapes of the inputs and this process's settings.
     """
 
     inputs: dict[str, Symbol]
     outputs: list[Value]
     model: Model | None
-    runners: dict[Any, Executor]
+    runners: ExecutorCache
 
 
 class Program:
@@ -212,14 +212,14 @@ class Program:
         ends = [_arranged(value) if isinstance(value, Symbol) else value for value in outputs]
         tensors = list(dict.fromkeys(end.tensor for end in ends if isinstance(end, Symbol)))
         if not tensors:
-            return Built({}, ends, None, {})
+            return Built({}, ends, None, ExecutorCache())
         used = {tensor for node in topological_order(tensors) for tensor in node.inputs}
         inputs = {name: symbol for name, symbol in begin.items() if symbol.tensor in used}
         starts = [symbol.tensor for symbol in inputs.values()]
         model = Model(
             starts[0] if len(starts) == 1 else starts, tensors[0] if len(tensors) == 1 else tensors, name=self.name
         )
-        return Built(inputs, ends, model, {})
+        return Built(inputs, ends, model, ExecutorCache())
 
     def opened(self, input_shape: Sequence[int] | None) -> Built:
         """The network for any batch size; if that cannot be, for the one that the file says.
@@ -322,13 +322,13 @@ class Program:
             for name, symbol in built.inputs.items()
         ]
         shapes = tuple(array.shape for array in given)
-        if shapes not in built.runners:
+
+        def compiled() -> Executor:
             symbols = [Tensor(shape, np.float32) for shape in shapes]
-            graph = trace(lambda *tensors: model(tensors[0] if len(tensors) == 1 else list(tensors)), symbols)
-            while len(built.runners) >= KEPT:
-                built.runners.pop(next(iter(built.runners)))
-            built.runners[shapes] = executor(graph)
-        return built.runners[shapes].run(given)
+            return executor(trace(lambda *tensors: model(tensors[0] if len(tensors) == 1 else list(tensors)), symbols))
+
+        outputs: list[Array] = built.runners.get((shapes, settings()), compiled).run(given)
+        return outputs
 
 
 class UnreadableError(Exception):
