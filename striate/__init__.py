@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from striate import data, errors, explain, graph, layers, models, ops, runtime, training
 from striate.interop.onnx import write_onnx
-from striate.layers import initializers, regularizers
+from striate.layers import activations, initializers, regularizers
 from striate.layers.layer import Layer
 from striate.models import Input, Model, Sequential, load_model
-from striate.ops import activations
 from striate.random import get_seed, set_seed
 from striate.runtime import set_exact, set_executor, set_threads, set_tuning
 from striate.training import Step, callbacks, losses, metrics, optimizers

@@ -5,6 +5,7 @@
     ├── ShapeError       shapes do not fit together                        (also a ValueError)
     ├── DataError        arrays hold what cannot be computed with          (also a ValueError)
     ├── ModelError       a model is asked for what it cannot do yet        (also a RuntimeError)
+    ├── MemoryLimitError a network needs more memory than one run may take (also a MemoryError)
     ├── KernelError      machine code of ours did what it must not        (also a RuntimeError)
     └── FormatError      a file is damaged, or is not what it claims to be (also a ValueError)
         └── LimitError   a file asks for more memory than we grant
@@ -36,6 +37,10 @@ class ModelError(StriateError, RuntimeError):
 
 class KernelError(StriateError, RuntimeError):
     """Machine code of ours did what it must not, such as writing outside its buffers; please report it."""
+
+
+class MemoryLimitError(StriateError, MemoryError):
+    """A network needs more memory for one run than it may take."""
 
 
 class FormatError(StriateError, ValueError):

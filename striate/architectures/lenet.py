@@ -55,7 +55,7 @@ def _by_table(x: Any) -> Any:
     maps = [ops.slice_axis(x, 3, i, i + 1) for i in range(6)]
     parts = []
     for rows in TABLE:
-        seen = ops.concatenate([maps[i] for row in rows for i in row])
+        seen = ops.concatenate([maps[i] for row in rows for i in row], axis=-1)
         parts.append(Conv2D(len(rows), 5, groups=len(rows), activation="tanh")(seen))
     return Concatenate()(parts)
 

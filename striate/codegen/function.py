@@ -51,6 +51,11 @@ class Function:
         """Say once that there is a function, such as one of LLVM's intrinsics."""
         self._declarations.add(text)
 
+    @property
+    def instructions(self) -> list[str]:
+        """What has been written so far, line by line."""
+        return self._lines
+
     def text(self, symbol: str) -> str:
         """The finished function, as a module of its own."""
         body = "\n".join([*self._stack, *self._lines])

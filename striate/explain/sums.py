@@ -81,7 +81,8 @@ class _Traced:
         call = calls[name]
         self.name, self.output = name, call.outputs[0]
         self._begin = graph.inputs
-        self._given = [t for t in dict.fromkeys(call.inputs) if t.value is None and t not in graph.inputs]
+        begin = set(graph.inputs)
+        self._given = [t for t in dict.fromkeys(call.inputs) if t.value is None and t not in begin]
         self._variables = graph.variables
         self._inside = topological_order([self.output], behind=call.inputs)
         self._ends = list(dict.fromkeys([*self._given, self.output]))

@@ -19,10 +19,15 @@ ARITHMETIC: dict[str, Callable[..., Any]] = {}
 
 
 class Arithmetic:
-    """Operators for what may be computed later: ``a + b`` means ``striate.ops.add(a, b)``."""
+    """Operators for what may be computed later: ``a + b`` means ``striate.ops.add(a, b)``.
+
+    Also ``==`` and its like are computed number by number. So what is the *same* tensor or variable is asked by ``is``,
+    and found by sets and dictionaries, which know it by its identity; ``in`` a list would compare numbers.
+    """
 
     __slots__ = ()
     __array_ufunc__ = None  # array + tensor asks the tensor, so that it becomes a node
+    __hash__ = object.__hash__
 
     def __add__(self, other: Any) -> Any:
         return ARITHMETIC["add"](self, other)
@@ -57,11 +62,59 @@ class Arithmetic:
     def __rpow__(self, base: float) -> Any:
         return ARITHMETIC["power"](base, self)
 
+    def __abs__(self) -> Any:
+        return ARITHMETIC["absolute"](self)
+
     def __matmul__(self, other: Any) -> Any:
-        return ARITHMETIC["dense"](self, other)
+        return ARITHMETIC["matmul"](self, other)
 
     def __rmatmul__(self, other: Any) -> Any:
-        return ARITHMETIC["dense"](other, self)
+        return ARITHMETIC["matmul"](other, self)
+
+    def __eq__(self, other: Any) -> Any:
+        return ARITHMETIC["equal"](self, other)
+
+    def __ne__(self, other: Any) -> Any:
+        return ARITHMETIC["not_equal"](self, other)
+
+    def __lt__(self, other: Any) -> Any:
+        return ARITHMETIC["less"](self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return ARITHMETIC["less_equal"](self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return ARITHMETIC["greater"](self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return ARITHMETIC["greater_equal"](self, other)
+
+    def __and__(self, other: Any) -> Any:
+        return ARITHMETIC["logical_and"](self, other)
+
+    def __rand__(self, other: Any) -> Any:
+        return ARITHMETIC["logical_and"](other, self)
+
+    def __or__(self, other: Any) -> Any:
+        return ARITHMETIC["logical_or"](self, other)
+
+    def __ror__(self, other: Any) -> Any:
+        return ARITHMETIC["logical_or"](other, self)
+
+    def __xor__(self, other: Any) -> Any:
+        return ARITHMETIC["logical_xor"](self, other)
+
+    def __rxor__(self, other: Any) -> Any:
+        return ARITHMETIC["logical_xor"](other, self)
+
+    def __invert__(self) -> Any:
+        return ARITHMETIC["logical_not"](self)
+
+    def __getitem__(self, index: Any) -> Any:
+        return ARITHMETIC["get_item"](self, index)
+
+    def __iter__(self) -> Iterator[Any]:
+        raise TypeError(f"{self!r} cannot be iterated; index it, such as x[:, 0], or take it apart with striate.ops.")
 
 
 class Tensor(Arithmetic):
@@ -108,10 +161,10 @@ class Tensor(Arithmetic):
         raise TypeError(f"{self!r} has no values yet: it is a symbol in a graph. Run a model on arrays to get numbers.")
 
     def __bool__(self) -> bool:
-        raise TypeError(f"{self!r} has no truth value: a network's graph cannot branch on numbers it has not computed.")
-
-    def __iter__(self) -> Iterator[Any]:
-        raise TypeError(f"{self!r} cannot be iterated; use striate.ops to take it apart.")
+        raise TypeError(
+            f"{self!r} has no truth value: a network's graph cannot branch on numbers it has not computed. "
+            "Choose number by number with striate.ops.where; whether two symbols are the same one is asked by `is`."
+        )
 
 
 class Node:

@@ -113,6 +113,18 @@ class Variable(Arithmetic):
             )
         return np.array(self._shown, dtype=dtype, copy=copy)
 
+    def __float__(self) -> float:
+        return float(self.numpy())
+
+    def __int__(self) -> int:
+        return int(self.numpy())
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            f"{self!r} has no truth value; ask for that of its numbers, such as variable.value.any(), or whether it "
+            "`is None`."
+        )
+
     def __repr__(self) -> str:
         return f"<Variable {self.name} {self.shape} {self.dtype}>"
 

@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 from striate.codegen import Function, Value, math
 from striate.ops.activations import GELU_CUBE, GELU_SCALE, SELU_ALPHA, SELU_SCALE
+from striate.ops.operation import OPERATIONS
 
 SIXTH = 1 / 6
 DENSITY_SCALE = 0.3989422804014327  # 1/√2π
 
 
-def where(f: Function, condition: Value, like: Value) -> Value:
+def ones_where(f: Function, condition: Value, like: Value) -> Value:
     """1 where the condition holds, else 0, as numbers like ``like``."""
     return f.select(condition, f.constant(1.0, like.type), 0.0)
 
@@ -65,7 +66,7 @@ def hard_sigmoid(f: Function, x: Value) -> Value:
 
 
 def hard_silu_grad(f: Function, x: Value, g: Value) -> Value:
-    return g * f.fma(x * SIXTH, where(f, f.absolute(x) < 3.0, x), hard_sigmoid(f, x))
+    return g * f.fma(x * SIXTH, ones_where(f, f.absolute(x) < 3.0, x), hard_sigmoid(f, x))
 
 
 def softplus(f: Function, x: Value) -> Value:
@@ -97,35 +98,21 @@ def _mish_gate(f: Function, x: Value) -> tuple[Value, Value]:
     return e, n / (n + 2.0)
 
 
-#: Operation name → what it does to vectors of numbers, see `striate.kernels.pointwise`.
+#: Operation name → what it does to vectors of numbers, see `striate.kernels.pointwise`: the functions above that are
+#: called like an operation, and those of one line.
 ACTIVATIONS: dict[str, Callable[..., Value]] = {
-    "relu": relu,
-    "relu_grad": lambda f, y, g: g * where(f, y > 0.0, y),
+    **{name: function for name, function in vars().items() if name in OPERATIONS},
+    "relu_grad": lambda f, y, g: g * ones_where(f, y > 0.0, y),
     "relu6": lambda f, x: math.clamp(f, x, 0.0, 6.0),
-    "relu6_grad": lambda f, y, g: g * where(f, (y > 0.0) & (y < 6.0), y),
-    "leaky_relu": leaky_relu,
-    "leaky_relu_grad": leaky_relu_grad,
+    "relu6_grad": lambda f, y, g: g * ones_where(f, (y > 0.0) & (y < 6.0), y),
     "prelu": lambda f, x, alpha: f.select(x > 0.0, x, alpha * x),
-    "elu": elu,
-    "elu_grad": elu_grad,
     "selu": lambda f, x: elu(f, x, SELU_ALPHA) * SELU_SCALE,
     "selu_grad": lambda f, x, g: elu_grad(f, x, g, SELU_ALPHA) * SELU_SCALE,
-    "gelu": gelu,
-    "gelu_grad": gelu_grad,
     "sigmoid": math.sigmoid,
     "sigmoid_grad": lambda f, y, g: g * (y * (1.0 - y)),
-    "silu": silu,
-    "silu_grad": silu_grad,
-    "hard_sigmoid": hard_sigmoid,
-    "hard_sigmoid_grad": lambda f, y, g: g * (where(f, (y > 0.0) & (y < 1.0), y) * SIXTH),
+    "hard_sigmoid_grad": lambda f, y, g: g * (ones_where(f, (y > 0.0) & (y < 1.0), y) * SIXTH),
     "hard_silu": lambda f, x: x * hard_sigmoid(f, x),
-    "hard_silu_grad": hard_silu_grad,
     "tanh": math.tanh,
     "tanh_grad": lambda f, y, g: g * (1.0 - y * y),
-    "softplus": softplus,
     "softplus_grad": lambda f, y, g: g * -math.expm1(f, -y),
-    "softsign": softsign,
-    "softsign_grad": softsign_grad,
-    "mish": mish,
-    "mish_grad": mish_grad,
 }

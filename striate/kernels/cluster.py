@@ -91,7 +91,7 @@ def cluster(
 def lower_cluster(plan: Plan, nodes: Sequence[Node], needed: Sequence[Tensor]) -> None:
     """Compute nodes that follow each other and have results of one shape; ``needed`` are read by others."""
     shape = known_shape(nodes[0].output)
-    made = [node.output for node in nodes]
+    made = {node.output: i for i, node in enumerate(nodes)}
     given = list(dict.fromkeys(t for node in nodes for t in node.inputs if t not in made))
     number = {tensor: i for i, tensor in enumerate([*given, *made])}
     operands = tuple(placement(known_shape(tensor), shape) for tensor in given)
@@ -108,7 +108,7 @@ def lower_cluster(plan: Plan, nodes: Sequence[Node], needed: Sequence[Tensor]) -
         items=count_items(size, channels),
         operands=operands,
         operations=operations,
-        stored=tuple(made.index(tensor) for tensor in needed),
+        stored=tuple(made[tensor] for tensor in needed),
         size=size,
         channels=channels,
     )

@@ -3,6 +3,7 @@
 from striate.codegen import Function, Pointer, kernel
 from striate.graph import Node
 from striate.kernels.plan import Buffer, Plan, lowers
+from striate.ops.casting import CAST
 from striate.ops.shape import RESHAPE
 
 BLOCK = 16384  # numbers in one item
@@ -33,3 +34,12 @@ def copy(plan: Plan, x: Buffer, y: Buffer) -> None:
 @lowers(RESHAPE)
 def lower_reshape(plan: Plan, node: Node) -> None:
     plan.alias(node.output, plan.read(node.inputs[0]))
+
+
+@lowers(CAST)
+def lower_cast(plan: Plan, node: Node) -> bool | None:
+    """To floats; which integers NaN and numbers that are too large become is NumPy's to say, and `copy` knows signs."""
+    if node.output.dtype.kind != "f" or node.inputs[0].dtype.kind not in "fi":
+        return False
+    copy(plan, plan.read(node.inputs[0]), plan.write(node.output))
+    return None

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from striate.codegen import Function, Pointer, Target, Tile, fit, kernel, pieces
 from striate.codegen.values import Index
-from striate.graph import Node
+from striate.graph import Node, Shape
+from striate.kernels.broadcasting import unravel
 from striate.kernels.conv.geometry import Axis, Correlation
 from striate.kernels.conv.grad_weight import add_shards, lower_sums
 from striate.kernels.plan import Buffer, Plan, lowers
@@ -39,6 +40,32 @@ PERIOD = 1024
 LANES = 16
 
 
+class Stack(NamedTuple):
+    """Products of matrices of equal sizes, side by side in y.
+
+    Arguments:
+        sizes: of the leading axes.
+        a, w: for each leading axis, numbers from one matrix to the next; 0 where it is the same one.
+    """
+
+    sizes: Shape = ()
+    a: Shape = ()
+    w: Shape = ()
+
+    @property
+    def products(self) -> int:
+        """How many."""
+        return math.prod(self.sizes)
+
+    def places(self, product: Index) -> tuple[Index, Index]:
+        """Where a product's matrices begin in a and in w."""
+        a: Index = 0
+        w: Index = 0
+        for i, a_step, w_step in zip(unravel(product, self.sizes), self.a, self.w, strict=True):
+            a, w = i * a_step + a, i * w_step + w
+        return a, w
+
+
 class Product(NamedTuple):
     """y (rows, columns) = a (rows, depth) · w, and how the work is cut.
 
@@ -50,6 +77,8 @@ class Product(NamedTuple):
         tile: its rows and columns; its columns are those of a panel.
         block: rows that one item computes, a multiple of the tile's.
         stretch: products that are added to all sums of a block before the next ones.
+        turned: whether a lies as (depth, rows).
+        stack: how many such products there are, and where their matrices lie.
     """
 
     rows: int
@@ -61,6 +90,8 @@ class Product(NamedTuple):
     tile: tuple[int, int]
     block: int
     stretch: int
+    turned: bool = False
+    stack: Stack = Stack()
 
     @property
     def tiles(self) -> int:
@@ -80,13 +111,23 @@ class Product(NamedTuple):
     def blocks(self) -> int:
         return -(-self.rows // self.block)
 
+    @property
+    def scratch(self) -> int:
+        """Bytes of a copied panel."""
+        return 4 * self.stretch * self.tile[1] if self.copied else 0
 
-def cut(rows: int, depth: int, columns: int, transposed: bool, target: Target) -> Product:
-    """How a product is computed."""
+    @property
+    def items(self) -> int:
+        """Parts that threads may share: a panel of a block of one product each."""
+        return self.stack.products * self.blocks * self.panels
+
+
+def cut(rows: int, depth: int, columns: int, transposed: bool, target: Target, count: int = 1) -> Product:
+    """How a product is computed, or each of ``count`` that threads share."""
     tall, wide = fit(target, max(rows, 1), columns, most=2 if rows >= MANY else 8)
     panels = -(-columns // wide)
     copied = transposed or (rows >= MANY and panels > 1)
-    blocks = max(ITEMS // panels, rows // ROWS)
+    blocks = max(ITEMS // (panels * max(count, 1)), rows // ROWS)
     block = tall * -(-rows // (max(1, min(blocks, rows // (MANY if copied else tall))) * tall))
     collides = tall > 4 and panels > 4 and depth % PERIOD == 0
     pitch = -(-tall // target.lanes) * target.lanes if collides else 1
@@ -140,8 +181,8 @@ def _lower_product(plan: Plan, node: Node, depth: int, columns: int, transposed:
         w,
         y,
         *others,
-        items=product.blocks * product.panels,
-        scratch=4 * product.stretch * product.tile[1] if product.copied else 0,
+        items=product.items,
+        scratch=product.scratch,
         product=product,
         epilogue=epilogue,
     )
@@ -176,10 +217,16 @@ def multiply(
     """y = a · w, each item a panel of some rows."""
     p = product
     tall, wide = p.tile
-    at_once, later = epilogue.split() if p.stretch == p.depth else (NOTHING, epilogue)
-    a_row = 1 if p.pitch > 1 else p.depth
+    at_once, later = epilogue.split(f.target) if p.stretch == p.depth else (NOTHING, epilogue)
+    a_row, a_step = (1, p.pitch) if p.pitch > 1 else (1, p.rows) if p.turned else (p.depth, 1)
+    whole_a, whole_w = a, w
     for item in f.items():
-        panel, first = item % p.panels * wide, item // p.panels * p.block
+        part, above = item, 0  # of one product, and rows of y before its
+        if p.stack.sizes:
+            number, part = item // (p.blocks * p.panels), item % (p.blocks * p.panels)
+            a_place, w_place = p.stack.places(number)
+            a, w, above = whole_a + a_place, whole_w + w_place, number * p.rows
+        panel, first = part % p.panels * wide, part // p.panels * p.block
         for k, columns in pieces(f, panel, wide, p.columns, wide):
             for c in f.range(0, p.depth, p.stretch):
                 depth = f.smaller(c + p.stretch, p.depth) - c
@@ -188,10 +235,10 @@ def multiply(
                 right, w_step = (f.scratch, wide) if p.copied else (w + (c * p.columns + k), p.columns)
                 for r, count in pieces(f, first, p.block, p.rows, tall):
                     tile = Tile(f, count, columns, f.target.lanes)
-                    left = a + (r // tall * (p.depth * p.pitch) if p.pitch > 1 else r * p.depth) + c * p.pitch
-                    tile.multiply(left, a_row, p.pitch, right, w_step, depth, unroll=2, padded=p.copied)
+                    left = a + (r // tall * (p.depth * p.pitch) if p.pitch > 1 else r * a_row) + c * a_step
+                    tile.multiply(left, a_row, a_step, right, w_step, depth, unroll=2, padded=p.copied)
                     for i, column, real, total in tile.results():
-                        offset, channel = (r + i) * p.columns + k + column, k + column
+                        offset, channel = (r + i + above) * p.columns + k + column, k + column
                         if p.stretch == p.depth:
                             at_once.store(total, y, others, offset, channel, real)
                         else:
@@ -200,7 +247,7 @@ def multiply(
             if later.operations:
                 for r in f.range(first, f.smaller(first + p.block, p.rows)):
                     for c, real in pieces(f, 0, columns, columns, f.target.lanes):
-                        offset, channel = r * p.columns + k + c, k + c
+                        offset, channel = (r + above) * p.columns + k + c, k + c
                         total = (y + offset).load(f.target.lanes, real)
                         later.store(total, y, others, offset, channel, real)
 

@@ -141,6 +141,7 @@ class Plan:
         #: Which inputs are looked at before each run, and what raises if one is wrong.
         self.checks: list[tuple[int, Callable[[Array], None]]] = []
         self.variables = list(dict.fromkeys([*graph.variables, *(variable for variable, _ in graph.updates)]))
+        self._numbers = {variable: number for number, variable in enumerate(self.variables)}
         #: The node that is being lowered, and the element-wise nodes after it that its kernel may take along.
         self.node: Node | None = None
         self.chain: list[Node] = []
@@ -284,7 +285,7 @@ class Plan:
             raise ArgumentError(
                 f"{variable.name}: kernels compute with float32, got {variable.dtype}. Use the reference executor."
             )
-        return Buffer(variable.shape, variable.dtype, "variable", self.variables.index(variable))
+        return Buffer(variable.shape, variable.dtype, "variable", self._numbers[variable])
 
     def _place_what_is_given(self) -> None:
         graph = self.graph

@@ -1,13 +1,14 @@
 """Operations that work element by element, as values of a kernel: on their own, or at the end of another's kernel."""
 
+import functools
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from striate.codegen import Function, Pointer, Value, math
+from striate.codegen import Function, Pointer, Target, Value, math
 from striate.codegen.values import FLOAT, Index
 from striate.graph import Shape
-from striate.kernels.activations import ACTIVATIONS, where
+from striate.kernels.activations import ACTIVATIONS, ones_where
 from striate.kernels.losses import LOSSES
 
 #: Operation name → what it does to vectors of numbers: ``(f, *values, **attributes) → value``.
@@ -24,8 +25,12 @@ POINTWISE: dict[str, Callable[..., Value]] = {
     "sign": lambda f, x: f.select(x > 0.0, 1.0, f.select(x < 0.0, -1.0, x)),
     "maximum": lambda f, a, b: f.maximum(a, b),
     "minimum": lambda f, a, b: f.minimum(a, b),
-    "greater_equal": lambda f, a, b: where(f, a >= b, a),
-    "less_equal": lambda f, a, b: where(f, a <= b, a),
+    "equal": lambda f, a, b: ones_where(f, a.equals(b), a),
+    "not_equal": lambda f, a, b: ones_where(f, a.differs(b), a),
+    "greater": lambda f, a, b: ones_where(f, a > b, a),
+    "greater_equal": lambda f, a, b: ones_where(f, a >= b, a),
+    "less": lambda f, a, b: ones_where(f, a < b, a),
+    "less_equal": lambda f, a, b: ones_where(f, a <= b, a),
     "floor": math.floor,
     "ceil": lambda f, x: -math.floor(f, -x),
     "round": math.round_even,
@@ -42,13 +47,10 @@ POINTWISE: dict[str, Callable[..., Value]] = {
 
 #: Floats in a cache line.
 LINE = 16
-#: Those of a few instructions; the others are long, and should not be written down many times.
-SHORT = {
-    *("add", "subtract", "multiply", "negative", "square", "absolute", "maximum", "minimum", "drop", "scale_shift"),
-    "stop_gradient",
-    *("relu", "relu6", "leaky_relu", "prelu"),
-    *("relu_grad", "relu6_grad", "leaky_relu_grad", "sigmoid_grad", "tanh_grad"),
-}
+#: Instructions of an operation that is short; longer ones should not be written down many times.
+FEW = 5
+#: Instructions that take as long as many others.
+SLOW = ("fdiv", "llvm.sqrt")
 
 
 def placement(shape: Shape, result: Shape) -> str:
@@ -79,6 +81,17 @@ class Pointwise:
     def __call__(self, f: Function, *values: Value) -> Value:
         floating = (v if v.type.is_floating else f.convert(v, FLOAT, signed=False) for v in values)
         return POINTWISE[self.operation](f, *floating, **dict(self.attributes))
+
+
+@functools.lru_cache(256)
+def is_short(operation: Pointwise, target: Target) -> bool:
+    """Whether an operation of an `Epilogue` is a few quick instructions, found by writing it down once."""
+    f = Function(operation.operation, target)
+    values = [f.argument(number, FLOAT).load(target.lanes) for number in range(len(operation.arguments))]
+    before = len(f.instructions)
+    operation(f, *values)
+    written = f.instructions[before:]
+    return len(written) <= FEW and not any(slow in line for line in written for slow in SLOW)
 
 
 class Epilogue(NamedTuple):
@@ -126,10 +139,10 @@ class Epilogue(NamedTuple):
             for other in reads:
                 f.prefetch(other + offset + first)
 
-    def split(self) -> tuple["Epilogue", "Epilogue"]:
+    def split(self, target: Target) -> tuple["Epilogue", "Epilogue"]:
         """The operations before the first long one, and the others; none of these if one needs to know the channel."""
         every = self.operations
-        short = next((n for n, each in enumerate(every) if each.operation not in SHORT), len(every))
+        short = next((n for n, each in enumerate(every) if not is_short(each, target)), len(every))
         needed = [self.operands[a] for each in every[short:] for a in each.arguments if a >= 0]
         if "channel" in needed:
             short = len(every)

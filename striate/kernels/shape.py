@@ -1,4 +1,4 @@
-"""Moving numbers to other places: crop, pad, concatenate and transpose."""
+"""Moving numbers to other places: slice, pad, concatenate and transpose."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -9,9 +9,10 @@ from striate.codegen.values import Index
 from striate.graph import Node, Shape
 from striate.kernels.broadcasting import merge, unravel
 from striate.kernels.plan import Buffer, Plan, lowers
-from striate.kernels.pointwise import Epilogue
+from striate.kernels.pointwise import NOTHING, Epilogue
 from striate.ops.operation import known_shape
-from striate.ops.shape import CONCATENATE, CROP, PAD, TRANSPOSE
+from striate.ops.shape import CONCATENATE, PAD, SLICE, SLICE_GRAD, TRANSPOSE
+from striate.ops.windows import Pads
 
 #: Vectors of a run that are written one after the other; longer runs are loops.
 UNROLL = 4
@@ -35,6 +36,13 @@ def view(shape: Shape, start: Sequence[int] | None = None) -> View:
     """An array of ``shape`` in row-major order, from the number at ``start`` on."""
     strides = tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
     return View(sum(i * stride for i, stride in zip(start or (), strides, strict=False)), strides)
+
+
+def stepping(shape: Shape, cropping: Pads, steps: Shape) -> View:
+    """The entries of an array of ``shape`` that `striate.ops.shape.Slice` takes."""
+    ends = zip(shape, cropping, steps, strict=True)
+    whole = view(shape, [before if step > 0 else n - after - 1 for n, (before, after), step in ends])
+    return View(whole.start, tuple(stride * step for stride, step in zip(whole.strides, steps, strict=True)))
 
 
 @kernel
@@ -199,9 +207,9 @@ class Result(NamedTuple):
     epilogue: Epilogue
     others: Sequence[Buffer]
 
-    def take(self, x: Buffer, source: View, at: Sequence[int], sizes: Shape) -> None:
-        """Launch what moves part of ``x`` to the box of ``sizes`` at ``at``."""
-        items, sizes, (start, end) = _runs(sizes, [source, view(self.shape, at)], self.epilogue)
+    def take(self, x: Buffer, source: View, target: View, sizes: Shape, channel: int = 0) -> None:
+        """Launch what moves part of ``x`` to a part of as many numbers; ``channel`` is that of the first."""
+        items, sizes, (start, end) = _runs(sizes, [source, target], self.epilogue)
         self.plan.launch(
             move,
             x,
@@ -211,7 +219,7 @@ class Result(NamedTuple):
             sizes=sizes,
             source=start,
             target=end,
-            channel=at[-1] if at else 0,
+            channel=channel,
             epilogue=self.epilogue,
         )
 
@@ -221,19 +229,22 @@ class Result(NamedTuple):
             behind = at[axis] + sizes[axis]
             for first, last in ((0, at[axis]), (behind, length)):
                 corner = (*at[:axis], first, *(0,) * (len(self.shape) - axis - 1))
-                part = (*sizes[:axis], last - first, *self.shape[axis + 1 :])
-                items, part, (target,) = _runs(part, [view(self.shape, corner)], self.epilogue)
-                self.plan.launch(
-                    fill,
-                    self.y,
-                    *self.others,
-                    items=items,
-                    sizes=part,
-                    target=target,
-                    value=value,
-                    channel=corner[-1],
-                    epilogue=self.epilogue,
-                )
+                self.fill(corner, (*sizes[:axis], last - first, *self.shape[axis + 1 :]), value)
+
+    def fill(self, at: Sequence[int], sizes: Shape, value: float) -> None:
+        """Launch what fills the box of ``sizes`` at ``at``."""
+        items, sizes, (target,) = _runs(sizes, [view(self.shape, at)], self.epilogue)
+        self.plan.launch(
+            fill,
+            self.y,
+            *self.others,
+            items=items,
+            sizes=sizes,
+            target=target,
+            value=value,
+            channel=at[-1] if at else 0,
+            epilogue=self.epilogue,
+        )
 
 
 def result(plan: Plan, node: Node) -> Result:
@@ -241,16 +252,27 @@ def result(plan: Plan, node: Node) -> Result:
     return Result(plan, known_shape(node.output), *plan.finish(node))
 
 
-@lowers(CROP)
-def lower_crop(plan: Plan, node: Node) -> None:
+@lowers(SLICE)
+def lower_slice(plan: Plan, node: Node) -> None:
     """Copy what is left."""
     (x,) = node.inputs
-    before = [first for first, _ in node.attributes["cropping"]]
-    if known_shape(x) == known_shape(node.output):
+    size, steps = known_shape(x), node.attributes["steps"]
+    if size == known_shape(node.output) and set(steps) <= {1}:
         plan.alias(node.output, plan.read(x))
         return
     target = result(plan, node)
-    target.take(plan.read(x), view(known_shape(x), before), [0] * len(before), target.shape)
+    source = stepping(size, node.attributes["cropping"], steps)
+    target.take(plan.read(x), source, view(target.shape), target.shape)
+
+
+@lowers(SLICE_GRAD)
+def lower_slice_grad(plan: Plan, node: Node) -> None:
+    """Zeros, and then the numbers where they were taken."""
+    (g,) = node.inputs
+    size, taken = node.attributes["size"], known_shape(g)
+    target = Result(plan, size, plan.write(node.output), NOTHING, ())
+    target.fill((0,) * len(size), size, 0.0)
+    target.take(plan.read(g), view(taken), stepping(size, node.attributes["cropping"], node.attributes["steps"]), taken)
 
 
 @lowers(PAD)
@@ -262,7 +284,7 @@ def lower_pad(plan: Plan, node: Node) -> None:
         plan.alias(node.output, plan.read(x))
         return
     target = result(plan, node)
-    target.take(plan.read(x), view(sizes), before, sizes)
+    target.take(plan.read(x), view(sizes), view(target.shape, before), sizes, before[-1] if before else 0)
     target.fill_around(before, sizes, node.attributes["value"])
 
 
@@ -302,7 +324,7 @@ def lower_transpose(plan: Plan, node: Node) -> None:
     target = result(plan, node)
     sizes, (start, end) = _merged(shape, [source, view(shape)], target.epilogue)
     if not sizes or start.strides[-1] == 1:
-        target.take(plan.read(x), source, (0,) * len(shape), shape)
+        target.take(plan.read(x), source, view(shape), shape)
         return
     near = start.strides.index(1)
     order = [*(axis for axis in range(len(sizes) - 1) if axis != near), len(sizes) - 1, near]

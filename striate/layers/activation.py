@@ -6,28 +6,16 @@ from typing import Any
 from striate import ops
 from striate.errors import ArgumentError
 from striate.graph import Shape
-from striate.layers import initializers, regularizers
+from striate.layers import activations, initializers, regularizers
 from striate.layers.arguments import not_offered, real, whole
 from striate.layers.layer import LAYERS, Layer
 from striate.ops.operation import check_rank
 
-#: What the field calls an activation, where that is not its name with spaces.
-TERMS = {
-    "relu": "ReLU",
-    "relu6": "ReLU capped at 6",
-    "leaky_relu": "leaky ReLU",
-    "elu": "ELU",
-    "selu": "SELU",
-    "gelu": "GELU",
-    "silu": "SiLU",
-    "swish": "SiLU",
-    "hard_silu": "hard SiLU",
-    "hard_swish": "hard SiLU",
-    "log_softmax": "log-softmax",
-}
+#: What the field calls an activation where that does not follow from its name, see `term`.
+TERMS = {"relu": "ReLU", "relu6": "ReLU capped at 6", "silu": "SiLU", "log_softmax": "log-softmax"}
 
 
-def activation_function(where: str, identifier: Any) -> Callable[[Any], Any]:
+def activation_function(where: str, identifier: Any) -> Callable[..., Any]:
     """The function that an ``activation`` argument means.
 
     Arguments:
@@ -38,32 +26,19 @@ def activation_function(where: str, identifier: Any) -> Callable[[Any], Any]:
     Raises:
         ArgumentError: it is none of these.
     """
-    if identifier is None:
-        return ops.linear
     if isinstance(identifier, dict) and identifier.get("class_name") in LAYERS:
         layer: Layer = LAYERS[identifier["class_name"]].from_config(identifier["config"])
         return layer
-    if isinstance(identifier, str):
-        if identifier in ops.ACTIVATIONS:
-            return ops.ACTIVATIONS[identifier]
-        import difflib  # here: a start without mistakes needs none of this
-
-        close = difflib.get_close_matches(identifier, ops.ACTIVATIONS, 1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        known = ", ".join(sorted(ops.ACTIVATIONS))
-        raise ArgumentError(f"{where}: there is no activation {identifier!r}; there are {known}.{hint}")
-    if callable(identifier):
-        function: Callable[[Any], Any] = identifier
-        return function
-    raise ArgumentError(f"{where}: expected activation as a name, a function or a layer, got {identifier!r}.")
+    return activations.find(where, identifier)
 
 
-def term(activation: Callable[[Any], Any]) -> str:
-    """What the field calls an activation: "ReLU"."""
+def term(activation: Callable[..., Any]) -> str:
+    """What the field calls an activation: "leaky ReLU", "GELU", "softplus"; what ends in "lu" is a linear unit."""
     if isinstance(activation, Layer):
         return type(activation).__name__
-    name: str = _NAMES.get(activation, getattr(activation, "__name__", "a function"))
-    return TERMS.get(name, name.replace("_", " "))
+    name: str = activations.NAMES.get(activation, getattr(activation, "__name__", "a function"))
+    words = TERMS.get(name, name.replace("_", " ")).split(" ")
+    return " ".join(TERMS.get(word, word.upper() if word.endswith("lu") else word) for word in words)
 
 
 def then(activation: Callable[[Any], Any]) -> str:
@@ -118,13 +93,7 @@ class ReLU(Layer):
         self.threshold = real("ReLU", "threshold", threshold, least=0)
 
     def call(self, inputs: Any) -> Any:
-        if not self.threshold:
-            y = ops.leaky_relu(inputs, self.negative_slope) if self.negative_slope else ops.relu(inputs)
-        else:
-            above = ops.subtract(1.0, ops.less_equal(inputs, self.threshold))
-            beyond = ops.leaky_relu(ops.subtract(inputs, self.threshold), self.negative_slope)
-            y = ops.add(beyond, ops.multiply(above, self.threshold))
-        return y if self.max_value is None else ops.minimum(y, self.max_value)
+        return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
 
     def describe(self) -> str:
         below = "become 0" if not self.negative_slope else f"count {self.negative_slope:g} times what they are below it"
@@ -252,6 +221,3 @@ class Softmax(Layer):
 
 #: What softmax does, in one sentence.
 SHARES = "Softmax: the numbers become shares that are positive and sum to 1."
-
-#: Keras's name of each activation; "swish" and "silu" are one function.
-_NAMES = {function: name for name, function in ops.ACTIVATIONS.items()}

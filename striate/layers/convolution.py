@@ -13,6 +13,7 @@ from striate.layers import initializers, regularizers
 from striate.layers.activation import activation_function, then
 from striate.layers.arguments import channels, channels_last, not_offered, whole
 from striate.layers.layer import Layer
+from striate.ops.elementwise import add_bias
 from striate.ops.windows import per_axis, resolve_padding
 
 
@@ -124,9 +125,13 @@ class _Conv(_Windowed):
         )
         self._add_bias(self.filters)
 
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        """The convolution alone, with this kernel; a subclass may change what is convolved with, or how."""
+        return self.operation(inputs, kernel, None, self.strides, self.padding, self.dilation_rate, self.groups)
+
     def call(self, inputs: Any) -> Any:
-        y = self.operation(inputs, self.kernel, self.bias, self.strides, self.padding, self.dilation_rate, self.groups)
-        return self.activation(y)
+        y = self.convolution_op(inputs, self.kernel)
+        return self.activation(add_bias(self.operation.__name__, y, self.bias))
 
     def describe(self) -> str:
         maps = "map" if self.filters == 1 else "maps"

@@ -13,7 +13,7 @@ from striate.graph import Array, Node, Shape, Tensor, Variable, active_trace, pr
 from striate.graph.graph import Call
 from striate.graph.tensor import map_tensors, tensors_in
 from striate.layers import initializers, regularizers
-from striate.ops import ACTIVATIONS
+from striate.layers.activations import NAMES
 
 #: Every layer class of this library by name: what a model file may name.
 LAYERS: dict[str, type["Layer"]] = {}
@@ -343,7 +343,7 @@ def serialize(value: Any) -> Any:
         return value.tolist()
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    for name, function in ACTIVATIONS.items():
+    for function, name in NAMES.items():
         if function is value:
             return name
     raise ModelError(f"save: {value!r} cannot be written as plain data, and a model file holds nothing else.")

@@ -1,13 +1,15 @@
-"""Layers of several inputs: element by element, or side by side."""
+"""Layers of several inputs: element by element, side by side, or sums of products."""
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from striate import ops
-from striate.errors import ShapeError
+from striate.errors import ArgumentError, ShapeError
 from striate.layers.arguments import integer
 from striate.layers.layer import Layer
+from striate.ops.matmul import product
 
 
 class _Merge(Layer):
@@ -101,6 +103,63 @@ class Concatenate(Layer):
         return "Its inputs side by side."
 
 
+class Dot(Layer):
+    """Sums of products of two inputs along an axis of each, sample by sample: (N, A, K), (N, K, B) → (N, A, B).
+
+    y[n, …a, …b] = Σ over k of x[n, …a, k] · z[n, k, …b], where k runs along ``axes``; of two (N, K), (N, 1).
+
+    Arguments:
+        axes: one axis for both inputs, or one for each; negative ones count from the last. Not the batch.
+        normalize: whether each input is first divided by its length along its axis: y is the cosine of their angle.
+
+    Raises:
+        ArgumentError: ``axes`` are no integers, or the batch, or an input has no such axis.
+        ShapeError: not two inputs, or sizes that differ along ``axes``.
+    """
+
+    def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any):
+        super().__init__(**kwargs)
+        pair = axes if isinstance(axes, list | tuple) else (axes, axes)
+        if len(pair) != 2:
+            raise ArgumentError(f"Dot: expected axes as an integer or two of them, got {axes!r}.")
+        self.axes = tuple(integer("Dot", "axes", axis) for axis in pair)
+        self.normalize = bool(normalize)
+
+    def call(self, inputs: Any) -> Any:
+        check_list("Dot", inputs, 2, 2, any_rank=True)
+        (a, i), (b, j) = ((x, self._axis(x, axis)) for x, axis in zip(inputs, self.axes, strict=True))
+        if (a.shape[0], a.shape[i]) != (b.shape[0], b.shape[j]):
+            raise ShapeError(
+                f"Dot: expected as many samples, and numbers along axes {(i, j)}, got {tuple(a.shape)} and "
+                f"{tuple(b.shape)}."
+            )
+        if self.normalize:
+            a, b = ops.normalize(a, i), ops.normalize(b, j)
+        (a, turned_a, rows), (b, turned_b, columns) = _matrices(a, i), _matrices(b, j)
+        y = product(a, b, turned_a, not turned_b)
+        return ops.reshape(y, (a.shape[0], *(rows + columns or (1,))))
+
+    def _axis(self, x: Any, axis: int) -> int:
+        place = axis + len(x.shape) if axis < 0 else axis
+        if not 0 < place < len(x.shape):
+            raise ArgumentError(f"Dot: expected axes other than the batch for {tuple(x.shape)}, got {self.axes}.")
+        return place
+
+    def describe(self) -> str:
+        angle = ", divided by their lengths: cosines" if self.normalize else ""
+        return f"Sums of products of its two inputs{angle}."
+
+
+def _matrices(x: Any, axis: int) -> tuple[Any, bool, tuple[int, ...]]:
+    """x as matrices (N, the rest, the axis) or, where that moves nothing, turned; whether turned; the rest's sizes."""
+    rest = [other for other in range(1, len(x.shape)) if other != axis]
+    sizes, count = tuple(x.shape[other] for other in rest), x.shape[axis]
+    if axis == 1 and rest:
+        return ops.reshape(x, (x.shape[0], count, math.prod(sizes))), True, sizes
+    moved = ops.transpose(x, (0, *rest, axis))
+    return ops.reshape(moved, (x.shape[0], math.prod(sizes), count)), False, sizes
+
+
 def add(inputs: Any, **kwargs: Any) -> Any:
     """The sum of a list of inputs: ``Add(**kwargs)(inputs)``."""
     return Add(**kwargs)(inputs)
@@ -136,8 +195,13 @@ def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
     return Concatenate(axis, **kwargs)(inputs)
 
 
-def check_list(where: str, inputs: Any, least: int = 1, most: int | None = None) -> None:
-    """Raise ShapeError unless a layer was given a list of inputs of one rank.
+def dot(inputs: Any, axes: Any = -1, **kwargs: Any) -> Any:
+    """Sums of products of two inputs along ``axes``: ``Dot(axes, **kwargs)(inputs)``."""
+    return Dot(axes, **kwargs)(inputs)
+
+
+def check_list(where: str, inputs: Any, least: int = 1, most: int | None = None, any_rank: bool = False) -> None:
+    """Raise ShapeError unless a layer was given a list of inputs, of one rank if it is not said otherwise.
 
     Without this, broadcasting would take the batch of a smaller input for another axis of a larger one.
     """
@@ -146,6 +210,6 @@ def check_list(where: str, inputs: Any, least: int = 1, most: int | None = None)
     if len(inputs) < least or (most is not None and len(inputs) > most):
         count = f"{least}" if most == least else f"at least {least}"
         raise ShapeError(f"{where}: expected {count} inputs, got {len(inputs)}.")
-    if len({len(x.shape) for x in inputs}) > 1:
+    if len({len(x.shape) for x in inputs}) > 1 and not any_rank:
         shapes = " and ".join(str(tuple(x.shape)) for x in inputs)
         raise ShapeError(f"{where}: expected inputs of one rank, got {shapes}. Reshape the smaller one.")

@@ -122,14 +122,14 @@ class BatchNormalization(_Normalization):
         gamma, beta = along(self.gamma, own, rank), along(self.beta, own, rank)
         if not (training and self.trainable):
             mean, variance = along(self.moving_mean, own, rank), along(self.moving_variance, own, rank)
-            return ops.normalize_with(inputs, mean, variance, gamma, beta, self.epsilon)
+            return ops.standardize_with(inputs, mean, variance, gamma, beta, self.epsilon)
         others = tuple(axis for axis in range(rank) if axis not in own)
         for moving, batch in (
             (self.moving_mean, ops.mean(inputs, others)),
             (self.moving_variance, ops.variance(inputs, others)),
         ):
             moving.assign(self.momentum * moving + (1 - self.momentum) * batch)
-        return ops.normalize(inputs, gamma, beta, others, self.epsilon)
+        return ops.standardize(inputs, gamma, beta, others, self.epsilon)
 
     def _own_axis(self, rank: int) -> int:
         (axis,) = normalized_axes("BatchNormalization", self.axis, rank)
@@ -195,7 +195,7 @@ class LayerNormalization(_Normalization):
         rank = len(inputs.shape)
         axes = normalized_axes("LayerNormalization", self.axis, rank)
         gamma, beta = along(self.gamma, axes, rank), along(self.beta, axes, rank)
-        return ops.normalize(inputs, gamma, beta, axes, self.epsilon)
+        return ops.standardize(inputs, gamma, beta, axes, self.epsilon)
 
     def describe(self) -> str:
         return "The numbers of each place shifted and scaled to mean 0 and variance 1, then by learned β and γ."
@@ -267,7 +267,7 @@ class GroupNormalization(_Normalization):
         grouped = ops.reshape(inputs, (*shape[:-1], *apart))  # (N, …, C) → (N, …, G, C/G)
         gamma, beta = (None if v is None else ops.reshape(v, apart) for v in (self.gamma, self.beta))
         within = (*range(1, len(shape) - 1), len(shape))
-        return ops.reshape(ops.normalize(grouped, gamma, beta, within, self.epsilon), shape)
+        return ops.reshape(ops.standardize(grouped, gamma, beta, within, self.epsilon), shape)
 
     def _groups(self, count: int) -> int:
         return count if self.groups == -1 else self.groups
@@ -330,7 +330,7 @@ class Normalization(Layer):
         mean, variance = along(self.mean, axes, rank), along(self.variance, axes, rank)
         if self.invert:
             return ops.add(ops.multiply(inputs, ops.sqrt(variance)), mean)
-        return ops.normalize_with(inputs, mean, variance, None, None, LEAST_VARIANCE)
+        return ops.standardize_with(inputs, mean, variance, None, None, LEAST_VARIANCE)
 
     def adapt(self, data: Any) -> None:
         """Take mean and variance from data.

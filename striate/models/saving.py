@@ -160,18 +160,21 @@ def load_weights(model: "Model", filepath: str | Path) -> None:
 def named_weights(layer: Layer, prefix: str = "") -> dict[str, Variable]:
     """Every variable under the path it has in a file, such as ``conv2d/kernel``."""
     named: dict[str, Variable] = {}
+    known: set[Variable] = set()
     below = {variable for inner in layer.sublayers() for variable in inner.weights}
     for variable in layer.weights:
         if variable not in below:
             named[free_name(f"{prefix}{variable.name}", named)] = variable
+            known.add(variable)
     folders: set[str] = set()
     names = layer.names if isinstance(layer, Network) and layer.is_graph else {}
     for inner in layer.sublayers():
         folder = names.get(inner) or free_name(inner.name, folders)
         folders.add(folder)
         for name, variable in named_weights(inner, f"{prefix}{folder}/").items():
-            if variable not in named.values():
+            if variable not in known:
                 named[name] = variable
+                known.add(variable)
     return named
 
 

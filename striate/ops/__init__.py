@@ -1,7 +1,6 @@
 """Operations: what each one means, on arrays at once and on symbols as a node of their graph."""
 
 from striate.ops.activations import (
-    ACTIVATIONS,
     elu,
     erf,
     gelu,
@@ -22,6 +21,7 @@ from striate.ops.activations import (
     softsign,
     tanh,
 )
+from striate.ops.casting import cast
 from striate.ops.conv import (
     conv1d,
     conv1d_transpose,
@@ -32,7 +32,7 @@ from striate.ops.conv import (
     depthwise_conv1d,
     depthwise_conv2d,
 )
-from striate.ops.dense import dense, matmul
+from striate.ops.dense import dense
 from striate.ops.dropout import dropout
 from striate.ops.elementwise import (
     absolute,
@@ -41,15 +41,23 @@ from striate.ops.elementwise import (
     ceil,
     clip,
     divide,
+    equal,
     exp,
     floor,
+    greater,
     greater_equal,
+    less,
     less_equal,
     log,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
     maximum,
     minimum,
     multiply,
     negative,
+    not_equal,
     power,
     round,
     sign,
@@ -60,6 +68,7 @@ from striate.ops.elementwise import (
     sum_to,
     where,
 )
+from striate.ops.indexing import get_item
 from striate.ops.losses import (
     absolute_error,
     binary_crossentropy,
@@ -71,7 +80,9 @@ from striate.ops.losses import (
     sparse_softmax_cross_entropy,
     squared_error,
 )
-from striate.ops.normalization import local_response_normalization, normalize, normalize_with
+from striate.ops.matmul import matmul
+from striate.ops.normalization import local_response_normalization, normalize, standardize, standardize_with
+from striate.ops.padding import pad
 from striate.ops.pooling import (
     adaptive_average_pool,
     adaptive_max_pool,
@@ -81,13 +92,12 @@ from striate.ops.pooling import (
     max_pool,
     mixed_pool,
 )
-from striate.ops.reductions import argmax, global_average_pool, global_max_pool, max, mean, sum, variance
+from striate.ops.reductions import argmax, global_average_pool, global_max_pool, max, mean, moments, sum, variance
 from striate.ops.resize import upsample_bilinear, upsample_nearest
 from striate.ops.selection import max_unpool, take
-from striate.ops.shape import concatenate, crop, flatten, pad, reshape, slice_axis, stack, transpose
+from striate.ops.shape import concatenate, crop, flatten, reshape, slice_axis, stack, transpose
 
 __all__ = [
-    "ACTIVATIONS",
     "absolute",
     "absolute_error",
     "adaptive_average_pool",
@@ -98,6 +108,7 @@ __all__ = [
     "binary_crossentropy",
     "brightest_pool",
     "broadcast_to",
+    "cast",
     "categorical_crossentropy",
     "ceil",
     "clip",
@@ -115,23 +126,31 @@ __all__ = [
     "divide",
     "dropout",
     "elu",
+    "equal",
     "erf",
     "exp",
     "flatten",
     "floor",
     "gelu",
+    "get_item",
     "global_average_pool",
     "global_max_pool",
+    "greater",
     "greater_equal",
     "hard_sigmoid",
     "hard_silu",
     "huber",
     "leaky_relu",
+    "less",
     "less_equal",
     "linear",
     "local_response_normalization",
     "log",
     "log_softmax",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
     "lp_pool",
     "matmul",
     "max",
@@ -142,10 +161,11 @@ __all__ = [
     "minimum",
     "mish",
     "mixed_pool",
+    "moments",
     "multiply",
     "negative",
     "normalize",
-    "normalize_with",
+    "not_equal",
     "one_hot",
     "pad",
     "power",
@@ -169,6 +189,8 @@ __all__ = [
     "square",
     "squared_error",
     "stack",
+    "standardize",
+    "standardize_with",
     "stop_gradient",
     "subtract",
     "sum",

@@ -389,7 +389,7 @@ def gelu(x: Any, approximate: bool = True) -> Any:
     Arguments:
         x: any shape.
         approximate: ½·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))) instead, right to 5·10⁻⁴. As in Keras, the operation
-            approximates by default and the activation of this name (`ACTIVATIONS`) does not.
+            approximates by default, and `striate.activations.gelu` does not.
 
     Source: Hendrycks, Gimpel, "Gaussian error linear units" (2016).
     """
@@ -465,28 +465,3 @@ def _along(operation: Operation, x: Any, axis: int) -> Any:
     (x,) = operation.same_kind(x)
     (number,) = normalized_axes(operation.name, (axis,), len(x.shape))
     return operation(x, axis=number)
-
-
-#: What layers find an activation by: Keras's names.
-ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
-    "elu": elu,
-    "exponential": exp,
-    "gelu": functools.partial(gelu, approximate=False),
-    "hard_sigmoid": hard_sigmoid,
-    "hard_silu": hard_silu,
-    "hard_swish": hard_silu,
-    "leaky_relu": leaky_relu,
-    "linear": linear,
-    "log_softmax": log_softmax,
-    "mish": mish,
-    "relu": relu,
-    "relu6": relu6,
-    "selu": selu,
-    "sigmoid": sigmoid,
-    "silu": silu,
-    "softmax": softmax,
-    "softplus": softplus,
-    "softsign": softsign,
-    "swish": silu,
-    "tanh": tanh,
-}

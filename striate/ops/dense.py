@@ -13,7 +13,6 @@ from typing import Any
 
 from striate.errors import ShapeError
 from striate.graph import Array, Node, Shape, Tensor
-from striate.graph.tensor import ARITHMETIC
 from striate.ops.elementwise import add_bias
 from striate.ops.operation import Box, Index, Operation, Term, Terms, check_rank, known_shape, read
 
@@ -135,18 +134,6 @@ def dense(x: Any, w: Any, bias: Any = None) -> Any:
     Source: Goodfellow, Bengio, Courville, "Deep Learning" (2016), section 6.3.
     """
     return add_bias("dense", DENSE(x, w), bias)
-
-
-def matmul(a: Any, b: Any) -> Any:
-    """The matrix product a · b of a (…, C) and b (C, K): `dense` without bias.
-
-    Raises:
-        ShapeError: b is no matrix, or its rows are not as many as the last axis of a is long.
-    """
-    return dense(a, b)
-
-
-ARITHMETIC["dense"] = dense
 
 
 def _rows(x: Array) -> Array:

@@ -16,12 +16,18 @@ Rule = Callable[[Tensor, tuple[Tensor, ...], Tensor], tuple[Any, ...]]
 
 
 def broadcast_shape(operation: str, *inputs: Any) -> Shape:
-    """The shape that all inputs broadcast to; raises ShapeError if there is none."""
-    try:
-        return np.broadcast_shapes(*(tuple(value.shape) for value in inputs))
-    except ValueError:
-        shapes = " and ".join(str(tuple(value.shape)) for value in inputs)
-        raise ShapeError(f"{operation}: expected shapes that broadcast together, got {shapes}.") from None
+    """The shape that all inputs broadcast to, however large; raises ShapeError if there is none."""
+    ranks = [len(value.shape) for value in inputs]
+    most = max(ranks, default=0)
+    result = []
+    for axis in range(most):
+        there = (v.shape[axis - most + rank] for v, rank in zip(inputs, ranks, strict=True) if axis >= most - rank)
+        sizes = {size for size in there if size != 1}
+        if len(sizes) > 1:
+            shapes = " and ".join(str(tuple(value.shape)) for value in inputs)
+            raise ShapeError(f"{operation}: expected shapes that broadcast together, got {shapes}.")
+        result.append(sizes.pop() if sizes else 1)
+    return tuple(result)
 
 
 def read_broadcast(source: str, array: Array, index: Index) -> Read:
@@ -66,10 +72,11 @@ class ElementWise(Operation):
         return broadcast_shape(self.name, *inputs)
 
     def dtype(self, *inputs: Any) -> Any:
-        return np.result_type(*(value.dtype for value in inputs))
+        floating = [value.dtype for value in inputs if value.dtype.kind == "f"]  # integers do not widen floats
+        return np.result_type(*(floating or [value.dtype for value in inputs]))
 
     def forward(self, *arrays: Array) -> Array:
-        return np.asarray(self.function(*arrays))
+        return np.asarray(self.function(*arrays), self.dtype(*arrays))
 
     def gradient(self, node: Node, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         inputs = tuple(node.inputs)
@@ -90,6 +97,22 @@ class ElementWise(Operation):
         with np.errstate(all="ignore"):
             value = float(self.function(*(np.float64(r.value) for r in reads)))
         return Terms(self.formula, (Term(value, reads),))
+
+
+class Comparison(ElementWise):
+    """1 where two numbers compare so, else 0: floating, so that means, products and kernels take it as it is.
+
+    Its gradient is 0 wherever it has one.
+    """
+
+    def __init__(self, name: str, sign: str, function: Callable[..., Any]):
+        super().__init__(name, ("x1", "x2"), f"1 where x1 {sign} x2", function, lambda g, i, y: (None, None))
+
+    def dtype(self, *inputs: Any) -> Any:
+        return np.result_type(np.float32, *(value.dtype for value in inputs if value.dtype.kind == "f"))
+
+    def forward(self, *arrays: Array) -> Array:
+        return np.asarray(self.function(*arrays), self.dtype(*arrays))
 
 
 class SumTo(Operation):
@@ -205,34 +228,27 @@ def _larger(g: Tensor, inputs: tuple[Tensor, ...], chosen: Callable[..., Any]) -
     return multiply(g, first), multiply(g, subtract(1.0, first))
 
 
-def _indicator(name: str, formula: str, function: Callable[..., Any]) -> ElementWise:
-    """A comparison that answers 1 or 0 in the inputs' type; its gradient is 0 everywhere."""
-    return ElementWise(
-        name,
-        ("a", "b"),
-        formula,
-        lambda a, b: function(a, b).astype(np.result_type(a, b)),
-        lambda g, i, y: (None, None),
-    )
-
-
-ADD = ElementWise("add", ("a", "b"), "a + b", np.add, lambda g, i, y: (g, g), (1, 1))
-SUBTRACT = ElementWise("subtract", ("a", "b"), "a − b", np.subtract, lambda g, i, y: (g, negative(g)), (1, -1))
+ADD = ElementWise("add", ("x1", "x2"), "x1 + x2", np.add, lambda g, i, y: (g, g), (1, 1))
+SUBTRACT = ElementWise("subtract", ("x1", "x2"), "x1 − x2", np.subtract, lambda g, i, y: (g, negative(g)), (1, -1))
 MULTIPLY = ElementWise(
-    "multiply", ("a", "b"), "a·b", np.multiply, lambda g, i, y: (multiply(g, i[1]), multiply(g, i[0]))
+    "multiply", ("x1", "x2"), "x1·x2", np.multiply, lambda g, i, y: (multiply(g, i[1]), multiply(g, i[0]))
 )
 DIVIDE = ElementWise(
     "divide",
-    ("a", "b"),
-    "a / b",
+    ("x1", "x2"),
+    "x1 / x2",
     np.divide,
     lambda g, i, y: (divide(g, i[1]), negative(divide(multiply(g, y), i[1]))),
 )
 NEGATIVE = ElementWise("negative", ("x",), "−x", np.negative, lambda g, i, y: (negative(g),))
-GREATER_EQUAL = _indicator("greater_equal", "1 where a ≥ b", np.greater_equal)
-LESS_EQUAL = _indicator("less_equal", "1 where a ≤ b", np.less_equal)
-MAXIMUM = ElementWise("maximum", ("a", "b"), "max(a, b)", np.maximum, lambda g, i, y: _larger(g, i, greater_equal))
-MINIMUM = ElementWise("minimum", ("a", "b"), "min(a, b)", np.minimum, lambda g, i, y: _larger(g, i, less_equal))
+EQUAL = Comparison("equal", "=", np.equal)
+NOT_EQUAL = Comparison("not_equal", "≠", np.not_equal)
+GREATER = Comparison("greater", ">", np.greater)
+GREATER_EQUAL = Comparison("greater_equal", "≥", np.greater_equal)
+LESS = Comparison("less", "<", np.less)
+LESS_EQUAL = Comparison("less_equal", "≤", np.less_equal)
+MAXIMUM = ElementWise("maximum", ("x1", "x2"), "max(x1, x2)", np.maximum, lambda g, i, y: _larger(g, i, greater_equal))
+MINIMUM = ElementWise("minimum", ("x1", "x2"), "min(x1, x2)", np.minimum, lambda g, i, y: _larger(g, i, less_equal))
 ABSOLUTE = ElementWise("absolute", ("x",), "|x|", np.abs, lambda g, i, y: (multiply(g, sign(i[0])),))
 SIGN = ElementWise("sign", ("x",), "sign(x)", np.sign, lambda g, i, y: (None,))
 SQUARE = ElementWise("square", ("x",), "x²", np.square, lambda g, i, y: (multiply(g, multiply(2.0, i[0])),))
@@ -247,15 +263,15 @@ ROUND = ElementWise("round", ("x",), "x to the nearest whole number", np.rint, l
 STOP_GRADIENT = ElementWise("stop_gradient", ("x",), "x", np.positive, lambda g, i, y: (None,))
 WHERE = ElementWise(
     "where",
-    ("condition", "a", "b"),
-    "a where the condition is not 0, else b",
+    ("condition", "x1", "x2"),
+    "x1 where the condition is not 0, else x2",
     lambda condition, a, b: np.where(condition != 0, a, b),
     lambda g, i, y: (None, where(i[0], g, 0.0), where(i[0], 0.0, g)),
 )
 POWER = ElementWise(
     "power",
-    ("a", "b"),
-    "a to the power b",
+    ("x1", "x2"),
+    "x1 to the power x2",
     np.power,
     lambda g, i, y: (
         multiply(g, multiply(i[1], power(i[0], subtract(i[1], 1.0)))),
@@ -264,24 +280,24 @@ POWER = ElementWise(
 )
 
 
-def add(a: Any, b: Any) -> Any:
-    """a + b, broadcast."""
-    return ADD(a, b)
+def add(x1: Any, x2: Any) -> Any:
+    """x1 + x2, broadcast."""
+    return ADD(x1, x2)
 
 
-def subtract(a: Any, b: Any) -> Any:
-    """a − b, broadcast."""
-    return SUBTRACT(a, b)
+def subtract(x1: Any, x2: Any) -> Any:
+    """x1 − x2, broadcast."""
+    return SUBTRACT(x1, x2)
 
 
-def multiply(a: Any, b: Any) -> Any:
-    """a · b element by element, broadcast."""
-    return MULTIPLY(a, b)
+def multiply(x1: Any, x2: Any) -> Any:
+    """x1 · x2 element by element, broadcast."""
+    return MULTIPLY(x1, x2)
 
 
-def divide(a: Any, b: Any) -> Any:
-    """a / b, broadcast; division by zero gives ±infinity or NaN."""
-    return DIVIDE(a, b)
+def divide(x1: Any, x2: Any) -> Any:
+    """x1 / x2, broadcast; division by zero gives ±infinity or NaN."""
+    return DIVIDE(x1, x2)
 
 
 def negative(x: Any) -> Any:
@@ -294,29 +310,69 @@ def stop_gradient(x: Any) -> Any:
     return STOP_GRADIENT(x)
 
 
-def power(a: Any, b: Any) -> Any:
-    """a to the power b, broadcast."""
-    return POWER(a, b)
+def power(x1: Any, x2: Any) -> Any:
+    """x1 to the power x2, broadcast."""
+    return POWER(x1, x2)
 
 
-def maximum(a: Any, b: Any) -> Any:
-    """The larger of a and b, broadcast; NaN propagates; on a tie the gradient goes to a."""
-    return MAXIMUM(a, b)
+def maximum(x1: Any, x2: Any) -> Any:
+    """The larger of x1 and x2, broadcast; NaN propagates; on a tie the gradient goes to x1."""
+    return MAXIMUM(x1, x2)
 
 
-def minimum(a: Any, b: Any) -> Any:
-    """The smaller of a and b, broadcast; NaN propagates; on a tie the gradient goes to a."""
-    return MINIMUM(a, b)
+def minimum(x1: Any, x2: Any) -> Any:
+    """The smaller of x1 and x2, broadcast; NaN propagates; on a tie the gradient goes to x1."""
+    return MINIMUM(x1, x2)
 
 
-def greater_equal(a: Any, b: Any) -> Any:
-    """1 where a ≥ b, else 0, in the inputs' type; its gradient is 0."""
-    return GREATER_EQUAL(a, b)
+def equal(x1: Any, x2: Any) -> Any:
+    """1 where x1 = x2, else 0, broadcast; floating, in float32 unless an input is wider. Its gradient is 0."""
+    return EQUAL(x1, x2)
 
 
-def less_equal(a: Any, b: Any) -> Any:
-    """1 where a ≤ b, else 0, in the inputs' type; its gradient is 0."""
-    return LESS_EQUAL(a, b)
+def not_equal(x1: Any, x2: Any) -> Any:
+    """1 where x1 ≠ x2, also where one is NaN, else 0; type and gradient as `equal`."""
+    return NOT_EQUAL(x1, x2)
+
+
+def greater(x1: Any, x2: Any) -> Any:
+    """1 where x1 > x2, else 0; type and gradient as `equal`."""
+    return GREATER(x1, x2)
+
+
+def greater_equal(x1: Any, x2: Any) -> Any:
+    """1 where x1 ≥ x2, else 0; type and gradient as `equal`."""
+    return GREATER_EQUAL(x1, x2)
+
+
+def less(x1: Any, x2: Any) -> Any:
+    """1 where x1 < x2, else 0; type and gradient as `equal`."""
+    return LESS(x1, x2)
+
+
+def less_equal(x1: Any, x2: Any) -> Any:
+    """1 where x1 ≤ x2, else 0; type and gradient as `equal`."""
+    return LESS_EQUAL(x1, x2)
+
+
+def logical_not(x: Any) -> Any:
+    """1 where x is 0, else 0; type and gradient as `equal`."""
+    return equal(x, 0.0)
+
+
+def logical_and(x1: Any, x2: Any) -> Any:
+    """1 where neither x1 nor x2 is 0, else 0, broadcast; type and gradient as `equal`."""
+    return multiply(not_equal(x1, 0.0), not_equal(x2, 0.0))
+
+
+def logical_or(x1: Any, x2: Any) -> Any:
+    """1 where x1 or x2 is not 0, else 0, broadcast; type and gradient as `equal`."""
+    return maximum(not_equal(x1, 0.0), not_equal(x2, 0.0))
+
+
+def logical_xor(x1: Any, x2: Any) -> Any:
+    """1 where one of x1 and x2 is 0 and the other is not, else 0, broadcast; type and gradient as `equal`."""
+    return not_equal(not_equal(x1, 0.0), not_equal(x2, 0.0))
 
 
 def absolute(x: Any) -> Any:
@@ -359,14 +415,19 @@ def ceil(x: Any) -> Any:
     return CEIL(x)
 
 
-def round(x: Any) -> Any:
-    """The whole number nearest to x, of two the even one; its gradient is 0."""
-    return ROUND(x)
+def round(x: Any, decimals: int = 0) -> Any:
+    """The number of so many decimals that is nearest to x, of two the even one; its gradient is 0.
+
+    Raises:
+        ArgumentError: ``decimals`` is no integer.
+    """
+    (places,) = whole_numbers("round", "decimals", (decimals,))
+    return divide(ROUND(multiply(x, 10.0**places)), 10.0**places) if places else ROUND(x)
 
 
-def where(condition: Any, a: Any, b: Any) -> Any:
-    """a where the condition is not 0, else b, with broadcasting."""
-    return WHERE(condition, a, b)
+def where(condition: Any, x1: Any, x2: Any) -> Any:
+    """x1 where the condition is not 0, else x2, with broadcasting."""
+    return WHERE(condition, x1, x2)
 
 
 def clip(x: Any, x_min: Any, x_max: Any) -> Any:
@@ -375,11 +436,22 @@ def clip(x: Any, x_min: Any, x_max: Any) -> Any:
 
 
 ARITHMETIC.update(
+    absolute=absolute,
     add=add,
-    subtract=subtract,
-    multiply=multiply,
     divide=divide,
+    equal=equal,
+    greater=greater,
+    greater_equal=greater_equal,
+    less=less,
+    less_equal=less_equal,
+    logical_and=logical_and,
+    logical_not=logical_not,
+    logical_or=logical_or,
+    logical_xor=logical_xor,
+    multiply=multiply,
     negative=negative,
+    not_equal=not_equal,
     power=power,
     stop_gradient=stop_gradient,
+    subtract=subtract,
 )

@@ -31,6 +31,7 @@ from striate.ops.elementwise import (
 )
 from striate.ops.operation import Box, Index, Operation, Term, Terms, as_array, as_number, known_shape, read
 from striate.ops.reductions import sum
+from striate.ops.shape import check_axis, transpose
 from striate.ops.windows import per_axis
 
 #: Probabilities are kept this far from 0 and 1, as in Keras: a certain but wrong prediction costs 16, not infinity.
@@ -235,22 +236,22 @@ def sparse_softmax_cross_entropy(logits: Any, labels: Any) -> Any:
     return softmax_cross_entropy(logits, one_hot(labels, logits.shape[-1]))
 
 
-def one_hot(labels: Any, classes: int) -> Any:
+def one_hot(x: Any, num_classes: int) -> Any:
     """1 at each label's place, 0 elsewhere.
 
     Arguments:
-        labels: (…,), whole numbers from 0 to ``classes`` − 1.
-        classes: how many there are.
+        x: labels (…,), whole numbers from 0 to ``num_classes`` − 1.
+        num_classes: how many there are.
 
     Returns:
-        (…, classes), float32.
+        (…, num_classes), float32.
 
     Raises:
-        ArgumentError: ``classes`` is no whole number of at least 1.
+        ArgumentError: ``num_classes`` is no whole number of at least 1.
         DataError: a label is out of range, no whole number, or NaN.
     """
-    (count,) = per_axis("one_hot", "classes", classes, 1)
-    return ONE_HOT(labels, classes=count)
+    (count,) = per_axis("one_hot", "num_classes", num_classes, 1)
+    return ONE_HOT(x, classes=count)
 
 
 def sigmoid_binary_cross_entropy(logits: Any, targets: Any) -> Any:
@@ -266,35 +267,47 @@ def sigmoid_binary_cross_entropy(logits: Any, targets: Any) -> Any:
     return SIGMOID_BINARY_CROSS_ENTROPY(targets, logits)
 
 
-def categorical_crossentropy(y_true: Any, y_pred: Any) -> Any:
-    """−Σ t·ln p over the classes, the last axis, of p that is first divided by its sum and kept 10⁻⁷ off 0 and 1.
+def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
+    """−Σ t·ln p over the classes, of p that is first divided by its sum and kept 10⁻⁷ off 0 and 1.
 
     Arguments:
-        y_true: t (…, K), probabilities that sum to 1.
-        y_pred: p (…, K), not negative.
+        target: t (…, K), probabilities that sum to 1.
+        output: p (…, K), not negative; or logits z.
+        from_logits: whether ``output`` are logits, numbers before the softmax.
+        axis: that of the classes.
 
     Returns:
         (…,): one loss for each position.
 
     Raises:
         ShapeError: the shapes differ.
+        ArgumentError: there is no such axis.
     """
-    _, y_pred = CROSS_ENTROPY.same_kind(y_true, y_pred)
-    share = divide(y_pred, sum(y_pred, -1, keepdims=True))
-    return sum(CROSS_ENTROPY(y_true, clip(share, EPSILON, 1 - EPSILON)), -1)
+    target, output = CROSS_ENTROPY.same_kind(target, output)
+    rank = len(output.shape)
+    if (place := check_axis("categorical_crossentropy", axis, rank)) != rank - 1:
+        order = (*(other for other in range(rank) if other != place), place)
+        target, output = transpose(target, order), transpose(output, order)
+    if from_logits:
+        return softmax_cross_entropy(output, target)
+    share = divide(output, sum(output, -1, keepdims=True))
+    return sum(CROSS_ENTROPY(target, clip(share, EPSILON, 1 - EPSILON)), -1)
 
 
-def binary_crossentropy(y_true: Any, y_pred: Any) -> Any:
+def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
     """−t·ln p − (1 − t)·ln(1 − p) for each number, of p that is kept 10⁻⁷ off 0 and 1.
 
     Arguments:
-        y_true: t, any shape, from 0 to 1.
-        y_pred: p, of the same shape, from 0 to 1.
+        target: t, any shape, from 0 to 1.
+        output: p, of the same shape, from 0 to 1; or logits z.
+        from_logits: whether ``output`` are logits, numbers before the sigmoid.
 
     Raises:
         ShapeError: the shapes differ.
     """
-    return BINARY_CROSSENTROPY(y_true, clip(y_pred, EPSILON, 1 - EPSILON))
+    if from_logits:
+        return sigmoid_binary_cross_entropy(output, target)
+    return BINARY_CROSSENTROPY(target, clip(output, EPSILON, 1 - EPSILON))
 
 
 def squared_error(y_true: Any, y_pred: Any) -> Any:

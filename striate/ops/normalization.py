@@ -20,15 +20,20 @@ import numpy as np
 
 from striate.errors import ArgumentError, ShapeError
 from striate.graph import Array, Node, Shape, Tensor
+from striate.ops import reductions
 from striate.ops.elementwise import (
     SUM_TO,
+    absolute,
     add,
     broadcast_shape,
     divide,
+    maximum,
     multiply,
     negative,
+    power,
     read_broadcast,
     sqrt,
+    square,
     subtract,
     sum_to,
 )
@@ -239,7 +244,7 @@ LOCAL_RESPONSE_NORMALIZATION = LocalResponseNormalization()
 LOCAL_RESPONSE_NORMALIZATION_GRAD = LocalResponseNormalizationGrad()
 
 
-def normalize(x: Any, gamma: Any = None, beta: Any = None, axes: Any = -1, epsilon: float = 1e-3) -> Any:
+def standardize(x: Any, gamma: Any = None, beta: Any = None, axes: Any = -1, epsilon: float = 1e-3) -> Any:
     """γ·(x − mean)/√(variance + ε) + β, with mean and variance of x along ``axes``.
 
     Arguments:
@@ -257,17 +262,19 @@ def normalize(x: Any, gamma: Any = None, beta: Any = None, axes: Any = -1, epsil
     Source: Ioffe, Szegedy, "Batch normalization" (2015).
     """
     x, gamma, beta = NORMALIZE.same_kind(x, 1.0 if gamma is None else gamma, 0.0 if beta is None else beta)
-    settings = {"axes": normalized_axes("normalize", axes, len(x.shape)), "epsilon": _epsilon("normalize", epsilon)}
+    settings = {"axes": normalized_axes("standardize", axes, len(x.shape)), "epsilon": _epsilon("standardize", epsilon)}
     return NORMALIZE(x, gamma, beta, **settings)
 
 
-def normalize_with(x: Any, mean: Any, variance: Any, gamma: Any = None, beta: Any = None, epsilon: float = 1e-3) -> Any:
+def standardize_with(
+    x: Any, mean: Any, variance: Any, gamma: Any = None, beta: Any = None, epsilon: float = 1e-3
+) -> Any:
     """γ·(x − mean)/√(variance + ε) + β, with a mean and a variance that are given: batch normalization after training.
 
     Arguments:
         x: any shape.
         mean, variance: broadcast to x.
-        gamma, beta, epsilon: as in `normalize`.
+        gamma, beta, epsilon: as in `standardize`.
 
     Raises:
         ShapeError: something does not broadcast to x.
@@ -275,10 +282,38 @@ def normalize_with(x: Any, mean: Any, variance: Any, gamma: Any = None, beta: An
 
     Source: Ioffe, Szegedy, "Batch normalization" (2015), algorithm 2.
     """
-    epsilon = _epsilon("normalize_with", epsilon)
+    epsilon = _epsilon("standardize_with", epsilon)
     return NORMALIZE_WITH(
         x, mean, variance, 1.0 if gamma is None else gamma, 0.0 if beta is None else beta, epsilon=epsilon
     )
+
+
+def normalize(x: Any, axis: Any = -1, order: float = 2, epsilon: float | None = None) -> Any:
+    """x divided by its p-norm along ``axis``, (Σ |x|ᵖ)^(1/p), so that what lies there has length 1.
+
+    Arguments:
+        x: any shape.
+        axis: one axis or several, negative ones counted from the end.
+        order: p, at least 1; infinity: the largest |x|.
+        epsilon: what the norm counts at least; None: 10⁻⁷.
+
+    Raises:
+        ArgumentError: ``axis`` is not there, or ``order`` or ``epsilon`` is too small.
+
+    Source: https://keras.io/api/ops/nn/#normalize-function
+    """
+    p, least = as_number("normalize", "order", order), 1e-7 if epsilon is None else _epsilon("normalize", epsilon)
+    if not p >= 1:
+        raise ArgumentError(f"normalize: expected order of at least 1, got {order!r}.")
+    (x,) = NORMALIZE.same_kind(x, 1.0, 0.0)[:1]
+    size = absolute(x)
+    if p == math.inf:
+        return divide(x, maximum(reductions.max(size, axis, keepdims=True), least))
+    powers = square(x) if p == 2 else size if p == 1 else power(size, p)
+    total = maximum(
+        reductions.sum(powers, axis, keepdims=True), least**p
+    )  # before the root, whose slope at 0 is infinite
+    return divide(x, sqrt(total) if p == 2 else total if p == 1 else power(total, 1 / p))
 
 
 def local_response_normalization(

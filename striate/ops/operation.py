@@ -1,12 +1,17 @@
 """What an operation is: checks and shape rule, reference forward, gradient rule, and the terms behind one number."""
 
+import functools
 import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from striate.errors import ArgumentError, DataError, ShapeError
+from striate.errors import ArgumentError, DataError, MemoryLimitError, ShapeError
 from striate.graph import Array, Node, Shape, Tensor, Variable, active_trace, probe
 
 Index = tuple[int, ...]
@@ -104,8 +109,12 @@ class Operation:
         inputs = self.same_kind(*inputs)
         if not any(isinstance(value, Tensor) for value in inputs):
             arrays = tuple(value.array if isinstance(value, Variable) else value for value in inputs)
-            self.shape(*arrays, **attributes)
-            return self.forward(*arrays, **attributes)
+            shape = self.shape(*arrays, **attributes)
+            check_memory(self.name, shape, np.dtype(self.dtype(*arrays, **attributes)).itemsize)
+            try:
+                return self.forward(*arrays, **attributes)
+            except MemoryError as error:
+                raise MemoryLimitError(f"{self.name}: not enough memory for a result of {shape}: {error}") from None
         node = Node(self, inputs, attributes)
         if any(None in tensor.shape for tensor in node.inputs):
             known = probe(self, inputs, attributes)
@@ -146,6 +155,37 @@ class Box(NamedTuple):
     """A rectangle of positions, first included and last excluded, one pair for each spatial axis."""
 
     sides: tuple[tuple[int, int], ...]
+
+
+@functools.cache
+def memory() -> int:
+    """Bytes of memory that this machine has; where it does not say, more than any has."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return 1 << 60
+
+
+#: Bytes that one array may take; None: as many as the machine has.
+_GRANTED: ContextVar[int | None] = ContextVar("granted", default=None)
+
+
+@contextmanager
+def granted(most: int) -> Iterator[None]:
+    """Refuse arrays of more bytes for a while, such as while a file says what is to be computed."""
+    token = _GRANTED.set(most)
+    try:
+        yield
+    finally:
+        _GRANTED.reset(token)
+
+
+def check_memory(where: str, shape: Shape, itemsize: int = 4) -> None:
+    """Raise MemoryLimitError if an array of ``shape`` is larger than the machine's memory, or than is granted."""
+    limit = _GRANTED.get()
+    most, whose = (memory(), "this machine has") if limit is None else (limit, "are granted")
+    if (size := math.prod(shape) * itemsize) > most:
+        raise MemoryLimitError(f"{where}: an array of {tuple(shape)} takes {size:,} bytes; {most:,} {whose}.")
 
 
 def as_array(value: Any, dtype: Any, where: str) -> Array:

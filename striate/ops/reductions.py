@@ -94,7 +94,7 @@ class Sum(Reduction):
     name = "sum"
 
     def forward(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
-        return np.asarray(np.sum(x, axis=axes, keepdims=keepdims))
+        return np.asarray(np.sum(x, axis=axes, keepdims=keepdims), x.dtype)
 
     def gradient(self, node: Node, grad_output: Tensor) -> tuple[Tensor]:
         (x,) = node.inputs
@@ -104,13 +104,20 @@ class Sum(Reduction):
         return Terms("Σ x", tuple(Term(r.value, (r,)) for r in self.reads(index, x, axes, keepdims)))
 
 
-class Mean(Reduction):
+class FloatingReduction(Reduction):
+    """Base: what is made of integers is floating too."""
+
+    def dtype(self, x: Any, *, axes: Shape, keepdims: bool) -> Any:
+        return x.dtype if x.dtype.kind == "f" else np.dtype(np.float32)
+
+
+class Mean(FloatingReduction):
     """y = 1/n · Σ x."""
 
     name = "mean"
 
     def forward(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
-        return np.asarray(np.mean(x, axis=axes, keepdims=keepdims))
+        return np.asarray(np.mean(x, axis=axes, keepdims=keepdims), self.dtype(x, axes=axes, keepdims=keepdims))
 
     def gradient(self, node: Node, grad_output: Tensor) -> tuple[Tensor]:
         (x,) = node.inputs
@@ -122,13 +129,13 @@ class Mean(Reduction):
         return Terms("Σ x/n", tuple(Term(r.value / len(reads), (r,)) for r in reads))
 
 
-class Variance(Reduction):
+class Variance(FloatingReduction):
     """y = 1/n · Σ (x − mean)²: the population's variance, in two passes."""
 
     name = "variance"
 
     def forward(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
-        return np.asarray(np.var(x, axis=axes, keepdims=keepdims))
+        return np.asarray(np.var(x, axis=axes, keepdims=keepdims), self.dtype(x, axes=axes, keepdims=keepdims))
 
     def gradient(self, node: Node, grad_output: Tensor) -> tuple[Tensor]:
         (x,) = node.inputs
@@ -260,6 +267,11 @@ def variance(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return _reduce(VARIANCE, x, axis, keepdims)
 
 
+def moments(x: Any, axes: Any, keepdims: bool = False) -> tuple[Any, Any]:
+    """The mean and the population's variance of x along ``axes``. Arguments and errors as in `mean`."""
+    return mean(x, axes, keepdims), variance(x, axes, keepdims)
+
+
 def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The largest x along ``axis``. Arguments and errors as in `mean`.
 
@@ -268,16 +280,28 @@ def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return _reduce(MAX, x, axis, keepdims)
 
 
-def argmax(x: Any, axis: int = -1) -> Any:
+def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     """The position of the largest x along one axis, int64; of equal numbers the first, NaN before all.
+
+    Arguments:
+        x: any shape.
+        axis: one axis, negative ones counted from the end; None: among all numbers in row-major order.
+        keepdims: keep the axis, or all axes, with size 1.
 
     Raises:
         ArgumentError: ``axis`` is not there.
         ShapeError: there is nothing along it.
     """
     (x,) = ARGMAX.same_kind(x)
+    if axis is None:
+        positions = ARGMAX(reshape(x, (-1,)), axis=0)
+        return reshape(positions, (1,) * len(x.shape)) if keepdims else positions
     (number,) = normalized_axes("argmax", (axis,), len(x.shape))
-    return ARGMAX(x, axis=number)
+    positions = ARGMAX(x, axis=number)
+    if not keepdims:
+        return positions
+    sizes = (*positions.shape[:number], 1, *positions.shape[number:])
+    return reshape(positions, tuple(-1 if n is None else n for n in sizes))
 
 
 def global_average_pool(x: Any, keepdims: bool = False) -> Any:

@@ -2,16 +2,19 @@
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from striate.errors import ShapeError
+from striate.errors import MemoryLimitError, ShapeError
 from striate.graph import Array, Node, Shape, Tensor
 from striate.ops.operation import Box, Index, Operation, Term, Terms, known_shape, read
 from striate.ops.shape import moved
 from striate.ops.windows import per_axis
+
+#: Weights along one axis, which are all kept: images of 8,192 pixels that become as many.
+MOST_WEIGHTS = 2**26
 
 #: (size, output size) → the weights along one axis, (output size, size), float64.
 Weights = Callable[[int, int], Array]
@@ -38,6 +41,7 @@ class Resample(Operation):
                 f"{self.name}: expected input of rank {len(output_size) + 2} (N, *size, C) with no empty spatial axis "
                 f"for an output of {output_size}, got {tuple(x.shape)}."
             )
+        check_weights(self.name, x.shape[1:-1], output_size)
         return (x.shape[0], *output_size, x.shape[-1])
 
     def forward(self, x: Array, *, output_size: Shape) -> Array:
@@ -100,6 +104,15 @@ class ResampleGrad(Operation):
         return [
             Box(tuple(touched(self.weights(n, m).T, side) for n, m, side in zip(size, out, box.sides, strict=True)))
         ]
+
+
+def check_weights(where: str, size: Sequence[int], out: Sequence[int]) -> None:
+    """Raise MemoryLimitError if the weights of an axis, one for each pair of numbers before and after, are too many."""
+    if (pair := max(zip(size, out, strict=True), key=math.prod, default=(0, 0))) and math.prod(pair) > MOST_WEIGHTS:
+        raise MemoryLimitError(
+            f"{where}: expected at most {MOST_WEIGHTS:,} weights along an axis, got {pair[0]:,} numbers that become "
+            f"{pair[1]:,}. Go in steps, or by whole factors."
+        )
 
 
 def along(axis: int, matrix: Array, x: Array) -> Array:

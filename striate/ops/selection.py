@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from striate.errors import ArgumentError, ShapeError
-from striate.graph import Array, Node, Shape, Tensor
+from striate.graph import Array, Node, Shape, Tensor, Variable
 from striate.ops.operation import Box, Index, Operation, Term, Terms, check_rank, read
-from striate.ops.shape import moved
+from striate.ops.shape import check_axis, moved, reshape
 from striate.ops.windows import whole_numbers
 
 
@@ -150,20 +150,49 @@ def _rows(places: Array, count: int) -> Array:
     return np.where((rows >= 0) & (rows < count), rows, count).astype(np.int64)
 
 
-def take(x: Any, indices: Any, axis: int = -1) -> Any:
+def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """Entries of one axis by their numbers; they may be left out, repeated, and in any order.
 
     Arguments:
         x: any shape.
-        indices: whole numbers from 0 to the axis's size − 1.
-        axis: which axis; negative counts from the last.
+        indices: integers from −size to size − 1 of the axis, negative ones counted from its end, in a list or an array
+            of any shape, which takes the axis's place in the result; known while the network is put together.
+        axis: which axis; negative counts from the last. None: of all numbers in row-major order.
 
     Raises:
-        ArgumentError: no whole numbers, no such axis, or no such entry.
+        ArgumentError: no integers, no such axis, or no such entry.
+        ShapeError: the size of the axis is not known yet.
     """
     (x,) = TAKE.same_kind(x)
-    number = axis + len(x.shape) if axis < 0 else axis
-    return TAKE(x, indices=whole_numbers("take", "indices", indices), axis=number)
+    if axis is None:
+        x, axis = reshape(x, (-1,)), 0
+    axis = check_axis("take", axis, len(x.shape))
+    size = x.shape[axis]
+    if size is None:
+        raise ShapeError(f"take: expected an axis of known size, got axis {axis} of {x.shape}: take in a layer.")
+    numbers = _integers(indices)
+    if numbers.size and not -size <= numbers.min() <= numbers.max() < size:
+        raise ArgumentError(
+            f"take: expected indices from {-size} to {size - 1} along axis {axis} of {tuple(x.shape)}, got "
+            f"{numbers.min()} to {numbers.max()}."
+        )
+    taken = TAKE(x, indices=tuple((numbers.reshape(-1) % max(size, 1)).tolist()), axis=axis)
+    if numbers.ndim == 1:
+        return taken
+    shape = (*x.shape[:axis], *numbers.shape, *x.shape[axis + 1 :])
+    return reshape(taken, tuple(-1 if n is None else n for n in shape))
+
+
+def _integers(indices: Any) -> Array:
+    """Indices as an array of int64."""
+    numbers = np.asarray(None if isinstance(indices, Tensor | Variable) else indices)
+    if not numbers.size:
+        numbers = numbers.astype(np.int64)  # NumPy makes an empty list floating
+    if numbers.dtype.kind not in "iu":
+        raise ArgumentError(
+            f"take: expected indices as integers that are known while the network is put together, got {indices!r}."
+        )
+    return numbers.astype(np.int64)
 
 
 def max_unpool(x: Any, places: Any, size: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Operations that move numbers without changing them: reshape, transpose, pad, crop, repeat, concatenate."""
+"""Operations that move numbers without changing them: reshape, transpose, pad, slice, concatenate."""
 
 import bisect
 import itertools
@@ -9,7 +9,7 @@ import numpy as np
 
 from striate.errors import ArgumentError, ShapeError
 from striate.graph import Array, Node, Shape, Tensor
-from striate.ops.operation import Box, Index, Operation, Term, Terms, as_number, known_shape, read
+from striate.ops.operation import Box, Index, Operation, Term, Terms, known_shape, read
 from striate.ops.windows import Pads, as_pairs, whole_numbers, within
 
 
@@ -94,7 +94,8 @@ class Pad(Operation):
         return y
 
     def gradient(self, node: Node, grad_output: Tensor) -> tuple[Tensor]:
-        return (CROP(grad_output, cropping=node.attributes["padding"]),)
+        padding = node.attributes["padding"]
+        return (SLICE(grad_output, cropping=padding, steps=(1,) * len(padding)),)
 
     def terms(self, index: Index, x: Array, *, padding: Pads, value: float) -> Terms:
         place = tuple(i - before for i, (before, _) in zip(index, padding, strict=True))
@@ -109,36 +110,105 @@ class Pad(Operation):
         return [None if padding[0] != (0, 0) else inner]
 
 
-class Crop(Operation):
-    """The input without (before, after) entries at the ends of each axis: the adjoint of padding with 0."""
+class Slice(Operation):
+    """Every step-th entry of each axis, without (before, after) entries at its ends; backwards if a step is negative.
 
-    name = "crop"
+    With steps of 1 it is the adjoint of padding with 0.
+    """
+
+    name = "slice"
     inputs = ("x",)
 
-    def shape(self, x: Any, *, cropping: Pads) -> Shape:
+    def shape(self, x: Any, *, cropping: Pads, steps: Shape) -> Shape:
         left = tuple(n - before - after for n, (before, after) in zip(x.shape, cropping, strict=True))
+        if 0 in steps or min((n for ends in cropping for n in ends), default=0) < 0:  # they can only come from a file
+            raise ArgumentError(
+                f"slice: expected cropping of at least 0 and steps that are not 0, got {cropping}, {steps}."
+            )
         if min(left, default=0) < 0:
             raise ShapeError(
-                f"crop: cannot cut {cropping} off an input of {tuple(x.shape)}: there is not enough of it."
+                f"slice: cannot cut {cropping} off an input of {tuple(x.shape)}: there is not enough of it."
             )
-        return left
+        return tuple(-(-n // abs(step)) for n, step in zip(left, steps, strict=True))
 
-    def forward(self, x: Array, *, cropping: Pads) -> Array:
-        return np.asarray(
-            x[tuple(slice(before, n - after) for n, (before, after) in zip(x.shape, cropping, strict=True))]
-        )
+    def forward(self, x: Array, *, cropping: Pads, steps: Shape) -> Array:
+        return np.asarray(x[_taken(x.shape, cropping, steps)])
 
     def gradient(self, node: Node, grad_output: Tensor) -> tuple[Tensor]:
-        return (PAD(grad_output, padding=node.attributes["cropping"], value=0.0),)
+        if set(node.attributes["steps"]) <= {1}:
+            return (PAD(grad_output, padding=node.attributes["cropping"], value=0.0),)
+        return (SLICE_GRAD(grad_output, size=known_shape(node.inputs[0]), **node.attributes),)
 
-    def terms(self, index: Index, x: Array, *, cropping: Pads) -> Terms:
-        return moved("x", x, tuple(i + before for i, (before, _) in zip(index, cropping, strict=True)))
+    def terms(self, index: Index, x: Array, *, cropping: Pads, steps: Shape) -> Terms:
+        firsts = _firsts(x.shape, cropping, steps)
+        return moved("x", x, tuple(first + i * step for i, first, step in zip(index, firsts, steps, strict=True)))
 
     def reach(self, node: Node, box: Box) -> list[Box | None]:
-        cropping = node.attributes["cropping"]
-        moved_sides = zip(box.sides, cropping[1:-1], strict=True)
-        inner = Box(tuple((first + before, last + before) for (first, last), (before, _) in moved_sides))
-        return [None if cropping[0] != (0, 0) else inner]
+        cropping, steps = node.attributes["cropping"], node.attributes["steps"]
+        if cropping[0] != (0, 0) or steps[0] != 1:
+            return [None]
+        firsts = _firsts(known_shape(node.inputs[0]), cropping, steps)[1:-1]
+        sides = []
+        for (begin, end), first, step in zip(box.sides, firsts, steps[1:-1], strict=True):
+            ends = first + begin * step, first + max(begin, end - 1) * step
+            sides.append((min(ends), max(ends) + (end > begin)))
+        return [Box(tuple(sides))]
+
+
+class SliceGrad(Operation):
+    """Each number where `Slice` took it from, and 0 elsewhere: its adjoint, for an input of ``size``."""
+
+    name = "slice_grad"
+    inputs = ("g",)
+
+    def shape(self, g: Any, *, size: Shape, cropping: Pads, steps: Shape) -> Shape:
+        if (taken := SLICE.shape(Tensor(size), cropping=cropping, steps=steps)) != tuple(g.shape):
+            raise ShapeError(
+                f"slice_grad: expected a gradient of {taken} for an input of {size}, got {tuple(g.shape)}."
+            )
+        return size
+
+    def forward(self, g: Array, *, size: Shape, cropping: Pads, steps: Shape) -> Array:
+        x = np.zeros(size, g.dtype)
+        x[_taken(size, cropping, steps)] = g
+        return x
+
+    def terms(self, index: Index, g: Array, *, size: Shape, cropping: Pads, steps: Shape) -> Terms:
+        firsts = _firsts(size, cropping, steps)
+        found = [divmod(i - first, step) for i, first, step in zip(index, firsts, steps, strict=True)]
+        place = tuple(quotient for quotient, _ in found)
+        if any(rest for _, rest in found) or not all(0 <= i < n for i, n in zip(place, g.shape, strict=True)):
+            return Terms("0 where nothing was taken", (Term(0.0, ()),))
+        return moved("g", g, place)
+
+    def reach(self, node: Node, box: Box) -> list[Box | None]:
+        cropping, steps = node.attributes["cropping"], node.attributes["steps"]
+        if cropping[0] != (0, 0) or steps[0] != 1:
+            return [None]
+        sizes = zip(box.sides, _firsts(node.attributes["size"], cropping, steps)[1:-1], steps[1:-1], strict=True)
+        sides = []
+        for ((begin, end), first, step), count in zip(sizes, known_shape(node.inputs[0])[1:-1], strict=True):
+            near, far = (begin, end - 1) if step > 0 else (end - 1, begin)
+            sides.append(within(-(-(near - first) // step), (far - first) // step + 1, count))
+        return [Box(tuple(sides))]
+
+
+def _firsts(size: Shape, cropping: Pads, steps: Shape) -> Shape:
+    """The entry of each axis that `Slice` takes first."""
+    ends = zip(size, cropping, steps, strict=True)
+    return tuple(before if step > 0 else n - after - 1 for n, (before, after), step in ends)
+
+
+def _taken(size: Shape, cropping: Pads, steps: Shape) -> tuple[slice, ...]:
+    """The entries that `Slice` takes, as NumPy's index."""
+    index = []
+    for n, (before, after), step in zip(size, cropping, steps, strict=True):
+        last = n - after
+        if step > 0:
+            index.append(slice(before, last, step))
+        else:  # Python counts a negative end from the last entry, so nothing stands for the one before the first
+            index.append(slice(last - 1, before - 1 if before else None, step) if last > before else slice(0, 0))
+    return tuple(index)
 
 
 class Concatenate(Operation):
@@ -195,20 +265,20 @@ class Concatenate(Operation):
 
 RESHAPE = Reshape()
 TRANSPOSE = Transpose()
-
 PAD = Pad()
-CROP = Crop()
+SLICE = Slice()
+SLICE_GRAD = SliceGrad()
 CONCATENATE = Concatenate()
 
 
-def reshape(x: Any, shape: Any) -> Any:
+def reshape(x: Any, newshape: Any) -> Any:
     """The same numbers in row-major order under another shape; one size may be −1 and is worked out.
 
     Raises:
-        ArgumentError: ``shape`` is no list of whole numbers.
+        ArgumentError: ``newshape`` is no list of whole numbers.
         ShapeError: the new shape holds another count of numbers.
     """
-    return RESHAPE(x, shape=whole_numbers("reshape", "shape", shape))
+    return RESHAPE(x, shape=whole_numbers("reshape", "newshape", newshape))
 
 
 def transpose(x: Any, axes: Any = None) -> Any:
@@ -228,36 +298,20 @@ def flatten(x: Any) -> Any:
     return reshape(x, (-1, math.prod(x.shape[1:])))
 
 
-def pad(x: Any, pad_width: Any, constant_values: float = 0.0) -> Any:
-    """Put a constant around ``x``.
-
-    Arguments:
-        x: any shape.
-        pad_width: whole numbers, none negative: one for all sides, one for each axis, or a (before, after) pair for
-            each axis.
-        constant_values: what to put there.
-
-    Raises:
-        ArgumentError: ``pad_width`` is none of these, or ``constant_values`` is no number.
-    """
-    (x,) = PAD.same_kind(x)
-    value = as_number("pad", "constant_values", constant_values)
-    return PAD(x, padding=_pairs("pad", "pad_width", pad_width, len(x.shape)), value=value)
-
-
 def crop(x: Any, cropping: Any) -> Any:
     """Cut entries off the ends of each axis.
 
     Arguments:
         x: any shape.
-        cropping: how many; as ``pad_width`` of `pad`.
+        cropping: how many; as ``pad_width`` of `striate.ops.pad`.
 
     Raises:
         ArgumentError: ``cropping`` has another form.
         ShapeError: ``x`` is smaller than what is cut off.
     """
-    (x,) = CROP.same_kind(x)
-    return CROP(x, cropping=_pairs("crop", "cropping", cropping, len(x.shape)))
+    (x,) = SLICE.same_kind(x)
+    rank = len(x.shape)
+    return SLICE(x, cropping=pairs_for_each("crop", "cropping", cropping, rank), steps=(1,) * rank)
 
 
 def slice_axis(x: Any, axis: int, start: int, stop: int) -> Any:
@@ -272,8 +326,8 @@ def slice_axis(x: Any, axis: int, start: int, stop: int) -> Any:
         ArgumentError: there is no such axis, or ``start`` or ``stop`` is no whole number.
         ShapeError: there are no such entries, or the size of the axis is not known yet.
     """
-    (x,) = CROP.same_kind(x)
-    axis = _axis("slice_axis", axis, len(x.shape))
+    (x,) = SLICE.same_kind(x)
+    axis = check_axis("slice_axis", axis, len(x.shape))
     start, stop = whole_numbers("slice_axis", "start and stop", (start, stop))
     size = x.shape[axis]
     if size is None:
@@ -281,30 +335,30 @@ def slice_axis(x: Any, axis: int, start: int, stop: int) -> Any:
     if not 0 <= start <= stop <= size:
         raise ShapeError(f"slice_axis: expected 0 ≤ start ≤ stop ≤ {size} along axis {axis}, got {start} and {stop}.")
     ends = ((0, 0),) * axis + ((start, size - stop),) + ((0, 0),) * (len(x.shape) - axis - 1)
-    return CROP(x, cropping=ends)
+    return SLICE(x, cropping=ends, steps=(1,) * len(ends))
 
 
-def concatenate(xs: Any, axis: int = -1) -> Any:
-    """The arrays or symbols in the list ``xs``, one after the other along ``axis``; default: channels after channels.
+def concatenate(xs: Any, axis: int = 0) -> Any:
+    """The arrays or symbols in the list ``xs``, one after the other along ``axis``; −1: channels after channels.
 
     Raises:
         ArgumentError: it is no list or an empty one, or there is no such axis.
         ShapeError: sizes differ along another axis.
     """
     xs = CONCATENATE.same_kind(*_listed("concatenate", xs))
-    return CONCATENATE(*xs, axis=_axis("concatenate", axis, len(xs[0].shape)))
+    return CONCATENATE(*xs, axis=check_axis("concatenate", axis, len(xs[0].shape)))
 
 
-def stack(xs: Any, axis: int = 0) -> Any:
-    """The arrays or symbols in the list ``xs``, all of one shape, side by side along a new axis.
+def stack(x: Any, axis: int = 0) -> Any:
+    """The arrays or symbols in the list ``x``, all of one shape, side by side along a new axis.
 
     Raises:
         ArgumentError: it is no list or an empty one, or there is no such axis.
         ShapeError: the shapes differ.
     """
-    xs = CONCATENATE.same_kind(*_listed("stack", xs))
-    axis = _axis("stack", axis, len(xs[0].shape) + 1)
-    return concatenate([reshape(x, (*x.shape[:axis], 1, *x.shape[axis:])) for x in xs], axis)
+    xs = CONCATENATE.same_kind(*_listed("stack", x))
+    axis = check_axis("stack", axis, len(xs[0].shape) + 1)
+    return concatenate([reshape(each, (*each.shape[:axis], 1, *each.shape[axis:])) for each in xs], axis)
 
 
 def _listed(where: str, xs: Any) -> tuple[Any, ...]:
@@ -318,15 +372,23 @@ def _listed(where: str, xs: Any) -> tuple[Any, ...]:
     return listed
 
 
-def _axis(where: str, axis: Any, rank: int) -> int:
-    """The number of an axis, counted from the first."""
+def check_axis(where: str, axis: Any, rank: int) -> int:
+    """The number of an axis, counted from the first.
+
+    Raises:
+        ArgumentError: there is no such axis.
+    """
     if not isinstance(axis, int | np.integer) or not -rank <= axis < rank:
         raise ArgumentError(f"{where}: expected an axis from {-rank} to {rank - 1}, got {axis!r}.")
     return int(axis) % rank
 
 
-def _pairs(where: str, name: str, value: Any, rank: int) -> Pads:
-    """One (before, after) pair for each axis."""
+def pairs_for_each(where: str, name: str, value: Any, rank: int) -> Pads:
+    """One (before, after) pair for each axis.
+
+    Raises:
+        ArgumentError: ``value`` is no whole number, no list of them and no list of pairs, or something is negative.
+    """
     pairs = as_pairs(value, rank)
     if pairs is None:
         raise ArgumentError(

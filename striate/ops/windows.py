@@ -23,13 +23,17 @@ from typing import Any
 
 import numpy as np
 
-from striate.errors import ArgumentError, ShapeError
+from striate.errors import ArgumentError, MemoryLimitError, ShapeError
 from striate.graph import Array, Shape
+from striate.ops.operation import check_memory
 
 Pads = tuple[tuple[int, int], ...]
 
 #: Strides, sizes and paddings beyond this are typing errors, and NumPy would answer with an OverflowError.
 MOST = 2**31 - 1
+
+#: Windows along one axis; more come from paddings that are typing errors.
+MOST_WINDOWS = 2**27
 
 PADDING_WORDS = ("valid", "same", "same_lower", "full", "causal")
 
@@ -126,6 +130,7 @@ def output_sizes(where: str, size: Sequence[int], kernel: Shape, strides: Shape,
         ArgumentError: strides or dilation below 1, or negative padding. They can only come from a file, and are checked
             here because windows are read through raw strides.
         ShapeError: not even one fits.
+        MemoryLimitError: they are more than any input has.
     """
     if min((*kernel, *strides, *dilation), default=1) < 1 or min((n for pair in pads for n in pair), default=0) < 0:
         raise ArgumentError(
@@ -141,6 +146,11 @@ def output_sizes(where: str, size: Sequence[int], kernel: Shape, strides: Shape,
                 f"{before + n + after} ({n} with padding {before} + {after}). Use a smaller kernel or more padding."
             )
         result.append((before + n + after - span) // stride + 1)
+        if result[-1] > MOST_WINDOWS:
+            raise MemoryLimitError(
+                f"{where}: expected at most {MOST_WINDOWS:,} windows along an axis, got {result[-1]:,} of an input of "
+                f"{n:,} with padding {before:,} + {after:,}."
+            )
     return tuple(result)
 
 
@@ -150,6 +160,7 @@ def pad_spatial(x: Array, pads: Pads, value: float = 0.0) -> Array:
         return x
     inner = tuple(slice(before, before + n) for n, (before, _) in zip(x.shape[1:-1], pads, strict=True))
     grown = tuple(before + n + after for n, (before, after) in zip(x.shape[1:-1], pads, strict=True))
+    check_memory("the padded input", (x.shape[0], *grown, x.shape[-1]), x.itemsize)
     padded = np.full((x.shape[0], *grown, x.shape[-1]), value, x.dtype)
     padded[:, *inner] = x
     return padded
@@ -221,8 +232,10 @@ def entries_inside(
     """For each axis, how many entries of each window lie in the input and not in the padding."""
     counts = []
     for n, k, stride, (before, _), d, windows in zip(size, kernel, strides, pads, dilation, out, strict=True):
-        place = np.arange(windows)[:, None] * stride + np.arange(k) * d - before  # (windows, k)
-        counts.append(((place >= 0) & (place < n)).sum(axis=1))
+        start = np.arange(windows) * stride - before
+        first = np.maximum(-(start // d), 0)  # entry a lies at start + a·d
+        last = np.minimum((n - 1 - start) // d, k - 1)
+        counts.append(np.maximum(last - first + 1, 0))
     return counts
 
 

@@ -23,7 +23,7 @@ from striate.runtime.reference import check_inputs
 TOGETHER = 2**23
 #: Operations that see one sample at a time, if their weights are the same for all.
 WITH_WEIGHTS = {"conv", "conv_grad_input", "dense", "normalize_with", "prelu"}
-OF_ONE_INPUT = {"local_response_normalization", "upsample_bilinear", "upsample_nearest"}
+OF_ONE_INPUT = {"cast", "local_response_normalization", "upsample_bilinear", "upsample_nearest"}
 #: Operations that others' kernels can end with, in place.
 ENDINGS = {*POINTWISE, *FUSIONS}
 
@@ -114,18 +114,19 @@ def _sections(graph: Graph) -> Iterator[_Section]:
         for tensor in dict.fromkeys(node.inputs):
             readers.setdefault(tensor, []).append(number)
     alive, moving, most = {tensor for tensor in graph.inputs if tensor in readers}, set(graph.inputs), 0
+    wanted = set(graph.outputs)
     for number, node in enumerate(graph.nodes):
         if not moving.intersection(node.inputs):
             continue
         result = node.output
         moving.add(result)
-        ending = {tensor for tensor in alive if tensor not in graph.outputs and readers[tensor][-1] == number}
+        ending = {tensor for tensor in alive if tensor not in wanted and readers[tensor][-1] == number}
         in_place = node.name in ENDINGS and any(_bytes(tensor) == _bytes(result) for tensor in ending)
         most = max(most, sum(map(_bytes, alive)) + (0 if in_place else _bytes(result)))
         alive = (alive - ending) | {result}
         follow = [graph.nodes[reader].name for reader in readers.get(result, ())]
         if number == len(graph.nodes) - 1 or (
-            alive == {result} and result not in graph.outputs and (len(follow) > 1 or follow[0] not in ENDINGS)
+            alive == {result} and result not in wanted and (len(follow) > 1 or follow[0] not in ENDINGS)
         ):
             yield _Section(number, most)
             most = 0
@@ -194,13 +195,15 @@ def _is_samplewise(node: Node, moving: set[Tensor], samples: int) -> bool:
         "max": lambda: not {0, -rank}.intersection(attributes["axes"]),
         "sum": lambda: not {0, -rank}.intersection(attributes["axes"]),
         "pad": lambda: tuple(attributes["padding"][0]) == (0, 0),
-        "crop": lambda: tuple(attributes["cropping"][0]) == (0, 0),
+        "slice": lambda: (*attributes["cropping"][0], attributes["steps"][0]) == (0, 0, 1),
+        "take": lambda: attributes["axis"] != 0,
         "transpose": lambda: attributes["axes"][0] == 0,
         "reshape": lambda: known_shape(node.inputs[0])[:1] == (samples,),
     }
     if node.name in along:
         return along[node.name]()
-    return node.name in POINTWISE and all(
+    # of a product of two matrices the first axis is their rows; of stacks it counts the matrices
+    return (node.name in POINTWISE or (node.name == "matmul" and len(shape) > 2)) and all(
         known_shape(tensor)[:1] == (samples,) and len(known_shape(tensor)) == len(shape)
         if tensor in moving
         else len(known_shape(tensor)) < len(shape) or known_shape(tensor)[0] == 1

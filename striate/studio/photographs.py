@@ -78,7 +78,7 @@ class Photographs:
         graph = model.traced()
         self.layers, tensors = _rows(graph, _input_sentence(self._preprocessing))
         self.classes = self._classes(model, graph.outputs[0])
-        self._end = len(self.layers) - 1 - tensors[::-1].index(graph.outputs[0])
+        self._end = {tensor: number for number, tensor in enumerate(tensors, start=1)}[graph.outputs[0]]
         self._graph = Graph(graph.inputs, tensors, graph.variables, graph.updates, graph.random)
         self._lock = Lock()
         self._sights: OrderedDict[str, Sight] = OrderedDict()
@@ -225,7 +225,7 @@ def _rows(graph: Graph, sentence: str) -> tuple[list[GraphLayer], list[Tensor]]:
         rows.append(GraphLayer(name, type(call.layer).__name__, call.layer.describe(), _sizes(tensors[-1]), inputs))
         shown[tensors[-1]] = name
     end = graph.outputs[0]
-    if end not in tensors:
+    if end not in set(tensors):
         name = free_name("output", {row.name for row in rows})
         rows.append(GraphLayer(name, "Output", "What the network gives.", _sizes(end), _sources([end], shown)))
         tensors.append(end)

@@ -140,14 +140,20 @@ class Loss(Configurable):
     """Base of all losses: calling one gives a scalar, the weighted mean or sum of what `call` gives for each sample.
 
     Arguments:
-        reduction: "sum_over_batch_size": the mean over samples (and positions); "sum"; or None: no reduction.
         name: for listings; default: the class's name.
+        reduction: "sum_over_batch_size": the mean over samples (and positions); "sum"; or None: no reduction.
+        dtype: "float32" or None: losses are computed in the predictions' type.
 
     Raises:
-        ArgumentError: another reduction.
+        ArgumentError: another reduction, or another type.
     """
 
-    def __init__(self, reduction: str | None = "sum_over_batch_size", name: str | None = None):
+    def __init__(
+        self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: str | None = None
+    ):
+        if dtype not in (None, "float32"):
+            raise ArgumentError(f"{type(self).__name__}: expected dtype 'float32' or None, got {dtype!r}.")
+        self.dtype = dtype
         self.reduction = None if reduction == "none" else reduction
         self.name = name or snake_case(type(self).__name__)
         if self.reduction not in REDUCTIONS:
@@ -188,7 +194,7 @@ class FunctionLoss(Loss):
 
     Arguments:
         function: computes with operations of `striate.ops`.
-        reduction, name: see `Loss`; default name: the function's.
+        reduction, name, dtype: see `Loss`; default name: the function's.
     """
 
     def __init__(
@@ -196,8 +202,9 @@ class FunctionLoss(Loss):
         function: Callable[[Any, Any], Any],
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
+        dtype: str | None = None,
     ):
-        super().__init__(reduction, name or getattr(function, "__name__", "function"))
+        super().__init__(name or getattr(function, "__name__", "function"), reduction, dtype)
         self.function = function
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -209,7 +216,7 @@ class CategoricalCrossentropy(Loss):
 
     Arguments:
         from_logits, label_smoothing: see there.
-        reduction, name: see `Loss`.
+        reduction, name, dtype: see `Loss`.
 
     Raises:
         ArgumentError: ``label_smoothing`` is not from 0 to 1, or as `Loss`.
@@ -222,8 +229,9 @@ class CategoricalCrossentropy(Loss):
         *,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
+        dtype: str | None = None,
     ):
-        super().__init__(reduction, name)
+        super().__init__(name, reduction, dtype)
         self.from_logits = from_logits
         self.label_smoothing = _checked_smoothing(self, label_smoothing)
 
@@ -236,13 +244,18 @@ class SparseCategoricalCrossentropy(Loss):
 
     Arguments:
         from_logits: see there.
-        reduction, name: see `Loss`.
+        reduction, name, dtype: see `Loss`.
     """
 
     def __init__(
-        self, from_logits: bool = False, *, reduction: str | None = "sum_over_batch_size", name: str | None = None
+        self,
+        from_logits: bool = False,
+        *,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | None = None,
     ):
-        super().__init__(reduction, name)
+        super().__init__(name, reduction, dtype)
         self.from_logits = from_logits
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -250,7 +263,15 @@ class SparseCategoricalCrossentropy(Loss):
 
 
 class NumberLoss(Loss):
-    """A loss that compares number by number: targets and predictions have the same shape, (N,) or (N, …, K)."""
+    """A loss that compares number by number: targets and predictions have the same shape, (N,) or (N, …, K).
+
+    Arguments: see `Loss`.
+    """
+
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: str | None = None
+    ):
+        super().__init__(name, reduction, dtype)
 
     def compare(self, y_true: Any, y_pred: Any) -> Any:
         """The mean over the last axis."""
@@ -268,7 +289,7 @@ class BinaryCrossentropy(NumberLoss):
 
     Arguments:
         from_logits, label_smoothing: see there.
-        reduction, name: see `Loss`.
+        reduction, name, dtype: see `Loss`.
 
     Raises:
         ArgumentError: ``label_smoothing`` is not from 0 to 1, or as `Loss`.
@@ -281,8 +302,9 @@ class BinaryCrossentropy(NumberLoss):
         *,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
+        dtype: str | None = None,
     ):
-        super().__init__(reduction, name)
+        super().__init__(reduction, name, dtype)
         self.from_logits = from_logits
         self.label_smoothing = _checked_smoothing(self, label_smoothing)
 
@@ -309,14 +331,20 @@ class Huber(NumberLoss):
 
     Arguments:
         delta: see there.
-        reduction, name: see `Loss`.
+        reduction, name, dtype: see `Loss`.
 
     Raises:
         ArgumentError: ``delta`` is not above 0, or as `Loss`.
     """
 
-    def __init__(self, delta: float = 1.0, *, reduction: str | None = "sum_over_batch_size", name: str | None = None):
-        super().__init__(reduction, name)
+    def __init__(
+        self,
+        delta: float = 1.0,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "huber_loss",
+        dtype: str | None = None,
+    ):
+        super().__init__(reduction, name, dtype)
         if not delta > 0:
             raise ArgumentError(f"Huber: expected delta above 0, got {delta!r}.")
         self.delta = delta

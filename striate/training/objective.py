@@ -103,7 +103,7 @@ class Objective:
         for name, metrics in zip(self.names, self._metrics or [], strict=False):
             prefix = f"{name}_" if len(self.names) > 1 else ""
             for metric in metrics:
-                results[free_name(f"{prefix}{metric.name}", results)] = metric.result()
+                results[free_name(f"{prefix}{metric.name}", results)] = metric.value()
         return results
 
     def all_metrics(self) -> list[Any]:

@@ -4,6 +4,7 @@ import numpy as np
 
 from striate.graph import Array
 from striate.ops import elementwise as e
+from striate.ops.casting import CAST
 from tests.cases.case import Case, Maker
 
 PAIRS = [
@@ -40,10 +41,20 @@ def condition(*shape: int) -> Maker:
     return make
 
 
+def few(*shape: int) -> Maker:
+    """-1, 0 and 1, many of them equal."""
+
+    def make(generator: np.random.Generator) -> Array:
+        return generator.integers(-1, 2, shape).astype(np.float64)
+
+    return make
+
+
 CASES = [
     Case(operation, (a, b)) for operation in [e.ADD, e.SUBTRACT, e.MULTIPLY, e.MAXIMUM, e.MINIMUM] for a, b in PAIRS
 ]
-CASES += [Case(operation, (a, b), differentiable=()) for operation in [e.GREATER_EQUAL, e.LESS_EQUAL] for a, b in PAIRS]
+COMPARISONS = [e.EQUAL, e.NOT_EQUAL, e.GREATER, e.GREATER_EQUAL, e.LESS, e.LESS_EQUAL]
+CASES += [Case(each, (few(*a), few(*b)), differentiable=()) for each in COMPARISONS for a, b in PAIRS]
 CASES += [Case(e.DIVIDE, (a, positive(*b))) for a, b in PAIRS]
 CASES += [Case(e.POWER, (positive(*a), b)) for a, b in PAIRS]
 CASES += [Case(operation, (shape,)) for operation in [e.NEGATIVE, e.ABSOLUTE, e.SQUARE, e.EXP] for shape in SHAPES]
@@ -57,3 +68,5 @@ CASES += [Case(e.WHERE, (condition(3), (2, 3), ()), differentiable=(1, 2))]
 CASES += [Case(operation, (positive(*shape),)) for operation in [e.SQRT, e.LOG] for shape in SHAPES]
 CASES += [Case(e.SUM_TO, (a,), {"shape": b}) for a, b in PAIRS if np.broadcast_shapes(a, b) == a]
 CASES += [Case(e.BROADCAST_TO, (b,), {"shape": a}) for a, b in PAIRS if np.broadcast_shapes(a, b) == a]
+CASES += [Case(CAST, (shape,), {"dtype": "float64"}) for shape in SHAPES]
+CASES += [Case(CAST, (shape,), {"dtype": "float32"}, differentiable=()) for shape in SHAPES]

@@ -1,6 +1,8 @@
 """Cases of the operations that only move numbers."""
 
-from striate.ops.shape import CONCATENATE, CROP, PAD, RESHAPE, TRANSPOSE
+import numpy as np
+
+from striate.ops.shape import CONCATENATE, PAD, RESHAPE, SLICE, SLICE_GRAD, TRANSPOSE
 from tests.cases.case import Case
 
 IMAGE = (2, 4, 5, 3)
@@ -30,12 +32,26 @@ CASES = [
     Case(TRANSPOSE, ((1, 5, 1, 3),), {"axes": (2, 1, 0, 3)}),  # nothing moves in memory
 ]
 CASES += [Case(PAD, (shape,), {"padding": ends, "value": value}) for shape, ends in ENDS for value in (0.0, -1.5)]
-CASES += [
-    Case(CROP, (tuple(n + sum(pair) for n, pair in zip(shape, ends, strict=True)),), {"cropping": ends})
-    for shape, ends in ENDS
+SLICES = [
+    *(
+        (tuple(n + sum(pair) for n, pair in zip(shape, ends, strict=True)), ends, (1,) * len(shape))
+        for shape, ends in ENDS
+    ),
+    *(((2, 3, 2, 40), ((0, 0), (0, 0), (0, 0), ends), (1, 1, 1, 1)) for ends in ((5, 18), (3, 36))),
+    (IMAGE, ((0, 0), (4, 0), (0, 0), (0, 0)), (1, 1, 1, 1)),  # nothing is left
+    (IMAGE, ((0, 0), (4, 0), (0, 0), (0, 0)), (1, -1, 2, 1)),
+    (IMAGE, ((0, 0), (0, 0), (0, 0), (0, 0)), (1, 2, -1, 1)),
+    (IMAGE, ((0, 0), (1, 0), (0, 2), (1, 0)), (1, -2, 3, -1)),
+    (IMAGE, ((1, 0), (0, 1), (1, 1), (0, 0)), (-1, -1, -2, 2)),
+    ((2, 3, 33), ((0, 0), (0, 0), (2, 1)), (1, 2, 1)),
+    ((2, 3, 33), ((0, 0), (0, 0), (0, 0)), (1, 1, -3)),
+    ((7,), ((1, 2),), (-3,)),
+    ((0, 3), ((0, 0), (0, 0)), (-1, 2)),
 ]
-CASES += [Case(CROP, ((2, 3, 2, 40),), {"cropping": ((0, 0), (0, 0), (0, 0), ends)}) for ends in ((5, 18), (3, 36))]
-CASES += [Case(CROP, (IMAGE,), {"cropping": ((0, 0), (4, 0), (0, 0), (0, 0))})]  # nothing is left
+CASES += [Case(SLICE, (shape,), {"cropping": ends, "steps": steps}) for shape, ends, steps in SLICES]
+for _size, _ends, _steps in SLICES:
+    _settings = {"size": _size, "cropping": _ends, "steps": _steps}
+    CASES += [Case(SLICE_GRAD, (SLICE.shape(np.zeros(_size), cropping=_ends, steps=_steps),), _settings)]
 CASES += [
     Case(CONCATENATE, tuple((*IMAGE[:axis], n, *IMAGE[axis + 1 :]) for n in sizes), {"axis": axis})
     for axis in range(4)

@@ -186,6 +186,8 @@ CONTRACTS = [
     contract(layers.Minimum, given=[(3, 2), (3, 2)], gives=(3, 2), refuses=[(2, 3, 2), (2, 2)]),
     contract(layers.Concatenate, given=[(3, 2), (3, 1)], gives=(3, 3), refuses=[(2, 3, 2), (2, 2)]),
     contract(layers.Concatenate, 1, given=[(3, 2), (1, 2)], gives=(4, 2), refuses=(2, 3, 2)),
+    contract(layers.Dot, 1, given=[(3,), (3,)], gives=(1,), refuses=[(2, 3), (2, 2)]),
+    contract(layers.Dot, (2, 1), given=[(4, 3), (3, 2, 2)], gives=(4, 2, 2), refuses=(2, 3, 2)),
 ]  # fmt: skip
 
 

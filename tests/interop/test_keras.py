@@ -131,6 +131,10 @@ CASES: list[tuple[str, dict[str, Any], Any]] = [
     ("Minimum", {}, [(3, 2), (3, 2)]),
     ("Concatenate", {}, [(3, 2), (3, 1)]),
     ("Concatenate", {"axis": 1}, [(3, 2), (1, 2)]),
+    ("Dot", {"axes": 1}, [(3,), (3,)]),
+    ("Dot", {"axes": 2}, [(3, 2), (5, 2)]),
+    ("Dot", {"axes": (1, -1), "normalize": True}, [(3, 2, 4), (5, 3)]),
+    ("Dot", {"axes": (2, 1)}, [(4, 3), (3, 2, 2)]),
 ]  # fmt: skip
 
 #: Noise and random changes, which only training sees. Keras itself cannot write all of them as .h5.

@@ -19,7 +19,7 @@ from striate.ops.pooling import (
     MAX_POOL,
     MAX_POOL_GRAD,
 )
-from striate.ops.shape import CONCATENATE, CROP, PAD, TRANSPOSE
+from striate.ops.shape import CONCATENATE, PAD, SLICE, TRANSPOSE
 from striate.runtime.native import NativeExecutor
 from tests.kernels.agreement import assert_same_bits_with_any_number_of_threads
 
@@ -176,7 +176,7 @@ def test_what_follows_a_move_is_done_while_it_is_computed(axis: int) -> None:
     given = symbols(x)
     ends = tuple((1, 0) if i == axis else (0, 0) for i in range(4))
     for moved, launches in [
-        (CROP(given[0], cropping=ends), 1),
+        (SLICE(given[0], cropping=ends, steps=(1,) * len(ends)), 1),
         (PAD(given[0], padding=ends, value=-2.0), 2),
         (CONCATENATE(given[0], given[0], given[0], axis=axis), 1),
         (TRANSPOSE(given[0], axes=[(0, 3, 1, 2), (1, 0, 2, 3), (3, 2, 1, 0), (0, 2, 1, 3)][axis]), 1),
@@ -191,7 +191,7 @@ def test_what_follows_a_move_is_done_while_it_is_computed(axis: int) -> None:
 def test_numbers_of_every_type_are_moved(dtype: type) -> None:
     x = np.random.default_rng(0).integers(0, 2, (2, 5, 6, 19)).astype(dtype)
     for operation, arrays, attributes in [
-        (CROP, [x], {"cropping": ((0, 0), (1, 1), (0, 2), (3, 0))}),
+        (SLICE, [x], {"cropping": ((0, 0), (1, 1), (0, 2), (3, 0)), "steps": (1, 1, 2, 1)}),
         (PAD, [x], {"padding": ((0, 0), (1, 1), (0, 2), (3, 0)), "value": 1}),
         (CONCATENATE, [x, x], {"axis": 2}),
         (TRANSPOSE, [x], {"axes": (0, 3, 2, 1)}),

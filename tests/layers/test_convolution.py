@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import striate
 from striate import layers, ops
 from striate.errors import ArgumentError, ShapeError
 from striate.layers.layer import Layer
@@ -219,3 +220,31 @@ def test_transposed_convolution_of_groups_with_explicit_padding_is_pytorchs() ->
 def test_R4_transposed_convolution_refuses_channels_that_groups_do_not_divide() -> None:
     with pytest.raises(ShapeError, match=r"expected input channels that groups=2 divides, got 3 \(input is"):
         layers.Conv2DTranspose(4, 3, groups=2)(np.zeros((1, 5, 5, 3), np.float32))
+
+
+class StandardizedConv2D(layers.Conv2D):
+    """Weight standardization, as Keras's documentation writes it. Source: Qiao et al. (2019)."""
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        mean, variance = ops.moments(kernel, axes=[0, 1, 2], keepdims=True)
+        return super().convolution_op(inputs, (kernel - mean) / ops.sqrt(variance + 1e-10))
+
+
+def test_a_subclass_says_what_is_convolved_with() -> None:
+    keras = pytest.importorskip("keras")
+
+    class Theirs(keras.layers.Conv2D):  # type: ignore[misc, name-defined]
+        def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+            mean, variance = keras.ops.moments(kernel, axes=[0, 1, 2], keepdims=True)
+            return super().convolution_op(inputs, (kernel - mean) / keras.ops.sqrt(variance + 1e-10))
+
+    x = np.random.default_rng(0).standard_normal((2, 8, 7, 3)).astype(np.float32)
+    ours, theirs = (make(5, 3, strides=2, padding="same", activation="relu") for make in (StandardizedConv2D, Theirs))
+    ours(x), theirs(x)
+    weights = [np.random.default_rng(1).standard_normal(w.shape).astype(np.float32) for w in ours.get_weights()]
+    ours.set_weights(weights)
+    theirs.set_weights(weights)
+    expected = theirs(x).detach().cpu().numpy()
+    np.testing.assert_allclose(ours(x), expected, rtol=1e-4, atol=1e-5)
+    model = striate.Sequential([striate.Input((8, 7, 3)), ours])
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-5)

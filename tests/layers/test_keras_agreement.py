@@ -117,6 +117,8 @@ CASES: list[tuple[str, dict[str, Any], Any]] = [
     ("Minimum", {}, [(3, 2), (3, 2)]),
     ("Concatenate", {}, [(3, 2), (3, 1)]),
     ("Concatenate", {"axis": 1}, [(3, 2), (1, 2)]),
+    ("Dot", {"axes": (2, 1)}, [(4, 3), (3, 2)]),
+    ("Dot", {"axes": -1, "normalize": True}, [(4, 3), (5, 3)]),
 ]
 NAMES = sorted({name for name, _, _ in CASES})
 

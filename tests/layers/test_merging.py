@@ -53,6 +53,8 @@ def test_O9_sizes_of_1_are_repeated() -> None:
         (layers.Add(), "The sum of its inputs, number by number."),
         (layers.Subtract(), "The difference of its two inputs, number by number."),
         (layers.Concatenate(), "Its inputs side by side."),
+        (layers.Dot(1), "Sums of products of its two inputs."),
+        (layers.Dot(1, normalize=True), "Sums of products of its two inputs, divided by their lengths: cosines."),
     ],
 )
 def test_describe(layer: Layer, sentence: str) -> None:
@@ -78,3 +80,17 @@ def test_R4_what_does_not_fit() -> None:
         layers.Add()([A, B[:, :2]])
     with pytest.raises(ShapeError, match="layer concatenate: concatenate: expected"):
         layers.Concatenate(0)([A, B[:, :2]])
+    with pytest.raises(
+        ArgumentError, match=re.escape("Dot: expected axes as an integer or two of them, got (1, 2, 3).")
+    ):
+        layers.Dot((1, 2, 3))
+    with pytest.raises(
+        ArgumentError, match=re.escape("Dot: expected axes other than the batch for (1, 3), got (0, 0).")
+    ):
+        layers.Dot(0)([A, B])
+    with pytest.raises(
+        ShapeError, match=re.escape("Dot: expected as many samples, and numbers along axes (1, 1), got")
+    ):
+        layers.Dot(1)([A, B[:, :2]])
+    with pytest.raises(ShapeError, match="Dot: expected 2 inputs, got 1"):
+        layers.Dot(1)([A])

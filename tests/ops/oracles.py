@@ -16,7 +16,7 @@ def value_and_gradients(function: Callable[..., Any], arrays: Sequence[Array], w
     output = function(*symbols)
     grad_output = Tensor(output.shape, output.dtype)
     found = gradients(output, [symbols[i] for i in wrt], grad_output)
-    assert None not in found
+    assert all(gradient is not None for gradient in found)
     graph = Graph([*symbols, grad_output], [output, *(gradient for gradient in found if gradient is not None)])
     return ReferenceExecutor(graph).run([*arrays, weights_for(output.shape)])
 

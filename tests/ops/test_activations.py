@@ -10,7 +10,8 @@ import pytest
 from striate import ops
 from striate.errors import ArgumentError, DataError, ShapeError
 from striate.graph import Array, Tensor
-from striate.ops.activations import ACTIVATIONS, normal_cdf
+from striate.layers.activations import ACTIVATIONS
+from striate.ops.activations import normal_cdf
 from tests.ops.oracles import assert_agrees_with_torch, value_and_gradients, weights_for
 
 #: Every piece of every function, and its kinks only to within rounding.

@@ -93,7 +93,7 @@ def test_R4_single_number() -> None:
 
 def test_R4_weight_is_no_matrix() -> None:
     with pytest.raises(ShapeError, match=r"dense: expected weight of rank 2 \(C, K\), got rank 3 \(2, 3, 4\)"):
-        ops.matmul(np.zeros((2, 3)), np.zeros((2, 3, 4)))
+        ops.dense(np.zeros((2, 3)), np.zeros((2, 3, 4)))
 
 
 def test_R4_empty_weight() -> None:

@@ -29,10 +29,7 @@ def gradient_at(function: Any, *numbers: float) -> list[float]:
 
 def test_agrees_with_numpy() -> None:
     functions: dict[str, Any] = {
-        "greater_equal": lambda a, b: np.where(
-            np.broadcast_to(a, np.broadcast_shapes(a.shape, b.shape)) >= b, 1.0, 0.0
-        ),
-        "less_equal": lambda a, b: np.where(np.broadcast_to(a, np.broadcast_shapes(a.shape, b.shape)) <= b, 1.0, 0.0),
+        "cast": lambda x, dtype: x.astype(dtype),
         "broadcast_to": np.broadcast_to,
         "sum_to": _summed,
     }
@@ -106,7 +103,7 @@ def test_O6_NaN_and_infinities_propagate_without_warnings() -> None:
 
 def test_comparisons_and_signs_stop_the_gradient() -> None:
     x = Tensor((3,))
-    for y in (ops.sign(x), ops.greater_equal(x, 0.0), ops.less_equal(x, 0.0)):
+    for y in (ops.sign(x), x == 0, x != 0, x > 0, x >= 0, x < 0, x <= 0, ~x, x & x, x | x, x ^ x):
         assert gradients(y, [x], Tensor((3,))) == [None]
 
 
@@ -151,7 +148,7 @@ def test_broadcasting_to_the_same_shape_adds_no_node() -> None:
         (
             lambda: ops.multiply(A, 1j),
             DataError,
-            "multiply: b: expected numbers, got an array of complex128 (shape ()).",
+            "multiply: x2: expected numbers, got an array of complex128 (shape ()).",
         ),
     ],
 )

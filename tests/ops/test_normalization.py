@@ -23,26 +23,26 @@ def channels_first(function: Any) -> Any:
 def test_O9_batch_normalization_agrees_with_torch() -> None:
     functional = pytest.importorskip("torch").nn.functional
     theirs = channels_first(lambda x, g, b: functional.batch_norm(x, None, None, g, b, training=True, eps=1e-3))
-    assert_agrees_with_torch(lambda x, g, b: ops.normalize(x, g, b, (0, 1, 2)), theirs, [IMAGES, GAMMA, BETA])
+    assert_agrees_with_torch(lambda x, g, b: ops.standardize(x, g, b, (0, 1, 2)), theirs, [IMAGES, GAMMA, BETA])
 
 
 def test_O9_batch_normalization_after_training_agrees_with_torch() -> None:
     functional = pytest.importorskip("torch").nn.functional
     theirs = channels_first(lambda x, m, v, g, b: functional.batch_norm(x, m, v, g, b, training=False, eps=1e-3))
     arrays = [IMAGES, MEAN, VARIANCE, GAMMA, BETA]
-    assert_agrees_with_torch(ops.normalize_with, theirs, arrays, wrt=[0, 3, 4])
+    assert_agrees_with_torch(ops.standardize_with, theirs, arrays, wrt=[0, 3, 4])
 
 
 def test_O9_layer_normalization_agrees_with_torch() -> None:
     functional = pytest.importorskip("torch").nn.functional
     assert_agrees_with_torch(
-        lambda x, g, b: ops.normalize(x, g, b, -1, 1e-5),
+        lambda x, g, b: ops.standardize(x, g, b, -1, 1e-5),
         lambda x, g, b: functional.layer_norm(x, (6,), g, b, eps=1e-5),
         [IMAGES, GAMMA, BETA],
     )
     wide = GENERATOR.uniform(0.5, 2, (2, 5, 3, 6))
     assert_agrees_with_torch(
-        lambda x, g, b: ops.normalize(x, g, b, (1, 2, 3), 1e-5),
+        lambda x, g, b: ops.standardize(x, g, b, (1, 2, 3), 1e-5),
         lambda x, g, b: functional.layer_norm(x, (5, 3, 6), g, b, eps=1e-5),
         [IMAGES, *wide],
     )
@@ -51,7 +51,7 @@ def test_O9_layer_normalization_agrees_with_torch() -> None:
 def test_O9_instance_normalization_agrees_with_torch() -> None:
     functional = pytest.importorskip("torch").nn.functional
     theirs = channels_first(lambda x, g, b: functional.instance_norm(x, weight=g, bias=b, eps=1e-3))
-    assert_agrees_with_torch(lambda x, g, b: ops.normalize(x, g, b, (1, 2)), theirs, [IMAGES, GAMMA, BETA])
+    assert_agrees_with_torch(lambda x, g, b: ops.standardize(x, g, b, (1, 2)), theirs, [IMAGES, GAMMA, BETA])
 
 
 def test_O9_group_normalization_agrees_with_torch() -> None:
@@ -59,7 +59,7 @@ def test_O9_group_normalization_agrees_with_torch() -> None:
 
     def group_normalization(x: Any, gamma: Any, beta: Any) -> Any:
         grouped = ops.reshape(x, (4, 5, 3, 2, 3))
-        y = ops.normalize(grouped, ops.reshape(gamma, (2, 3)), ops.reshape(beta, (2, 3)), (1, 2, 4))
+        y = ops.standardize(grouped, ops.reshape(gamma, (2, 3)), ops.reshape(beta, (2, 3)), (1, 2, 4))
         return ops.reshape(y, (4, 5, 3, 6))
 
     theirs = channels_first(lambda x, g, b: functional.group_norm(x, 2, g, b, eps=1e-3))
@@ -93,55 +93,55 @@ def test_O9_local_response_normalization_agrees_with_loops() -> None:
 
 def test_normalized_numbers_have_mean_0_and_variance_1() -> None:
     for dtype, tolerance in [(np.float32, 1e-5), (np.float64, 1e-12)]:
-        y = ops.normalize((1000 + IMAGES).astype(dtype), axes=(0, 1, 2), epsilon=0)
+        y = ops.standardize((1000 + IMAGES).astype(dtype), axes=(0, 1, 2), epsilon=0)
         assert y.dtype == dtype
         np.testing.assert_allclose(y.mean((0, 1, 2)), 0, atol=20 * tolerance)
         np.testing.assert_allclose(y.var((0, 1, 2)), 1, rtol=tolerance)
 
 
 def test_numbers_by_hand() -> None:
-    np.testing.assert_array_equal(ops.normalize([[1.0, 3.0], [5.0, 9.0]], epsilon=0), [[-1, 1], [-1, 1]])
-    np.testing.assert_array_equal(ops.normalize([[1.0, 3.0]], 2.0, 10.0, epsilon=0), [[8, 12]])
-    np.testing.assert_array_equal(ops.normalize_with([[7.0]], 1.0, 9.0, 2.0, 0.5, epsilon=0), [[4.5]])
-    np.testing.assert_array_equal(ops.normalize_with([[7.0]], 1.0, 9.0, epsilon=0), [[2]])
+    np.testing.assert_array_equal(ops.standardize([[1.0, 3.0], [5.0, 9.0]], epsilon=0), [[-1, 1], [-1, 1]])
+    np.testing.assert_array_equal(ops.standardize([[1.0, 3.0]], 2.0, 10.0, epsilon=0), [[8, 12]])
+    np.testing.assert_array_equal(ops.standardize_with([[7.0]], 1.0, 9.0, 2.0, 0.5, epsilon=0), [[4.5]])
+    np.testing.assert_array_equal(ops.standardize_with([[7.0]], 1.0, 9.0, epsilon=0), [[2]])
     np.testing.assert_allclose(ops.local_response_normalization([[3.0, 4.0]], 1, 0.5, 0.5, 1.0), [[3 / 13, 4 / 13]])
 
 
 def test_batch_of_unknown_size() -> None:
-    assert ops.normalize(Tensor((None, 8, 8, 4)), axes=(1, 2)).shape == (None, 8, 8, 4)
+    assert ops.standardize(Tensor((None, 8, 8, 4)), axes=(1, 2)).shape == (None, 8, 8, 4)
 
 
 def test_R4_parameters_that_do_not_fit() -> None:
     with pytest.raises(
         ShapeError, match=r"normalize: expected shapes that broadcast .* got \(2, 3\) and \(4,\) and \(\)"
     ):
-        ops.normalize(np.zeros((2, 3)), np.ones(4))
+        ops.standardize(np.zeros((2, 3)), np.ones(4))
     with pytest.raises(
         ShapeError, match=r"normalize: expected parameters that broadcast to the input \(2, 3\), got \(5, 1, 3\), \(\)"
     ):
-        ops.normalize(np.zeros((2, 3)), np.ones((5, 1, 3)))
+        ops.standardize(np.zeros((2, 3)), np.ones((5, 1, 3)))
     with pytest.raises(ShapeError, match=r"normalize_with: expected parameters that broadcast to the input \(2, 1\)"):
-        ops.normalize_with(np.zeros((2, 1)), np.zeros(3), np.ones(3))
+        ops.standardize_with(np.zeros((2, 1)), np.zeros(3), np.ones(3))
 
 
 def test_R4_nothing_to_normalize_over() -> None:
     with pytest.raises(
         ShapeError, match=r"normalize: expected at least one number along axes \(0,\), got none in \(0, 3\)"
     ):
-        ops.normalize(np.zeros((0, 3)), axes=0)
+        ops.standardize(np.zeros((0, 3)), axes=0)
 
 
 def test_R4_axes_that_are_not_there() -> None:
-    with pytest.raises(ArgumentError, match=r"normalize: expected axis as a whole number from -2 to 1, .* got 2"):
-        ops.normalize(np.zeros((2, 3)), axes=2)
+    with pytest.raises(ArgumentError, match=r"standardize: expected axis as a whole number from -2 to 1, .* got 2"):
+        ops.standardize(np.zeros((2, 3)), axes=2)
 
 
 @pytest.mark.parametrize("epsilon", [-1e-3, float("nan")])
 def test_R4_negative_epsilon(epsilon: float) -> None:
-    with pytest.raises(ArgumentError, match=f"normalize: expected epsilon of at least 0, got {epsilon}"):
-        ops.normalize(np.zeros((2, 3)), epsilon=epsilon)
-    with pytest.raises(ArgumentError, match=f"normalize_with: expected epsilon of at least 0, got {epsilon}"):
-        ops.normalize_with(np.zeros((2, 3)), 0.0, 1.0, epsilon=epsilon)
+    with pytest.raises(ArgumentError, match=f"standardize: expected epsilon of at least 0, got {epsilon}"):
+        ops.standardize(np.zeros((2, 3)), epsilon=epsilon)
+    with pytest.raises(ArgumentError, match=f"standardize_with: expected epsilon of at least 0, got {epsilon}"):
+        ops.standardize_with(np.zeros((2, 3)), 0.0, 1.0, epsilon=epsilon)
 
 
 def test_R4_local_response_settings_that_mean_nothing() -> None:

@@ -84,7 +84,7 @@ def test_O5_agrees_with_pytorch(axes: int, size: int, strides: int, padding: int
     functional = torch.nn.functional
     x = generator.standard_normal((2, *(9, 8, 7)[:axes], 2))
     assert_agrees_with_torch(
-        lambda x: ops.max_pool(x, size, strides, padding, dilation),
+        lambda x: ops.max_pool(x, size, strides, padding, dilation_rate=dilation),
         channels_first(lambda x: getattr(functional, f"max_pool{axes}d")(x, size, strides, padding, dilation)),
         [x],
     )

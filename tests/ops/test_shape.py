@@ -9,7 +9,7 @@ import pytest
 from striate import ops
 from striate.errors import ArgumentError, DataError, ShapeError
 from striate.graph import Tensor, gradients
-from striate.ops.shape import CONCATENATE, CROP, PAD
+from striate.ops.shape import CONCATENATE, PAD, SLICE, SLICE_GRAD
 from striate.testing import check_adjoint, check_gradient
 from tests.cases.shape import CASES
 from tests.ops.oracles import assert_agrees_with_torch
@@ -17,12 +17,27 @@ from tests.ops.oracles import assert_agrees_with_torch
 IMAGES = np.random.default_rng(0).standard_normal((2, 4, 5, 3))
 
 
+def _sliced(x: Any, cropping: Any, steps: Any) -> Any:
+    """First what is left, then every so many entries of it."""
+    x = x[tuple(np.s_[a : x.shape[i] - b] for i, (a, b) in enumerate(cropping))]
+    return x[tuple(np.s_[::step] for step in steps)]
+
+
+def _slice_grad(g: Any, size: Any, cropping: Any, steps: Any) -> Any:
+    """Each number put where a table of places says that it was."""
+    places = np.arange(np.prod(size, dtype=int)).reshape(size)
+    x = np.zeros(places.size)
+    x[_sliced(places, cropping, steps).reshape(-1)] = g.reshape(-1)
+    return x.reshape(size)
+
+
 def test_O9_agrees_with_numpy() -> None:
     expected = {
         "reshape": lambda x, shape: x.reshape(shape),
         "transpose": lambda x, axes: x.transpose(axes),
         "pad": lambda x, padding, value: np.pad(x, padding, constant_values=value) if padding else x,
-        "crop": lambda x, cropping: x[tuple(np.s_[a : x.shape[i] - b] for i, (a, b) in enumerate(cropping))],
+        "slice": _sliced,
+        "slice_grad": _slice_grad,
         "concatenate": lambda *xs, axis: np.concatenate(xs, axis),
     }
     for case in CASES:
@@ -34,7 +49,7 @@ def test_O9_agrees_with_numpy() -> None:
 def test_O9_agrees_with_pytorch_forward_and_backward() -> None:
     torch = pytest.importorskip("torch")
     assert_agrees_with_torch(
-        lambda x, y: ops.concatenate([x, ops.pad(y, ((0, 0), (1, 0), (0, 1), (0, 0)), 0.5)]),
+        lambda x, y: ops.concatenate([x, ops.pad(y, ((0, 0), (1, 0), (0, 1), (0, 0)), constant_values=0.5)], -1),
         lambda x, y: torch.cat([x, torch.nn.functional.pad(y, (0, 0, 0, 1, 1, 0), value=0.5)], -1),
         [IMAGES, IMAGES[:, :3, :4]],
     )
@@ -50,7 +65,13 @@ def test_O9_agrees_with_pytorch_forward_and_backward() -> None:
 
 def test_O7_cropping_is_the_adjoint_of_padding() -> None:
     ends = ((0, 1), (2, 0), (1, 1), (0, 0))
-    check_adjoint(lambda x: PAD(x, padding=ends, value=0.0), lambda g: CROP(g, cropping=ends), IMAGES)
+    steps = (1,) * 4
+    check_adjoint(lambda x: PAD(x, padding=ends, value=0.0), lambda g: SLICE(g, cropping=ends, steps=steps), IMAGES)
+
+
+def test_O7_putting_back_is_the_adjoint_of_taking() -> None:
+    settings = {"cropping": ((0, 1), (1, 0), (0, 2), (0, 0)), "steps": (1, -2, 3, -1)}
+    check_adjoint(lambda x: SLICE(x, **settings), lambda g: SLICE_GRAD(g, size=IMAGES.shape, **settings), IMAGES)
 
 
 def test_one_input_twice_gets_both_gradients() -> None:
@@ -79,9 +100,17 @@ def test_pad_width_is_a_number_or_one_for_each_axis_or_pairs() -> None:
     np.testing.assert_array_equal(ops.pad(x, 1), np.pad(x, 1))
     np.testing.assert_array_equal(ops.pad(x, (1, 2)), np.pad(x, ((1, 1), (2, 2))))
     np.testing.assert_array_equal(
-        ops.pad(x, [[0, 1], [2, 0]], -np.inf), np.pad(x, ((0, 1), (2, 0)), constant_values=-np.inf)
+        ops.pad(x, [[0, 1], [2, 0]], constant_values=-np.inf), np.pad(x, ((0, 1), (2, 0)), constant_values=-np.inf)
     )
     np.testing.assert_array_equal(ops.crop(ops.pad(x, np.array([[0, 1], [2, 0]])), ((0, 1), (2, 0))), x)
+
+
+@pytest.mark.parametrize("mode", ["reflect", "symmetric"])
+def test_O9_padding_mirrors_as_numpy_does(mode: str) -> None:
+    ends = ((0, 0), (2, 1), (0, 7), (1, 0))
+    np.testing.assert_array_equal(ops.pad(IMAGES, ends, mode), np.pad(IMAGES, ends, mode))
+    assert ops.pad(Tensor((None, 4, 5, 3)), ends, mode).shape == (None, 7, 12, 4)
+    check_gradient(lambda x: ops.pad(x, ends, mode), [IMAGES[:1]])
 
 
 def test_transpose_reverses_by_default() -> None:
@@ -96,17 +125,17 @@ def test_concatenate_names_its_inputs_by_number() -> None:
 
 def test_concatenate_takes_the_wider_type() -> None:
     narrow = IMAGES.astype(np.float32)
-    assert ops.concatenate([narrow, IMAGES]).dtype == np.float64
-    assert ops.concatenate([Tensor((2, 3)), Tensor((2, 1), np.float64)]).dtype == np.float64
+    assert ops.concatenate([narrow, IMAGES], 3).dtype == np.float64
+    assert ops.concatenate([Tensor((2, 3)), Tensor((2, 1), np.float64)], 1).dtype == np.float64
 
 
 def test_concatenate_of_batches_of_unknown_size() -> None:
-    assert ops.concatenate([Tensor((None, 4, 3)), Tensor((None, 4, 5))]).shape == (None, 4, 8)
+    assert ops.concatenate([Tensor((None, 4, 3)), Tensor((None, 4, 5))], axis=-1).shape == (None, 4, 8)
 
 
 def test_what_is_not_asked_for_gets_no_gradient() -> None:
     x, y = Tensor((2, 3)), Tensor((2, 3))
-    (gradient,) = gradients(ops.concatenate([x, y]), [y], Tensor((2, 6)))
+    (gradient,) = gradients(ops.concatenate([x, y], 1), [y], Tensor((2, 6)))
     assert gradient is not None
     assert gradient.shape == (2, 3)
 
@@ -141,6 +170,28 @@ def test_what_is_not_asked_for_gets_no_gradient() -> None:
             "pad: expected pad_width as a whole number, one for each of 4 axes, or a (before, after) pair "
             "for each, none negative; got -1.",
         ),
+        (
+            lambda: ops.pad(IMAGES, 1, "edge"),
+            ArgumentError,
+            'pad: expected mode as "constant", "reflect" or "symmetric", and constant_values with the first only, got '
+            "'edge' and None.",
+        ),
+        (lambda: ops.pad(IMAGES, 1, "reflect", 0.5), ArgumentError, "got 'reflect' and 0.5."),
+        (
+            lambda: ops.pad(Tensor((None, 4)), 1, "reflect"),
+            ShapeError,
+            "pad: expected entries to mirror along axis 0, got (None, 4).",
+        ),
+        (
+            lambda: SLICE(IMAGES, cropping=((0, 0),) * 4, steps=(1, 0, 1, 1)),
+            ArgumentError,
+            "slice: expected cropping of at least 0 and steps that are not 0, got",
+        ),
+        (
+            lambda: SLICE_GRAD(IMAGES, size=(2, 9, 5, 3), cropping=((0, 0),) * 4, steps=(1, 3, 1, 1)),
+            ShapeError,
+            "slice_grad: expected a gradient of (2, 3, 5, 3) for an input of (2, 9, 5, 3), got (2, 4, 5, 3).",
+        ),
         (lambda: ops.pad(IMAGES, (1, 2)), ArgumentError, "none negative; got (1, 2)."),
         (lambda: ops.pad(IMAGES, 1.5), ArgumentError, "none negative; got 1.5."),
         (
@@ -151,7 +202,7 @@ def test_what_is_not_asked_for_gets_no_gradient() -> None:
         (
             lambda: ops.crop(IMAGES, ((0, 0), (3, 2), (0, 0), (0, 0))),
             ShapeError,
-            "crop: cannot cut ((0, 0), (3, 2), (0, 0), (0, 0)) off an input of (2, 4, 5, 3): there is not "
+            "slice: cannot cut ((0, 0), (3, 2), (0, 0), (0, 0)) off an input of (2, 4, 5, 3): there is not "
             "enough of it.",
         ),
         (lambda: ops.slice_axis(IMAGES, 4, 0, 1), ArgumentError, "slice_axis: expected an axis from -4 to 3, got 4."),
@@ -172,12 +223,12 @@ def test_what_is_not_asked_for_gets_no_gradient() -> None:
         ),
         (lambda: ops.concatenate([]), ArgumentError, "concatenate: expected at least one input, got an empty list."),
         (
-            lambda: ops.concatenate([IMAGES, IMAGES[:, :3]]),
+            lambda: ops.concatenate([IMAGES, IMAGES[:, :3]], -1),
             ShapeError,
             "concatenate: expected shapes that are equal except along axis 3, got (2, 4, 5, 3), (2, 3, 5, 3).",
         ),
         (
-            lambda: ops.concatenate([IMAGES, IMAGES[0]]),
+            lambda: ops.concatenate([IMAGES, IMAGES[0]], -1),
             ShapeError,
             "concatenate: expected shapes that are equal except along axis 3, got (2, 4, 5, 3), (4, 5, 3).",
         ),

@@ -109,7 +109,7 @@ class Network:
 
     def concatenate(self, x: Tensor) -> Tensor:
         like = [t for t in self.tensors if t.shape[:-1] == x.shape[:-1]]
-        return ops.concatenate([x, self.data.draw(st.sampled_from(like))])
+        return ops.concatenate([x, self.data.draw(st.sampled_from(like))], -1)
 
     def dense(self, x: Tensor) -> Tensor:
         return ops.dense(x, self.weights(known_shape(x)[-1], self.integer(1, 20)))

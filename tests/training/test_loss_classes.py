@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from striate import ops
-from striate.configurable import describe
+from striate.configurable import describe, snake_case
 from striate.errors import ArgumentError, DataError, ShapeError
 from striate.graph import Graph, Tensor, gradients
 from striate.runtime.reference import ReferenceExecutor
@@ -56,7 +56,7 @@ def test_O10_numbers_are_those_of_keras(
 
 @pytest.mark.parametrize(("name", "settings", "y_true", "y_pred"), CASES)
 def test_O10_functions_are_those_of_keras(name: str, settings: dict[str, Any], y_true: Any, y_pred: Any) -> None:
-    snake = losses.NAMES.find(name)().name
+    snake = snake_case(losses.NAMES.find(name).__name__)
     theirs = getattr(oracle.keras().losses, snake)(oracle_input(y_true), oracle_input(y_pred), **settings)
     np.testing.assert_allclose(
         getattr(losses, snake)(y_true, y_pred, **settings), oracle.numbers(theirs), rtol=2e-5, atol=1e-6

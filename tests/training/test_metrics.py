@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import striate
+from striate import ops
 from striate.configurable import describe
 from striate.errors import ArgumentError, DataError, ShapeError
 from striate.training import metrics
@@ -297,8 +299,8 @@ def test_a_metric_without_a_rule() -> None:
         def reset_state(self) -> None:
             pass
 
-    with pytest.raises(NotImplementedError, match=r"Metric: define reset_state\(self\)"):
-        metrics.Metric()
+    with pytest.raises(NotImplementedError, match=r"Metric: define reset_state\(self\), or keep sums by add_weight"):
+        metrics.Metric().reset_state()
     with pytest.raises(
         NotImplementedError, match=r"Unfinished: define update_state\(self, y_true, y_pred, sample_weight"
     ):
@@ -307,3 +309,61 @@ def test_a_metric_without_a_rule() -> None:
         Unfinished().result()
     with pytest.raises(NotImplementedError, match=r"MeanMetric: define values\(self, y_true, y_pred\)"):
         metrics.MeanMetric().update_state([0], [0])
+
+
+class TruePositives(metrics.Metric):
+    """As Keras's documentation writes its own metrics."""
+
+    def __init__(self, name: str = "true_positives", **kwargs: Any):
+        super().__init__(name=name, **kwargs)
+        self.true_positives = self.add_variable(shape=(), initializer="zeros", name="true_positives")
+        self.seen = self.add_weight(shape=(2,), name="seen")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        y_true, y_pred = ops.cast(y_true, "bool"), ops.cast(y_pred > 0.5, "bool")
+        values = ops.cast(ops.logical_and(ops.equal(y_true, True), ops.equal(y_pred, True)), "float32")
+        if sample_weight is not None:
+            values = values * ops.broadcast_to(ops.cast(sample_weight, "float32"), values.shape)
+        self.true_positives.assign_add(ops.sum(values))
+        self.seen.assign(self.seen + np.array([1, len(y_true)]))
+
+    def result(self) -> Any:
+        return self.true_positives
+
+
+def test_a_metric_of_ones_own_keeps_sums_in_variables() -> None:
+    keras = pytest.importorskip("keras")
+    y_true, y_pred = np.array([0, 1, 1, 1, 0, 1]), np.array([0.1, 0.9, 0.8, 0.2, 0.7, 0.6], np.float32)
+    ours, theirs = TruePositives(), keras.metrics.TruePositives()
+    for metric in (ours, theirs):
+        metric.update_state(y_true[:3], y_pred[:3])
+        metric.update_state(y_true[3:], y_pred[3:])
+    assert float(ours.result()) == float(theirs.result()) == 3
+    np.testing.assert_array_equal(ours.seen.value, [2, 6])
+    assert ours(y_true, y_pred, np.full(6, 0.5)) == float(theirs(y_true, y_pred, np.full(6, 0.5))) == 4.5
+    ours.reset_state()
+    assert float(ours.result()) == int(ours.result()) == 0
+
+
+def test_a_metric_of_ones_own_in_a_model() -> None:
+    model = striate.Sequential([striate.Input((2,)), striate.layers.Dense(1, activation="sigmoid")])
+    model.compile("sgd", "binary_crossentropy", [TruePositives()])
+    x, y = np.array([[5.0, 0], [0, 5], [1, 1]], np.float32), np.array([[1.0], [0], [1]], np.float32)
+    model.set_weights([np.array([[1.0], [-1.0]], np.float32), np.array([0.5], np.float32)])
+    found = model.evaluate(x, y, return_dict=True, verbose=0)
+    assert found["true_positives"] == 2
+    assert isinstance(found["true_positives"], float)
+    assert model.evaluate(x, y, return_dict=True, verbose=0) == found
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: metrics.Mean(dtype="int8"), r"Mean: expected dtype 'float32', 'float64' or None, got 'int8'\."),
+        (lambda: TruePositives().add_weight(dtype="bool"), r"true_positives: expected dtype 'float32', .*got 'bool'\."),
+        (lambda: TruePositives().add_weight("total"), r"true_positives: expected shape as a list of .*, got 'total'\."),
+    ],
+)
+def test_R4_refuses_what_a_metric_does_not_keep(call: Any, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        call()

@@ -8,10 +8,10 @@ people's, which are refused.
 import inspect
 from typing import Any, NamedTuple
 
-from striate import ops
 from striate.configurable import Names
 from striate.errors import ArgumentError
 from striate.layers import initializers, regularizers
+from striate.layers.activations import ACTIVATIONS
 
 #: The packages that Keras has lived in.
 KERAS = ("keras", "tf_keras", "keras_core", "tensorflow")
@@ -88,7 +88,7 @@ def activation(value: Any, legacy: bool) -> str | None:
     name, config = parse_object(value)
     if name == "function":  # since Keras 3, with its name as the configuration
         name = config if isinstance(config, str) else "function"
-    if name not in ops.ACTIVATIONS:
+    if name not in ACTIVATIONS:
         raise RefusedError(f"there is no activation {shown(name)}")
     if legacy and name.startswith("hard_"):
         raise RefusedError(f"{name} before Keras 3 was built on max(0, min(1, 0.2·x + 0.5)), which is not offered here")

@@ -25,6 +25,7 @@ from striate.interop.onnx.values import (
     plain,
 )
 from striate.models import Input, Model
+from striate.ops.operation import granted
 from striate.runtime import Executor, executor
 
 #: Versions of ONNX's operators that are read; earlier ones broadcast in another way.
@@ -163,7 +164,8 @@ class Program:
                         results = self._branch(proto, inputs, values)
                     else:
                         node = Node(proto, self.opset, self.folder, batch, self._network)
-                        results = node.apply(OPERATORS[proto.op_type or ""], inputs)
+                        with granted(self._most_bytes):
+                            results = node.apply(OPERATORS[proto.op_type or ""], inputs)
                 except ValueNeededError:
                     raise
                 except UnreadableError as error:

@@ -123,7 +123,7 @@ def correlate(
     depth, height, width = c.axes
     all_outputs = c.groups * c.outputs
     in_one_piece = blocks.has_whole_rows and c.groups == blocks.panels.count == width.step == 1
-    at_once, later = epilogue.split() if in_one_piece else (epilogue, NOTHING)
+    at_once, later = epilogue.split(f.target) if in_one_piece else (epilogue, NOTHING)
     for item in f.items():
         place = _place(f, item, c, blocks)
         source = _copy(f, x, place, c, blocks) if blocks.pitch else _in_place(x, place, c)

@@ -15,19 +15,26 @@ Source: Dumoulin, Visin, "A guide to convolution arithmetic for deep learning" (
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from striate.graph import Array, Shape
 from striate.ops.windows import Pads, crop_spatial, pad_spatial, shifted, sliding_windows
 
+#: Numbers of windows that are laid out at a time; a taste: larger matrices are no faster to multiply.
+MOST = 2**24
+
 
 def forward(x: Array, w: Array, strides: Shape, padding: Pads, dilation: Shape, groups: int, out: Shape) -> Array:
     """y = x ⋆ w: x (N, *size, C), w (*kernel, C/G, K) → (N, *out, K)."""
-    kernel, outputs = w.shape[:-2], w.shape[-1]
-    rows = _windows_as_rows(x, kernel, strides, padding, dilation, groups, out)  # (G, N·P, Q)
-    y = rows @ _weights_as_matrix(w, groups)  # (G, N·P, K/G)
-    return _groups_last(y, (len(x), *out, outputs))
+    windows = sliding_windows(pad_spatial(x, padding), w.shape[:-2], strides, dilation, out)  # (N, *out, *kernel, C)
+    weights = _weights_as_matrix(w, groups)  # (G, Q, K/G)
+    y = np.empty((len(x), *out, w.shape[-1]), np.result_type(x, w))
+    for part in _parts(windows.shape):
+        rows = _as_rows(windows[part], len(out), groups)  # (G, N·P, Q)
+        y[part] = _groups_last(rows @ weights, y[part].shape)
+    return y
 
 
 def grad_weight(
@@ -35,8 +42,11 @@ def grad_weight(
 ) -> Array:
     """Σ over images and windows of window × gradient: x (N, *size, C), grad (N, *out, K) → (*kernel, C/G, K)."""
     out, channels, outputs = grad_output.shape[1:-1], x.shape[-1] // groups, grad_output.shape[-1]
-    rows = _windows_as_rows(x, kernel, strides, padding, dilation, groups, out)  # (G, N·P, Q)
-    gw = rows.transpose(0, 2, 1) @ _groups_first(grad_output, groups)  # (G, Q, K/G)
+    windows = sliding_windows(pad_spatial(x, padding), kernel, strides, dilation, out)  # (N, *out, *kernel, C)
+    gw = np.zeros((groups, math.prod(kernel) * channels, outputs // groups), np.result_type(x, grad_output))
+    for part in _parts(windows.shape):
+        rows = _as_rows(windows[part], len(out), groups)  # (G, N·P, Q)
+        gw += rows.transpose(0, 2, 1) @ _groups_first(grad_output[part], groups)  # (G, Q, K/G)
     return (
         gw.reshape(groups, *kernel, channels, -1)
         .transpose(*range(1, len(kernel) + 2), 0, -1)
@@ -60,14 +70,22 @@ def grad_input(
     return crop_spatial(padded, padding)
 
 
-def _windows_as_rows(
-    x: Array, kernel: Shape, strides: Shape, padding: Pads, dilation: Shape, groups: int, out: Shape
-) -> Array:
-    """(N, *size, C) → (G, N·P, Q): one row for each window, with its entries in the order of the weights."""
-    windows = sliding_windows(pad_spatial(x, padding), kernel, strides, dilation, out)  # (N, *out, *kernel, C)
-    channels = x.shape[-1] // groups
+def _parts(shape: Shape) -> Iterator[tuple[slice, slice]]:
+    """Images, and rows of their windows, that are laid out together: all windows are many more numbers than x."""
+    images, height = shape[:2]
+    rows = max(1, MOST // max(1, math.prod(shape[2:])))
+    many, high = max(1, rows // max(1, height)), min(rows, height)
+    for n in range(0, images, many):
+        for i in range(0, height, max(1, high)):
+            yield slice(n, n + many), slice(i, i + high)
+
+
+def _as_rows(windows: Array, axes: int, groups: int) -> Array:
+    """(N, *out, *kernel, C) → (G, N·P, Q): one row for each window, with its entries in the order of the weights."""
+    channels = windows.shape[-1] // groups
     grouped = windows.reshape(*windows.shape[:-1], groups, channels) if groups > 1 else windows[..., None, :]
-    return np.moveaxis(grouped, -2, 0).reshape(groups, len(x) * math.prod(out), math.prod(kernel) * channels)
+    count, entries = math.prod(windows.shape[: axes + 1]), math.prod(windows.shape[axes + 1 : -1])
+    return np.moveaxis(grouped, -2, 0).reshape(groups, count, entries * channels)
 
 
 def _weights_as_matrix(w: Array, groups: int) -> Array:

@@ -1,5 +1,6 @@
 """Pooling by brightness: whole pixels are picked, so that colours are never mixed."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ class BrightestPool(WindowPool):
     def forward(self, x: Array, *, weights: tuple[float, ...], **window: Any) -> Array:
         return reference.pick(self.entries(x, 0.0, window), self.winners(x, weights, window))
 
-    def winners(self, x: Array, weights: tuple[float, ...], window: dict[str, Any]) -> list[Array]:
+    def winners(self, x: Array, weights: tuple[float, ...], window: dict[str, Any]) -> Iterator[Array]:
         """For each entry of the window, where it is the brightest: (N, *out, 1)."""
         return reference.winners(self.entries(brightness(x, weights), -np.inf, window))
 

@@ -173,7 +173,7 @@ LP_POOL = LpPool()
 LP_POOL_GRAD = LpPoolGrad(LP_POOL)
 
 
-def max_pool(x: Any, pool_size: Any, strides: Any = None, padding: Any = "valid", dilation_rate: Any = 1) -> Any:
+def max_pool(x: Any, pool_size: Any, strides: Any = None, padding: Any = "valid", *, dilation_rate: Any = 1) -> Any:
     """The largest number of each window, channel by channel.
 
     y[n, i, j, c] = max over a, b of x[n, i·stride + a·dilation − top, j·… − left, c]
@@ -205,6 +205,7 @@ def average_pool(
     pool_size: Any,
     strides: Any = None,
     padding: Any = "valid",
+    *,
     dilation_rate: Any = 1,
     count_include_pad: bool = False,
 ) -> Any:
@@ -271,8 +272,8 @@ def mixed_pool(
 
     Source: Lee, Gallagher, Tu, "Generalizing pooling functions in convolutional neural networks" (2016), section 3.1.
     """
-    largest = max_pool(x, pool_size, strides, padding, dilation_rate)
-    mean = average_pool(x, pool_size, strides, padding, dilation_rate)
+    largest = max_pool(x, pool_size, strides, padding, dilation_rate=dilation_rate)
+    mean = average_pool(x, pool_size, strides, padding, dilation_rate=dilation_rate)
     y = add(multiply(alpha, largest), multiply(subtract(1.0, alpha), mean))
     if y.shape != largest.shape:
         raise ShapeError(f"mixed_pool: expected alpha to broadcast to {largest.shape}, got a result of {y.shape}.")

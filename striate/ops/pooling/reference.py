@@ -7,11 +7,13 @@ loops run over the entries of the window (four for 2×2), never over pixels: ``e
 Source: Dumoulin, Visin, "A guide to convolution arithmetic for deep learning" (2016), section 1.2.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from striate.graph import Array, Shape
+from striate.ops.operation import check_memory
 from striate.ops.windows import Pads, crop_spatial, pad_spatial, shifted
 
 
@@ -24,13 +26,16 @@ def entries(
 
 
 def spread(
-    parts: Sequence[Array], size: Shape, pool_size: Shape, strides: Shape, padding: Pads, dilation: Shape
+    parts: Iterable[Array], size: Shape, pool_size: Shape, strides: Shape, padding: Pads, dilation: Shape
 ) -> Array:
     """The adjoint of `entries`: part number e (N, *out, C) is added to the places where windows have that entry."""
-    n, *out, c = parts[0].shape
-    grown = [before + s + after for s, (before, after) in zip(size, padding, strict=True)]
-    padded = np.zeros((n, *grown, c), parts[0].dtype)
-    for entry, part in zip(np.ndindex(*pool_size), parts, strict=True):
+    waiting = iter(parts)
+    first = next(waiting)
+    n, *out, c = first.shape
+    grown = tuple(before + s + after for s, (before, after) in zip(size, padding, strict=True))
+    check_memory("the padded input", (n, *grown, c), first.itemsize)
+    padded = np.zeros((n, *grown, c), first.dtype)
+    for entry, part in zip(np.ndindex(*pool_size), itertools.chain([first], waiting), strict=True):
         padded[:, *shifted(entry, strides, dilation, tuple(out))] += part
     return crop_spatial(padded, padding)
 
@@ -43,20 +48,18 @@ def largest(candidates: Sequence[Array]) -> Array:
     return best
 
 
-def winners(candidates: Sequence[Array]) -> list[Array]:
-    """For each candidate, where it is the first of the largest; where there is NaN, the first NaN."""
+def winners(candidates: Sequence[Array]) -> Iterator[Array]:
+    """For each candidate in turn, where it is the first of the largest; where there is NaN, the first NaN."""
     best = largest(candidates)
     undecided = np.ones(best.shape, bool)
-    won = []
     for candidate in candidates:
         wins = (candidate == best) | np.isnan(candidate)
         wins &= undecided
         undecided ^= wins
-        won.append(wins)
-    return won
+        yield wins
 
 
-def pick(candidates: Sequence[Array], won: Sequence[Array]) -> Array:
+def pick(candidates: Sequence[Array], won: Iterable[Array]) -> Array:
     """At each place the candidate that won there."""
     picked = np.zeros_like(candidates[0])
     for candidate, wins in zip(candidates, won, strict=True):
@@ -64,14 +67,15 @@ def pick(candidates: Sequence[Array], won: Sequence[Array]) -> Array:
     return picked
 
 
-def total(summands: Sequence[Array]) -> Array:
-    """The sum of all summands."""
-    result = summands[0].copy()
-    for summand in summands[1:]:
+def total(summands: Iterable[Array]) -> Array:
+    """The sum of all summands, of which only one at a time need be there."""
+    waiting = iter(summands)
+    result = next(waiting).copy()
+    for summand in waiting:
         result += summand
     return result
 
 
 def norm(candidates: Sequence[Array], p: float) -> Array:
     """(Σ |x|ᵖ)^(1/p)."""
-    return np.asarray(total([np.abs(candidate) ** p for candidate in candidates]) ** (1 / p))
+    return np.asarray(total(np.abs(candidate) ** p for candidate in candidates) ** (1 / p))

@@ -1,6 +1,7 @@
 """What all pools with a sliding window share: settings, shape rule, reach, and the numbers in one window."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -110,9 +111,9 @@ def window_of(attributes: dict[str, Any]) -> tuple[Shape, Shape, Pads, Shape]:
     return attributes["pool_size"], attributes["strides"], attributes["padding"], attributes["dilation"]
 
 
-def to_winners(g: Array, won: list[Array], size: Shape, window: dict[str, Any]) -> Array:
+def to_winners(g: Array, won: Iterable[Array], size: Shape, window: dict[str, Any]) -> Array:
     """The gradient of picking: each number of ``g`` at the entry that won its window."""
-    return reference.spread([np.where(wins, g, g.dtype.type(0)) for wins in won], size, **window)
+    return reference.spread((np.where(wins, g, g.dtype.type(0)) for wins in won), size, **window)
 
 
 def window_reads(x: Array, index: Index, window: dict[str, Any]) -> list[Read]:

@@ -21,12 +21,12 @@ class BinaryAccuracy(MeanMetric):
     """The share of probabilities on the right side of a threshold.
 
     Arguments:
-        name: see `Metric`.
+        name, dtype: see `Metric`.
         threshold: a larger prediction means 1.
     """
 
-    def __init__(self, name: str | None = None, threshold: float = 0.5):
-        super().__init__(name)
+    def __init__(self, name: str | None = None, dtype: Any = None, threshold: float = 0.5):
+        super().__init__(name, dtype)
         self.threshold = threshold
 
     def values(self, y_true: Any, y_pred: Any) -> Array:
@@ -55,11 +55,11 @@ class TopKCategoricalAccuracy(MeanMetric):
 
     Arguments:
         k: how many.
-        name: see `Metric`.
+        name, dtype: see `Metric`.
     """
 
-    def __init__(self, k: int = 5, name: str | None = None):
-        super().__init__(name)
+    def __init__(self, k: int = 5, name: str | None = None, dtype: Any = None):
+        super().__init__(name, dtype)
         self.k = k
 
     def values(self, y_true: Any, y_pred: Any) -> Array:
@@ -72,11 +72,11 @@ class SparseTopKCategoricalAccuracy(MeanMetric):
 
     Arguments:
         k: how many.
-        name: see `Metric`.
+        name, dtype: see `Metric`.
     """
 
-    def __init__(self, k: int = 5, name: str | None = None):
-        super().__init__(name)
+    def __init__(self, k: int = 5, name: str | None = None, dtype: Any = None):
+        super().__init__(name, dtype)
         self.k = k
 
     def values(self, y_true: Any, y_pred: Any) -> Array:

@@ -20,7 +20,7 @@ class AUC(Metric):
         curve: "ROC" or "PR".
         summation_method: height between two thresholds: "interpolation" (trapezoids; for PR, precision as true and
             false positives grow evenly), "minoring" (the lower end) or "majoring" (the higher end).
-        name: see `Metric`.
+        name, dtype: see `Metric`.
         thresholds: other thresholds between 0 and 1 instead.
         from_logits: whether predictions are numbers before the sigmoid.
 
@@ -36,6 +36,7 @@ class AUC(Metric):
         curve: str = "ROC",
         summation_method: str = "interpolation",
         name: str | None = None,
+        dtype: Any = None,
         *,
         thresholds: Sequence[float] | None = None,
         from_logits: bool = False,
@@ -56,7 +57,7 @@ class AUC(Metric):
         inner = np.arange(1, num_thresholds - 1) / (num_thresholds - 1) if thresholds is None else sorted(thresholds)
         # The first is below all predictions and the last above them, so the curve has both its ends.
         self._limits = np.array([-1e-7, *inner, 1 + 1e-7])
-        super().__init__(name)
+        super().__init__(dtype, name)
 
     def reset_state(self) -> None:
         # Entry i: weight of predictions that are above exactly i thresholds.

@@ -15,12 +15,12 @@ class ConfusionMatrix(Metric):
 
     Arguments:
         num_classes: K.
-        name: see `Metric`.
+        name, dtype: see `Metric`.
     """
 
-    def __init__(self, num_classes: int, name: str | None = None):
+    def __init__(self, num_classes: int, name: str | None = None, dtype: Any = None):
         self.num_classes = num_classes
-        super().__init__(name)
+        super().__init__(dtype, name)
 
     def reset_state(self) -> None:
         self.counts: Counts = np.zeros((self.num_classes, self.num_classes))

@@ -37,12 +37,14 @@ class CategoricalCrossentropy(MeanMetric):
     """`losses.categorical_crossentropy` over all batches.
 
     Arguments:
-        name: see `Metric`.
+        name, dtype: see `Metric`.
         from_logits, label_smoothing: see there.
     """
 
-    def __init__(self, name: str | None = None, from_logits: bool = False, label_smoothing: float = 0.0):
-        super().__init__(name)
+    def __init__(
+        self, name: str | None = None, dtype: Any = None, from_logits: bool = False, label_smoothing: float = 0.0
+    ):
+        super().__init__(name, dtype)
         self.from_logits = from_logits
         self.label_smoothing = label_smoothing
 
@@ -54,12 +56,12 @@ class SparseCategoricalCrossentropy(MeanMetric):
     """`losses.sparse_categorical_crossentropy` over all batches.
 
     Arguments:
-        name: see `Metric`.
+        name, dtype: see `Metric`.
         from_logits: see there.
     """
 
-    def __init__(self, name: str | None = None, from_logits: bool = False):
-        super().__init__(name)
+    def __init__(self, name: str | None = None, dtype: Any = None, from_logits: bool = False):
+        super().__init__(name, dtype)
         self.from_logits = from_logits
 
     def values(self, y_true: Any, y_pred: Any) -> Any:
@@ -70,12 +72,14 @@ class BinaryCrossentropy(MeanMetric):
     """`losses.binary_crossentropy` over all batches.
 
     Arguments:
-        name: see `Metric`.
+        name, dtype: see `Metric`.
         from_logits, label_smoothing: see there.
     """
 
-    def __init__(self, name: str | None = None, from_logits: bool = False, label_smoothing: float = 0.0):
-        super().__init__(name)
+    def __init__(
+        self, name: str | None = None, dtype: Any = None, from_logits: bool = False, label_smoothing: float = 0.0
+    ):
+        super().__init__(name, dtype)
         self.from_logits = from_logits
         self.label_smoothing = label_smoothing
 

@@ -19,13 +19,14 @@ class _HitCounts(Metric):
         top_k: int | None = None,
         class_id: int | None = None,
         name: str | None = None,
+        dtype: Any = None,
     ):
         self.thresholds = thresholds
         self.top_k = top_k
         self.class_id = class_id
         given = 0.5 if thresholds is None and top_k is None else -math.inf if thresholds is None else thresholds
         self._limits = np.atleast_1d(np.asarray(given, np.float64))
-        super().__init__(name)
+        super().__init__(dtype, name)
 
     def reset_state(self) -> None:
         self.true_positives: Counts = np.zeros(self._limits.shape)
@@ -65,7 +66,7 @@ class Precision(_HitCounts):
         thresholds: a larger prediction is positive; default 0.5; several give several results.
         top_k: only the k largest predictions of a sample are positive; then there is no threshold by default.
         class_id: only this entry of the last axis counts.
-        name: see `Metric`.
+        name, dtype: see `Metric`.
     """
 
     def result(self) -> Any:
@@ -89,18 +90,24 @@ class F1Score(Metric):
         average: None: one result per class; "macro": their mean; "weighted": their mean, weighted by how often each
             class occurs; "micro": one result from the counts of all classes together.
         threshold: a larger prediction is positive; None: the largest prediction of a sample is.
-        name: see `Metric`.
+        name, dtype: see `Metric`.
 
     Raises:
         ArgumentError: another average.
     """
 
-    def __init__(self, average: str | None = None, threshold: float | None = None, name: str | None = None):
+    def __init__(
+        self,
+        average: str | None = None,
+        threshold: float | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
         if average not in (None, "micro", "macro", "weighted"):
             raise ArgumentError(f"F1Score: expected average None, 'micro', 'macro' or 'weighted', got {average!r}.")
         self.average = average
         self.threshold = threshold
-        super().__init__(name)
+        super().__init__(dtype, name)
 
     def reset_state(self) -> None:
         self._hits: Any = 0.0

@@ -1,32 +1,94 @@
 """What all metrics share: gathering batches, means, and checks of shapes."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate.configurable import Configurable, snake_case
-from striate.errors import ShapeError
-from striate.graph import Array, Shape
+from striate.errors import ArgumentError, ShapeError
+from striate.graph import Array, Shape, Variable
+from striate.layers import initializers
+from striate.ops.windows import whole_numbers
 
 Counts = NDArray[np.float64]
 
 
-class Metric(Configurable):
+class _Begun(type):
+    """Metrics begin without any batch: `Metric.reset_state` is called once the constructor has made what it resets."""
+
+    def __call__(cls, *arguments: Any, **named: Any) -> Any:
+        metric = super().__call__(*arguments, **named)
+        if cls.reset_state is not Metric.reset_state:  # type: ignore[attr-defined]
+            metric.reset_state()
+        return metric
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """The constructor's, which `__call__` above would hide."""
+        _, *parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+        return inspect.Signature(parameters)
+
+
+class Metric(Configurable, metaclass=_Begun):
     """Base of all metrics: `update_state` takes in a batch, `result` says what the metric is so far.
 
+    What it gathers are attributes that its `reset_state` sets, or variables made by `add_weight`.
+
     Arguments:
+        dtype: "float32", "float64" or None; sums are kept in float64 whatever it says.
         name: under which it is reported; default: the class's name, such as "binary_accuracy".
+
+    Raises:
+        ArgumentError: another type.
     """
 
-    def __init__(self, name: str | None = None):
+    def __init__(self, dtype: Any = None, name: str | None = None):
+        if dtype not in (None, "float32", "float64"):
+            raise ArgumentError(f"{type(self).__name__}: expected dtype 'float32', 'float64' or None, got {dtype!r}.")
+        self.dtype = dtype
         self.name = name or snake_case(type(self).__name__)
-        self.reset_state()
+
+    @property
+    def variables(self) -> list[Variable]:
+        """What `add_weight` has made."""
+        made: list[Variable] = vars(self).setdefault("_variables", [])
+        return made
+
+    def add_weight(
+        self, shape: Any = (), initializer: Any = None, dtype: Any = None, name: str | None = None
+    ) -> Variable:
+        """A variable in float64 that `update_state` changes by ``assign`` and ``assign_add``.
+
+        Arguments:
+            shape: of the variable; default: a single number.
+            initializer: of its first value, as for layers; None: zeros, to which `reset_state` sets it.
+            dtype: as of the metric.
+            name: for messages.
+
+        Raises:
+            ArgumentError: there is no such initializer, or another type.
+        """
+        if dtype not in (None, "float32", "float64"):
+            raise ArgumentError(f"{self.name}: expected dtype 'float32', 'float64' or None, got {dtype!r}.")
+        sizes = whole_numbers(self.name, "shape", shape if isinstance(shape, Sequence) else (shape,))
+        first = np.zeros(sizes) if initializer is None else initializers.get(initializer)(sizes)
+        variable = Variable(np.asarray(first, np.float64), name or "weight", trainable=False)
+        self.variables.append(variable)
+        return variable
+
+    def add_variable(self, shape: Any, initializer: Any, dtype: Any = None, name: str | None = None) -> Variable:
+        """`add_weight` under Keras's other name."""
+        return self.add_weight(shape, initializer, dtype, name)
 
     def reset_state(self) -> None:
-        """Forget all batches."""
-        raise NotImplementedError(f"{type(self).__name__}: define reset_state(self).")
+        """Forget all batches: the variables of `add_weight` become zeros."""
+        if not self.variables:
+            raise NotImplementedError(f"{type(self).__name__}: define reset_state(self), or keep sums by add_weight.")
+        for variable in self.variables:
+            variable.assign(np.zeros(variable.shape))
 
     def update_state(self, *arguments: Any, **named: Any) -> None:
         """Take in a batch: (y_true, y_pred, sample_weight=None), if not said otherwise."""
@@ -41,11 +103,19 @@ class Metric(Configurable):
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         """Take in a batch, then give the result so far."""
         self.update_state(*arguments, **named)
-        return self.result()
+        return self.value()
+
+    def value(self) -> Any:
+        """`result` as a number of Python, or as an array if it is one for each class."""
+        array = np.asarray(self.result())
+        return array.item() if array.ndim == 0 else array
 
 
 class Mean(Metric):
     """Σ wᵢ·vᵢ / Σ wᵢ over all values; 0 before the first."""
+
+    def __init__(self, name: str | None = None, dtype: Any = None):
+        super().__init__(dtype, name)
 
     def reset_state(self) -> None:
         self.total = 0.0
@@ -67,7 +137,14 @@ class Mean(Metric):
 
 
 class MeanMetric(Metric):
-    """A metric that is a mean over samples (and positions): a subclass says in `values` of what."""
+    """A metric that is a mean over samples (and positions): a subclass says in `values` of what.
+
+    Arguments:
+        name, dtype: see `Metric`.
+    """
+
+    def __init__(self, name: str | None = None, dtype: Any = None):
+        super().__init__(dtype, name)
 
     def reset_state(self) -> None:
         self.mean = Mean(self.name)

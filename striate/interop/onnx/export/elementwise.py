@@ -10,6 +10,7 @@ from striate.interop.onnx.export.writer import Order, Value, Writer, writes
 from striate.interop.onnx.tensors import NUMBERS
 from striate.ops import activations as act
 from striate.ops import elementwise as ew
+from striate.ops.casting import CAST
 
 #: Operations that are one operator, with the settings it always has.
 OPERATORS: dict[Any, tuple[str, dict[str, float]]] = {
@@ -42,6 +43,15 @@ OPERATORS: dict[Any, tuple[str, dict[str, float]]] = {
     ew.SUBTRACT: ("Sub", {}),
 }
 
+#: Comparisons that are one operator.
+COMPARISONS: dict[Any, str] = {
+    ew.EQUAL: "Equal",
+    ew.GREATER: "Greater",
+    ew.GREATER_EQUAL: "GreaterOrEqual",
+    ew.LESS: "Less",
+    ew.LESS_EQUAL: "LessOrEqual",
+}
+
 
 @writes(*OPERATORS)
 def one_operator(to: Writer, node: Node, *inputs: Value) -> tuple[str, Order]:
@@ -57,12 +67,20 @@ def square(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
     return to.add("Mul", x.name, x.name), x.order
 
 
-@writes(ew.GREATER_EQUAL, ew.LESS_EQUAL)
+@writes(*COMPARISONS, ew.NOT_EQUAL)
 def comparison(to: Writer, node: Node, a: Value, b: Value) -> tuple[str, Order]:
     """ONNX answers with truth values, we with 1 and 0."""
     names, order = to.together(node, a, b)
-    truth = to.add("GreaterOrEqual" if node.operation is ew.GREATER_EQUAL else "LessOrEqual", *names)
+    truth = to.add(COMPARISONS.get(node.operation, "Equal"), *names)
+    if node.operation is ew.NOT_EQUAL:
+        truth = to.add("Not", truth)
     return to.add("Cast", truth, to=NUMBERS[node.output.dtype]), order
+
+
+@writes(CAST)
+def cast(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
+    """Cast."""
+    return to.cast(x, node.output.dtype).name, x.order
 
 
 @writes(ew.WHERE)

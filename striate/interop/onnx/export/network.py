@@ -33,6 +33,7 @@ from striate.interop.onnx.tensors import NUMBERS, as_tensor
 from striate.interop.refusal import SHOWN
 from striate.models import Model
 from striate.models.saving import named_weights
+from striate.ops.casting import CAST
 from striate.ops.elementwise import BROADCAST_TO, SUM_TO
 from striate.ops.losses import ONE_HOT
 from striate.ops.reductions import ARGMAX
@@ -49,7 +50,7 @@ BATCH_SIZES = (211, 223)
 MAX_BYTES = 2**31 - 2**24
 
 #: Operations that read numbers of another type than they give.
-MIXED = {ARGMAX, ONE_HOT}
+MIXED = {ARGMAX, CAST, ONE_HOT}
 #: Operations with a shape among their settings, which may depend on the batch size.
 SHAPED = {BROADCAST_TO, RESHAPE, SUM_TO}
 

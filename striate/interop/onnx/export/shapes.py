@@ -12,7 +12,7 @@ from striate.ops.dense import DENSE
 from striate.ops.elementwise import BROADCAST_TO
 from striate.ops.operation import known_shape
 from striate.ops.selection import MAX_UNPOOL, TAKE
-from striate.ops.shape import CONCATENATE, CROP, PAD, RESHAPE, TRANSPOSE
+from striate.ops.shape import CONCATENATE, PAD, RESHAPE, SLICE, TRANSPOSE
 
 #: Along an axis, what stands for its end.
 END = np.iinfo(np.int64).max
@@ -91,16 +91,26 @@ def pad(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
     return to.add("Pad", x.name, pads, to.numbers("value", node.attributes["value"], x.dtype)), x.order
 
 
-@writes(CROP)
-def crop(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
-    """Slice of the axes that something is cut off."""
-    cut = [(place, node.attributes["cropping"][axis]) for place, axis in enumerate(x.order)]
-    cut = [(place, sides) for place, sides in cut if any(sides)]
+@writes(SLICE)
+def sliced(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
+    """Slice of the axes of which not everything is taken."""
+    cropping, steps = node.attributes["cropping"], node.attributes["steps"]
+    cut = [(place, *cropping[axis], steps[axis]) for place, axis in enumerate(x.order)]
+    cut = [each for each in cut if each[1:] != (0, 0, 1)]
     if not cut:
         return x.name, x.order
-    starts = to.whole_numbers("starts", [before for _, (before, _) in cut])
-    ends = to.whole_numbers("ends", [-after if after else END for _, (_, after) in cut])
-    return to.add("Slice", x.name, starts, ends, to.whole_numbers("axes", [place for place, _ in cut])), x.order
+    places, starts, ends, by = zip(*(_cut(*each) for each in cut), strict=True)
+    inputs = [to.whole_numbers("starts", starts), to.whole_numbers("ends", ends), to.whole_numbers("axes", places)]
+    if set(by) != {1}:
+        inputs.append(to.whole_numbers("steps", by))
+    return to.add("Slice", x.name, *inputs), x.order
+
+
+def _cut(place: int, before: int, after: int, step: int) -> tuple[int, int, int, int]:
+    """Axis, start, end and step of a Slice without (before, after) entries; backwards, the last entry comes first."""
+    if step > 0:
+        return place, before, -after if after else END, step
+    return place, -after - 1, before - 1 if before else -END, step
 
 
 @writes(TAKE)

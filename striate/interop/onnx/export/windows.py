@@ -9,6 +9,7 @@ from striate.graph import Node
 from striate.interop.onnx.export.writer import Order, Value, Writer, channels_first, natural, writes
 from striate.ops.conv.op import CONV, CONV_GRAD_INPUT
 from striate.ops.dense import DENSE
+from striate.ops.matmul import MATMUL
 from striate.ops.operation import known_shape
 from striate.ops.pooling import AVERAGE_POOL, BRIGHTEST_POOL, LP_POOL, MAX_POOL
 
@@ -52,6 +53,17 @@ def dense(to: Writer, node: Node, x: Value, w: Value) -> tuple[str, Order]:
     if len(order) == 2:
         return to.add("Gemm", *inputs, *to.bias_after(node)), order
     return to.add("MatMul", *inputs), order
+
+
+@writes(MATMUL)
+def matmul(to: Writer, node: Node, a: Value, b: Value) -> tuple[str, Order]:
+    """MatMul, after a Transpose of what is to be turned, if the file has not turned it already."""
+    turned = node.attributes["transpose_a"], node.attributes["transpose_b"]
+    names = []
+    for value, is_turned in zip((a, b), turned, strict=True):
+        *stack, rows, columns = natural(len(value.shape))
+        names.append(to.in_order(value, (*stack, columns, rows) if is_turned else (*stack, rows, columns)))
+    return to.add("MatMul", *names), natural(len(node.output.shape))
 
 
 @writes(MAX_POOL)

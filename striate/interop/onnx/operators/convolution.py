@@ -8,6 +8,7 @@ from striate import layers, ops
 from striate.graph import Array, Shape
 from striate.interop.onnx.node import Node
 from striate.interop.onnx.values import (
+    Known,
     Symbol,
     UnsupportedError,
     Value,
@@ -18,6 +19,7 @@ from striate.interop.onnx.values import (
     size_of,
     tensor_of,
 )
+from striate.ops.matmul import product
 from striate.ops.windows import Pads
 
 CONV = {1: layers.Conv1D, 2: layers.Conv2D, 3: layers.Conv3D}
@@ -149,52 +151,58 @@ def ConvTranspose(node: Node, x: Value, w: Value, b: Value | None = None) -> Val
 def Gemm(node: Node, a: Value, b: Value, c: Value | None = None) -> Value:
     """α·A·B + β·C, with A and B perhaps transposed; a dense layer where B and C are known."""
     alpha, beta = node.get("alpha", 1.0), node.get("beta", 1.0)
-    order = (1, 0) if node.get("transA", 0) else (0, 1)
+    turned_a, turned_b = bool(node.get("transA", 0)), bool(node.get("transB", 0))
     if rank(a) != 2 or rank(b) != 2:
         raise UnsupportedError(f"expected two matrices, got {a.shape} and {b.shape}")
-    left = tensor_of(a, order)
-    weight = array_of(b).T if node.get("transB", 0) else array_of(b)
-    weight = weight if alpha == 1 else alpha * weight
-    if isinstance(a, Symbol) and (c is None or (not isinstance(c, Symbol) and c.shape in _rows(weight.shape[1]))):
+    if (
+        isinstance(a, Symbol)
+        and isinstance(b, Known)
+        and (c is None or (isinstance(c, Known) and _is_bias(c, b.shape[0 if turned_b else 1])))
+    ):
+        weight = array_of(b).T if turned_b else array_of(b)
+        weight = weight if alpha == 1 else alpha * weight
         bias = None if c is None else np.broadcast_to(beta * array_of(c), (1, weight.shape[1]))[0]
         layer = node.layer(
             lambda name: layers.Dense(weight.shape[1], use_bias=c is not None, name=name),
-            left,
+            tensor_of(a, (1, 0) if turned_a else (0, 1)),
             weights={"kernel": weight} | ({} if bias is None else {"bias": bias}),
         )
         return node.result(layer)
-    product = ops.dense(left, weight.astype(np.float32, copy=False))
-    return node.result(product if c is None else ops.add(product, ops.multiply(tensor_of(c, plain(rank(c))), beta)))
+    y = _product(a, b, turned_a, turned_b)
+    y = y if alpha == 1 else ops.multiply(y, alpha)
+    return node.result(y if c is None else ops.add(y, ops.multiply(tensor_of(c, plain(rank(c))), beta)))
 
 
-def _rows(columns: int) -> list[Shape]:
-    """The shapes of a bias that is the same for each row."""
-    return [(columns,), (1, columns), (1,), (1, 1), ()]
+def _is_bias(c: Known, columns: int | None) -> bool:
+    """Whether numbers are added that are the same for each row."""
+    return c.shape in [(columns,), (1, columns), (1,), (1, 1), ()]
 
 
 def MatMul(node: Node, a: Value, b: Value) -> Value:
     """The product of matrices, or of stacks of them; a dense layer where the right one is one known matrix."""
-    left = tensor_of(a, plain(rank(a)))
-    if isinstance(a, Symbol) and not isinstance(b, Symbol) and rank(b) == 2 and rank(a) >= 2:
+    if isinstance(a, Symbol) and isinstance(b, Known) and rank(b) == 2 and rank(a) >= 2:
         weight = array_of(b)
         layer = node.layer(
-            lambda name: layers.Dense(weight.shape[1], use_bias=False, name=name), left, weights={"kernel": weight}
+            lambda name: layers.Dense(weight.shape[1], use_bias=False, name=name),
+            tensor_of(a, plain(rank(a))),
+            weights={"kernel": weight},
         )
         return node.result(layer)
-    right = tensor_of(b, plain(rank(b)))
-    if rank(b) == 2 and rank(a) >= 1:
-        return node.result(ops.matmul(left, right))
-    # Stacks of matrices: every product, and then their sum. A row and a column of its own stands for what is a vector.
-    rows, columns = rank(a) > 1, rank(b) > 1
-    left = ops.reshape(left, (*(_sizes(left.shape) if rows else (1, *left.shape)), 1))
-    right = ops.reshape(right, (*_sizes(right.shape[:-2]), 1, *right.shape[-2:]) if columns else (1, *right.shape, 1))
-    stacks = max(len(left.shape), len(right.shape))
-    left, right = (ops.reshape(t, (1,) * (stacks - len(t.shape)) + _sizes(t.shape)) for t in (left, right))
-    product = ops.sum(ops.multiply(left, right), axis=-2)
-    *outer, height, width = _sizes(product.shape)
-    return node.result(ops.reshape(product, (*outer, *(height,) * rows, *(width,) * columns)))
+    if min(rank(a), rank(b)) < 2:
+        return node.result(ops.matmul(tensor_of(a, plain(rank(a))), tensor_of(b, plain(rank(b)))))
+    return node.result(_product(a, b))
 
 
-def _sizes(shape: Any) -> Shape:
-    """A shape as `ops.reshape` takes it."""
-    return tuple(-1 if n is None else n for n in shape)
+def _product(a: Value, b: Value, turned_a: bool = False, turned_b: bool = False) -> Any:
+    """a · b, each perhaps to be turned; if it lies turned, because a Transpose moves nothing, that is undone by it."""
+    (left, lies_turned), (right, also) = _matrices(a), _matrices(b)
+    return product(left, right, turned_a != lies_turned, turned_b != also)
+
+
+def _matrices(value: Value) -> tuple[Any, bool]:
+    """A factor, and whether its matrices lie turned: a Transpose before a product moves nothing."""
+    order = plain(rank(value))
+    turned = (*order[:-2], order[-1], order[-2])
+    if isinstance(value, Symbol) and value.order == turned:
+        return value.tensor, True
+    return tensor_of(value, order), False

@@ -10,6 +10,7 @@ from striate import layers, ops
 from striate.graph import Array
 from striate.interop.onnx.node import Node
 from striate.interop.onnx.values import (
+    BATCHES,
     Known,
     Order,
     Symbol,
@@ -22,6 +23,7 @@ from striate.interop.onnx.values import (
     rank,
     tensor_of,
 )
+from striate.ops.operation import check_memory
 
 
 def aligned(values: Sequence[Value]) -> tuple[list[Any], Order]:
@@ -67,6 +69,8 @@ def elementwise(
     """
     kind = values[0].dtype if dtype is None else dtype
     if all_known(values):
+        shapes = (tuple(n or BATCHES[-1] for n in value.shape) for value in values)
+        check_memory(node.op, np.broadcast_shapes(*shapes), np.dtype(kind).itemsize)
         if known is not None:
             return fold(known, *values, dtype=kind)
         return fold(lambda *arrays: function(*(a.astype(np.float32) for a in arrays)), *values, dtype=kind)
@@ -197,23 +201,15 @@ def _compared(sentence: str, function: Any, known: Any) -> Any:
     return operator
 
 
-def _equal(a: Any, b: Any) -> Any:
-    return ops.multiply(ops.greater_equal(a, b), ops.less_equal(a, b))
-
-
-def _not(a: Any) -> Any:
-    return ops.subtract(1.0, a)
-
-
-Equal = _compared("a = b.", _equal, np.equal)
+Equal = _compared("a = b.", ops.equal, np.equal)
 GreaterOrEqual = _compared("a ≥ b.", ops.greater_equal, np.greater_equal)
 LessOrEqual = _compared("a ≤ b.", ops.less_equal, np.less_equal)
-Greater = _compared("a > b.", lambda a, b: ops.multiply(ops.greater_equal(a, b), _not(_equal(a, b))), np.greater)
-Less = _compared("a < b.", lambda a, b: ops.multiply(ops.less_equal(a, b), _not(_equal(a, b))), np.less)
+Greater = _compared("a > b.", ops.greater, np.greater)
+Less = _compared("a < b.", ops.less, np.less)
 And = _compared("Whether both hold.", ops.multiply, np.logical_and)
 Or = _compared("Whether one holds.", ops.maximum, np.logical_or)
 
 
 def Not(node: Node, x: Value) -> Value:
     """Whether x does not hold."""
-    return elementwise(node, _not, x, known=np.logical_not)
+    return elementwise(node, ops.logical_not, x, known=np.logical_not)

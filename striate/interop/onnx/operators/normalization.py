@@ -36,7 +36,7 @@ def BatchNormalization(node: Node, x: Value, scale: Value, bias: Value, mean: Va
         )
         return node.result(normalized, order)
     others = tuple(range(rank(x) - 1))
-    y = ops.normalize(tensor, weights["gamma"], weights["beta"], others, epsilon)
+    y = ops.standardize(tensor, weights["gamma"], weights["beta"], others, epsilon)
     statistics = (
         ops.add(ops.multiply(batch, 1 - momentum), (momentum * weights[name]).astype(np.float32))
         for name, batch in (
@@ -81,7 +81,7 @@ def LayerNormalization(node: Node, x: Value, scale: Value, bias: Value | None = 
     axes = tuple(range(first, rank(x)))
     tensor = tensor_of(x, plain(rank(x)))
     beta = None if bias is None else tensor_of(bias, plain(rank(bias)))
-    y = node.result(ops.normalize(tensor, tensor_of(scale, plain(rank(scale))), beta, axes, epsilon))
+    y = node.result(ops.standardize(tensor, tensor_of(scale, plain(rank(scale))), beta, axes, epsilon))
     if not node.wants(1) and not node.wants(2):
         return y
     deviation = ops.sqrt(ops.add(ops.variance(tensor, axes, keepdims=True), epsilon))
@@ -117,4 +117,4 @@ def MeanVarianceNormalization(node: Node, x: Value) -> Value:
     """(x − mean) / deviation over some axes."""
     axes = node.get("axes", (0, 2, 3))
     tensor = tensor_of(x, plain(rank(x)))
-    return node.result(ops.normalize(tensor, axes=axes, epsilon=1e-9))
+    return node.result(ops.standardize(tensor, axes=axes, epsilon=1e-9))

@@ -100,7 +100,7 @@ def _places(x: Any, largest: Any, windows: Windows, size: Shape, by_columns: boo
     """
     axes = len(size)
     steps = [math.prod(size[:axis] if by_columns else size[axis + 1 :]) for axis in range(axes)]
-    padded = ops.pad(x, ((0, 0), *windows.reached, (0, 0)), -math.inf)
+    padded = ops.pad(x, ((0, 0), *windows.reached, (0, 0)), constant_values=-math.inf)
     found: Any = 0.0
     for entry in [*np.ndindex(*windows.kernel)][::-1]:
         candidate, place = padded, np.zeros((1,) * (axes + 2), np.float32)

@@ -28,6 +28,7 @@ from striate.interop.onnx.values import (
     size_of,
     tensor_of,
 )
+from striate.ops.operation import check_memory
 
 
 def _each_batch(shape: Sequence[int | None]) -> list[tuple[int, ...]]:
@@ -106,7 +107,7 @@ def cast(node: Node, x: Value, dtype: Any) -> Value:
         return fold(lambda array: array.astype(dtype), x, dtype=dtype)
     tensor = x.tensor
     if dtype.kind == "b" and x.dtype.kind != "b":
-        tensor = ops.subtract(1.0, ops.multiply(ops.greater_equal(tensor, 0.0), ops.less_equal(tensor, 0.0)))
+        tensor = ops.not_equal(tensor, 0.0)
     elif dtype.kind in "iu" and x.dtype.kind == "f":
         tensor = ops.multiply(ops.sign(tensor), ops.floor(ops.absolute(tensor)))
     return node.result(tensor, x.order, dtype)
@@ -318,10 +319,8 @@ def sliced(node: Node, x: Value, taken: dict[int, range]) -> Value:
         place, size = x.order.index(axis), x.shape[axis]
         if entries == range(size or 0):
             continue
-        if entries.step == 1:
-            tensor = ops.slice_axis(tensor, place, entries.start, entries.stop)
-        else:
-            tensor = ops.take(tensor, tuple(entries), place)
+        taken_here = slice(entries.start, entries.stop if entries.stop >= 0 else None, entries.step)
+        tensor = tensor[(slice(None),) * place + (taken_here,)]
     return node.result(tensor, x.order)
 
 
@@ -352,7 +351,7 @@ def Pad(
             tensor = ops.slice_axis(tensor, place, max(0, -before), size - max(0, -after))
     widths = [(max(0, ends[a][0]), max(0, ends[a][1])) if a in ends else (0, 0) for a in order]
     if mode == "constant" and any(map(any, widths)):
-        tensor = ops.pad(tensor, widths, constant)
+        tensor = ops.pad(tensor, widths, constant_values=constant)
     return node.result(tensor, order)
 
 
@@ -360,7 +359,7 @@ def Gather(node: Node, x: Value, indices: Value) -> Value:
     """Entries of an axis by their numbers."""
     (axis,) = checked_axes((node.get("axis", 0),), rank(x))
     if isinstance(x, Known):
-        return fold(lambda a, i: np.take(a, i, axis), x, indices)
+        return fold(lambda a, i: gathered(node, a, i, axis), x, indices)
     chosen, (size,) = array_of(indices), size_of(x.shape[axis : axis + 1])
     numbers = tuple(int(n) + (size if n < 0 else 0) for n in chosen.reshape(-1))
     if not all(0 <= n < size for n in numbers):
@@ -375,14 +374,27 @@ def Gather(node: Node, x: Value, indices: Value) -> Value:
     return _reshaped(node, taken, _each_batch(shape)) if isinstance(taken, Symbol) else taken
 
 
+def gathered(node: Node, array: Any, indices: Any, axis: int) -> Any:
+    """Entries of a known array, unless they are too many."""
+    check_memory(node.op, (*array.shape[:axis], *indices.shape, *array.shape[axis + 1 :]), array.itemsize)
+    return np.take(array, indices, axis)
+
+
 def Expand(node: Node, x: Value, shape: Value) -> Value:
     """x repeated along sizes of 1 until it has a shape."""
     for sizes in known_of(shape).arrays:
         limited(sizes)
     if isinstance(x, Known):
-        return fold(lambda a, s: a * np.ones(tuple(int(n) for n in s), a.dtype), x, shape)
+        return fold(lambda a, s: expanded(node, a, tuple(int(n) for n in s)), x, shape)
     target = np.broadcast_shapes(size_of(x.shape), numbers_of(shape))
     return node.result(ops.broadcast_to(tensor_of(x, plain(rank(x))), target))
+
+
+def expanded(node: Node, array: Any, sizes: tuple[int, ...]) -> Any:
+    """A known array as large as it and ``sizes`` are together, unless that is too large."""
+    shape = np.broadcast_shapes(array.shape, sizes)
+    check_memory(node.op, shape, array.itemsize)
+    return np.broadcast_to(array, shape).copy()
 
 
 def Tile(node: Node, x: Value, repeats: Value) -> Value:
