@@ -161,63 +161,6 @@ def _matrices(x: Any, axis: int) -> tuple[Any, bool, tuple[int, ...]]:
     return ops.reshape(moved, (x.shape[0], math.prod(sizes), count)), False, sizes
 
 
-class Dot(Layer):
-    """Sums of products of two inputs along an axis of each, sample by sample: (N, A, K), (N, K, B) → (N, A, B).
-
-    y[n, …a, …b] = Σ over k of x[n, …a, k] · z[n, k, …b], where k runs along ``axes``; of two (N, K), (N, 1).
-
-    Arguments:
-        axes: one axis for both inputs, or one for each; negative ones count from the last. Not the batch.
-        normalize: whether each input is first divided by its length along its axis: y is the cosine of their angle.
-
-    Raises:
-        ArgumentError: ``axes`` are no integers, or the batch, or an input has no such axis.
-        ShapeError: not two inputs, or sizes that differ along ``axes``.
-    """
-
-    def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any):
-        super().__init__(**kwargs)
-        pair = axes if isinstance(axes, list | tuple) else (axes, axes)
-        if len(pair) != 2:
-            raise ArgumentError(f"Dot: expected axes as an integer or two of them, got {axes!r}.")
-        self.axes = tuple(integer("Dot", "axes", axis) for axis in pair)
-        self.normalize = bool(normalize)
-
-    def call(self, inputs: Any) -> Any:
-        check_list("Dot", inputs, 2, 2, any_rank=True)
-        (a, i), (b, j) = ((x, self._axis(x, axis)) for x, axis in zip(inputs, self.axes, strict=True))
-        if (a.shape[0], a.shape[i]) != (b.shape[0], b.shape[j]):
-            raise ShapeError(
-                f"Dot: expected as many samples, and numbers along axes {(i, j)}, got {tuple(a.shape)} and "
-                f"{tuple(b.shape)}."
-            )
-        if self.normalize:
-            a, b = ops.normalize(a, i), ops.normalize(b, j)
-        (a, turned_a, rows), (b, turned_b, columns) = _matrices(a, i), _matrices(b, j)
-        y = product(a, b, turned_a, not turned_b)
-        return ops.reshape(y, (a.shape[0], *(rows + columns or (1,))))
-
-    def _axis(self, x: Any, axis: int) -> int:
-        place = axis + len(x.shape) if axis < 0 else axis
-        if not 0 < place < len(x.shape):
-            raise ArgumentError(f"Dot: expected axes other than the batch for {tuple(x.shape)}, got {self.axes}.")
-        return place
-
-    def describe(self) -> str:
-        angle = ", divided by their lengths: cosines" if self.normalize else ""
-        return f"Sums of products of its two inputs{angle}."
-
-
-def _matrices(x: Any, axis: int) -> tuple[Any, bool, tuple[int, ...]]:
-    """x as matrices (N, the rest, the axis) or, where that moves nothing, turned; whether turned; the rest's sizes."""
-    rest = [other for other in range(1, len(x.shape)) if other != axis]
-    sizes, count = tuple(x.shape[other] for other in rest), x.shape[axis]
-    if axis == 1 and rest:
-        return ops.reshape(x, (x.shape[0], count, math.prod(sizes))), True, sizes
-    moved = ops.transpose(x, (0, *rest, axis))
-    return ops.reshape(moved, (x.shape[0], math.prod(sizes), count)), False, sizes
-
-
 def add(inputs: Any, **kwargs: Any) -> Any:
     """The sum of a list of inputs: ``Add(**kwargs)(inputs)``."""
     return Add(**kwargs)(inputs)
