@@ -15,6 +15,9 @@ from striate.interop.onnx.operators import (
     resizing,
     shapes,
 )
+from striate.interop.onnx.operators.axes import SPATIAL, TRANSPARENT
+
+__all__ = ["OPERATORS", "SPATIAL", "TRANSPARENT"]
 
 _FAMILIES = (convolution, pooling, normalization, activations, elementwise, shapes, reductions, resizing, quantization)
 
@@ -26,14 +29,9 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     if name[0].isupper() and inspect.isfunction(function) and function.__module__ == family.__name__
 }
 
-#: What reads its first input as (N, C, …).
-SPATIAL = {
-    *(name for name in vars(pooling) if name in OPERATORS),
-    *("Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "BatchNormalization", "InstanceNormalization"),
-    *("GroupNormalization", "LRN", "Resize", "Upsample", "DepthToSpace", "SpaceToDepth"),
-}
-#: What leaves the axes as they are.
-TRANSPARENT = {
-    *(name for family in (activations, elementwise, quantization) for name in vars(family) if name in OPERATORS),
-    *("Pad", "Cast", "Identity", "Slice", "Concat", "Split"),
+# What computes number by number leaves the axes as they are.
+TRANSPARENT |= {
+    name
+    for name, function in OPERATORS.items()
+    if inspect.getmodule(function) in (activations, elementwise, quantization)
 } - SPATIAL

@@ -7,6 +7,7 @@ import numpy as np
 from striate import layers, ops
 from striate.graph import Array, Shape
 from striate.interop.onnx.node import Node
+from striate.interop.onnx.operators.axes import spatial
 from striate.interop.onnx.values import (
     Known,
     Symbol,
@@ -62,6 +63,7 @@ def padding(node: Node, axes: int) -> Any:
     return "valid" if not any(sum(pads, ())) else pads
 
 
+@spatial
 def Conv(node: Node, x: Value, w: Value, b: Value | None = None) -> Value:
     """Convolution; depthwise where each channel is a group of its own."""
     weight, axes = array_of(w), spatial_axes(node, x)
@@ -106,6 +108,7 @@ def _layer(node: Node, x: Value, make: Any, weights: dict[str, Array]) -> Value:
     return node.result(node.layer(make, tensor_of(x, order), weights=weights), order)
 
 
+@spatial
 def ConvTranspose(node: Node, x: Value, w: Value, b: Value | None = None) -> Value:
     """Transposed convolution; where the output's shape is given, padding follows from it."""
     weight, axes = array_of(w), spatial_axes(node, x)

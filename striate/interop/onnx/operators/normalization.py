@@ -6,6 +6,7 @@ import numpy as np
 
 from striate import layers, ops
 from striate.interop.onnx.node import Node
+from striate.interop.onnx.operators.axes import spatial
 from striate.interop.onnx.operators.shapes import checked_axes
 from striate.interop.onnx.values import (
     UnsupportedError,
@@ -19,6 +20,7 @@ from striate.interop.onnx.values import (
 )
 
 
+@spatial
 def BatchNormalization(node: Node, x: Value, scale: Value, bias: Value, mean: Value, variance: Value) -> Any:
     """γ·(x − mean)/√(variance + ε) + β, with given statistics, or with those of the batch in training mode."""
     if node.get("spatial", 1) != 1:
@@ -47,11 +49,13 @@ def BatchNormalization(node: Node, x: Value, scale: Value, bias: Value, mean: Va
     return node.result(y, order), *(node.result(value) for value in statistics)
 
 
+@spatial
 def InstanceNormalization(node: Node, x: Value, scale: Value, bias: Value) -> Value:
     """Each map of each sample to mean 0 and variance 1, then γ and β."""
     return _groups(node, x, size_of(x.shape[1:2])[0], array_of(scale), array_of(bias))
 
 
+@spatial
 def GroupNormalization(node: Node, x: Value, scale: Value, bias: Value) -> Value:
     """Each group of channels of each sample to mean 0 and variance 1, then γ and β."""
     node.get("stash_type", 1)
@@ -88,6 +92,7 @@ def LayerNormalization(node: Node, x: Value, scale: Value, bias: Value | None = 
     return y, node.result(ops.mean(tensor, axes, keepdims=True)), node.result(ops.divide(1.0, deviation))
 
 
+@spatial
 def LRN(node: Node, x: Value) -> Value:
     """x / (bias + α/size · Σ x²)^β, the sum over ``size`` neighbouring channels."""
     size, order = node.get("size", 1), channels_last(rank(x))

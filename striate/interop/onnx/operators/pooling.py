@@ -8,6 +8,7 @@ import numpy as np
 from striate import layers, ops
 from striate.graph import Shape
 from striate.interop.onnx.node import Node
+from striate.interop.onnx.operators.axes import spatial
 from striate.interop.onnx.operators.convolution import explicit_pads, per_axis, spatial_axes
 from striate.interop.onnx.values import (
     UnsupportedError,
@@ -77,6 +78,7 @@ class Windows:
         }
 
 
+@spatial
 def MaxPool(node: Node, x: Value) -> Any:
     """The largest number of each window, and where it is."""
     windows, order = Windows(node, x), channels_last(rank(x))
@@ -113,6 +115,7 @@ def _places(x: Any, largest: Any, windows: Windows, size: Shape, by_columns: boo
     return found
 
 
+@spatial
 def MaxUnpool(node: Node, x: Value, places: Value, output_shape: Value | None = None) -> Value:
     """Each number where the largest of its window was; 0 elsewhere."""
     windows, order = Windows(node, x), channels_last(rank(x))
@@ -133,6 +136,7 @@ def MaxUnpool(node: Node, x: Value, places: Value, output_shape: Value | None = 
     return node.result(y, order)
 
 
+@spatial
 def AveragePool(node: Node, x: Value) -> Value:
     """The mean of each window; padding counts, as zeros, only if the file says so."""
     windows, order, axes = Windows(node, x), channels_last(rank(x)), rank(x) - 2
@@ -146,6 +150,7 @@ def AveragePool(node: Node, x: Value) -> Value:
     return node.result(node.layer(lambda name: AVERAGE[axes](name=name, **settings), tensor), order)
 
 
+@spatial
 def LpPool(node: Node, x: Value) -> Value:
     """(Σ |x|ᵖ)^(1/p) over each window."""
     windows, order = Windows(node, x), channels_last(rank(x))
@@ -153,11 +158,13 @@ def LpPool(node: Node, x: Value) -> Value:
     return node.result(pooled, order)
 
 
+@spatial
 def GlobalAveragePool(node: Node, x: Value) -> Value:
     """The mean of each map."""
     return _whole_maps(node, x, GLOBAL_AVERAGE)
 
 
+@spatial
 def GlobalMaxPool(node: Node, x: Value) -> Value:
     """The largest number of each map."""
     return _whole_maps(node, x, GLOBAL_MAX)
@@ -169,6 +176,7 @@ def _whole_maps(node: Node, x: Value, kinds: dict[int, Any]) -> Value:
     return node.result(pooled, order)
 
 
+@spatial
 def GlobalLpPool(node: Node, x: Value) -> Value:
     """(Σ |x|ᵖ)^(1/p) over each map."""
     order, _ = channels_last(rank(x)), spatial_axes(node, x)

@@ -9,6 +9,7 @@ import numpy as np
 
 from striate import ops
 from striate.interop.onnx.node import Node
+from striate.interop.onnx.operators.axes import spatial
 from striate.interop.onnx.operators.convolution import Conv, MatMul
 from striate.interop.onnx.operators.elementwise import elementwise
 from striate.interop.onnx.tensors import dtype_of
@@ -77,6 +78,7 @@ def _centred(node: Node, x: Value, zero: Value | None, axis: int | None = None) 
     return elementwise(node, ops.subtract, x, Known(origin), dtype=np.float32)
 
 
+@spatial
 def ConvInteger(node: Node, x: Value, w: Value, x_zero: Value | None = None, w_zero: Value | None = None) -> Value:
     """Convolution of whole numbers."""
     y = Conv(node, _centred(node, x, x_zero), _centred(node, w, w_zero, axis=0))
@@ -93,6 +95,7 @@ def _as(node: Node, y: Value, dtype: Any) -> Value:
     return elementwise(node, lambda t: t, y, dtype=np.dtype(dtype))
 
 
+@spatial
 def QLinearConv(
     node: Node,
     x: Value,

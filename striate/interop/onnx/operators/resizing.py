@@ -11,6 +11,7 @@ import numpy as np
 from striate import layers, ops
 from striate.graph import Array
 from striate.interop.onnx.node import Node
+from striate.interop.onnx.operators.axes import spatial
 from striate.interop.onnx.operators.shapes import checked_axes, limited
 from striate.interop.onnx.values import (
     Symbol,
@@ -54,6 +55,7 @@ class Settings(NamedTuple):
     extrapolation: float = 0.0
 
 
+@spatial
 def Resize(
     node: Node, x: Value, roi: Value | None = None, scales: Value | None = None, sizes: Value | None = None
 ) -> Value:
@@ -75,6 +77,7 @@ def Resize(
     return _resized(node, x, _axes_from(node, x, roi, scales, sizes), settings)
 
 
+@spatial
 def Upsample(node: Node, x: Value, scales: Value | None = None) -> Value:
     """Maps made larger; the older form of Resize."""
     settings = Settings(node.get("mode", "nearest"), "asymmetric", "floor")

@@ -9,6 +9,7 @@ import numpy as np
 
 from striate import layers, ops
 from striate.interop.onnx.node import Node
+from striate.interop.onnx.operators.axes import spatial, transparent
 from striate.interop.onnx.tensors import dtype_of
 from striate.interop.onnx.values import (
     BATCHES,
@@ -84,17 +85,20 @@ def limited(sizes: Any) -> None:
         )
 
 
+@transparent
 def Identity(node: Node, x: Value) -> Value:
     """x."""
     return x
 
 
+@transparent
 def Cast(node: Node, x: Value) -> Value:
     """x in another type: whole numbers lose what is behind the point, and anything but 0 is true."""
     node.get("saturate", 1), node.get("round_mode", "up")
     return cast(node, x, dtype_of(node.get("to", 1)))
 
 
+@transparent
 def CastLike(node: Node, x: Value, like: Value) -> Value:
     """x in the type of another array."""
     node.get("saturate", 1)
@@ -249,6 +253,7 @@ def Transpose(node: Node, x: Value) -> Value:
     return Symbol(x.tensor, tuple(axes.index(axis) for axis in x.order), x.dtype, x.sources)
 
 
+@transparent
 def Concat(node: Node, *xs: Value) -> Value:
     """One after the other along an axis."""
     (axis,) = checked_axes((node.get("axis", 1),), rank(xs[0]))
@@ -265,6 +270,7 @@ def Concat(node: Node, *xs: Value) -> Value:
     return node.result(ops.concatenate(tensors, place), order)
 
 
+@transparent
 def Split(node: Node, x: Value, sizes: Value | None = None) -> Any:
     """x cut into parts along an axis."""
     (axis,) = checked_axes((node.get("axis", 0),), rank(x))
@@ -281,6 +287,7 @@ def Split(node: Node, x: Value, sizes: Value | None = None) -> Any:
     return tuple(sliced(node, x, {axis: range(int(end) - n, int(end))}) for n, end in zip(parts, ends, strict=True))
 
 
+@transparent
 def Slice(
     node: Node,
     x: Value,
@@ -324,6 +331,7 @@ def sliced(node: Node, x: Value, taken: dict[int, range]) -> Value:
     return node.result(tensor, x.order)
 
 
+@transparent
 def Pad(
     node: Node, x: Value, pads: Value | None = None, value: Value | None = None, axes: Value | None = None
 ) -> Value:
@@ -419,6 +427,7 @@ def Range(node: Node, start: Value, limit: Value, delta: Value) -> Value:
     return Known(np.arange(first, last, step).astype(start.dtype))
 
 
+@spatial
 def DepthToSpace(node: Node, x: Value) -> Value:
     """Channels become pixels: (N, b·b·C, H, W) → (N, C, b·H, b·W)."""
     b, mode, order = node.get("blocksize", 1), node.get("mode", "DCR"), channels_last(4)
@@ -432,6 +441,7 @@ def DepthToSpace(node: Node, x: Value) -> Value:
     return node.result(ops.reshape(blocks, (-1, height * b, width * b, channels // b**2)), order)
 
 
+@spatial
 def SpaceToDepth(node: Node, x: Value) -> Value:
     """Pixels become channels: (N, C, b·H, b·W) → (N, b·b·C, H, W)."""
     b, mode, order = node.get("blocksize", 1), node.get("mode", "DCR"), channels_last(4)
