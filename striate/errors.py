@@ -1,7 +1,7 @@
 """Every error that Striate raises on purpose.
 
     StriateError
-    ├── ArgumentError    an argument has a value that means nothing        (also a ValueError)
+    ├── ArgumentError    an argument has a value that is invalid        (also a ValueError)
     ├── ShapeError       shapes do not fit together                        (also a ValueError)
     ├── DataError        arrays hold what cannot be computed with          (also a ValueError)
     ├── ModelError       a model is asked for what it cannot do yet        (also a RuntimeError)
@@ -20,7 +20,7 @@ class StriateError(Exception):
 
 
 class ArgumentError(StriateError, ValueError):
-    """An argument has a value that means nothing, such as a stride of 0."""
+    """An argument has a value that is invalid, such as a stride of 0."""
 
 
 class ShapeError(StriateError, ValueError):

@@ -29,13 +29,13 @@ def set_seed(seed: int) -> None:
     """Fix every random choice that follows: weights, shuffles, dropout, augmentation.
 
     Arguments:
-        seed: a whole number from 0 to 2**63 − 1.
+        seed: an integer from 0 to 2**63 − 1.
 
     Raises:
         ArgumentError: it is not.
     """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
-        raise ArgumentError(f"set_seed: expected a whole number from 0 to 2**63 − 1, got {seed!r}.")
+        raise ArgumentError(f"set_seed: expected an integer from 0 to 2**63 − 1, got {seed!r}.")
     _State.seed = int(seed)
     _State.weights_drawn = _State.runs = 0
 

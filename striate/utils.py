@@ -15,20 +15,18 @@ def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[np.float32
     """Labels as rows with a single 1: label 2 of 4 classes → (0, 0, 1, 0).
 
     Arguments:
-        x: whole numbers from 0 to num_classes − 1, any shape; a last axis of size 1 is dropped.
+        x: integers from 0 to num_classes − 1, any shape; a last axis of size 1 is dropped.
         num_classes: K; default: the largest label plus one.
 
     Returns:
         (…, K).
 
     Raises:
-        DataError: a label is no whole number, or out of range.
+        DataError: a label is not an integer, or out of range.
     """
     labels = np.asarray(x)
     if labels.dtype.kind not in "iubf" or labels.size == 0 or not np.array_equal(labels, np.floor(labels)):
-        raise DataError(
-            f"to_categorical: expected whole numbers as labels, got {labels.dtype} of shape {labels.shape}."
-        )
+        raise DataError(f"to_categorical: expected integers as labels, got {labels.dtype} of shape {labels.shape}.")
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
     count = int(labels.max()) + 1 if num_classes is None else num_classes

@@ -49,7 +49,7 @@ def test_permutation_has_each_number_once():
 
 @pytest.mark.parametrize("seed", [-1, 2**63, 1.5, "7", True, None])
 def test_seeds_are_whole_numbers(seed):
-    with pytest.raises(ArgumentError, match=r"set_seed: expected a whole number from 0 to 2\*\*63 − 1, got"):
+    with pytest.raises(ArgumentError, match=r"set_seed: expected an integer from 0 to 2\*\*63 − 1, got"):
         random.set_seed(seed)
 
 

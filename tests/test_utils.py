@@ -30,10 +30,10 @@ def test_to_categorical_takes_whole_numbers_of_any_type() -> None:
     [
         ([0, 3], 3, r"to_categorical: expected labels from 0 to 2 \(3 classes\), got 3"),
         ([0, -1], None, r"to_categorical: expected labels from 0 to 0 \(1 classes\), got -1"),
-        ([0.5], None, r"to_categorical: expected whole numbers as labels, got float64 of shape \(1,\)"),
-        ([np.nan], 3, r"to_categorical: expected whole numbers as labels"),
-        (["a"], None, r"to_categorical: expected whole numbers as labels, got <U1 of shape \(1,\)"),
-        ([], None, r"to_categorical: expected whole numbers as labels, got float64 of shape \(0,\)"),
+        ([0.5], None, r"to_categorical: expected integers as labels, got float64 of shape \(1,\)"),
+        ([np.nan], 3, r"to_categorical: expected integers as labels"),
+        (["a"], None, r"to_categorical: expected integers as labels, got <U1 of shape \(1,\)"),
+        ([], None, r"to_categorical: expected integers as labels, got float64 of shape \(0,\)"),
     ],
 )
 def test_to_categorical_of_no_labels(labels: Any, classes: Any, message: str) -> None:

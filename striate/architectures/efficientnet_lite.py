@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0: EfficientNet-B0 for devices that compute in whole numbers."""
+"""EfficientNet-Lite0: EfficientNet-B0 for devices that compute in integers."""
 
 from typing import Any
 
@@ -101,7 +101,7 @@ EFFICIENTNET_LITE0 = Architecture(
     paper="M. Tan, Q. Le, EfficientNet: Rethinking model scaling for convolutional neural networks, ICML 2019; "
     "R. Liu, Higher accuracy on vision models with EfficientNet-Lite, TensorFlow blog, 2020",
     card="No paper describes the Lite versions: they are EfficientNet without squeeze-and-excitation and Swish, which "
-    "devices with whole numbers compute badly. Error of timm's copy of the authors' weights on one middle crop; the "
+    "devices with integers compute badly. Error of timm's copy of the authors' weights on one middle crop; the "
     "authors have 24.9 % top-1. The port's file efficientnet-lite0-57934424.pth is right in 87 of the 100 photographs "
     "of our tests, and in 98 among five answers.",
     build=efficientnet_lite0,

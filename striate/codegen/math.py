@@ -63,7 +63,7 @@ def clamp(f: Function, x: Value, low: float, high: float) -> Value:
 
 
 def exp(f: Function, x: Value) -> Value:
-    """eˣ = 2ⁿ·eʳ for the whole number n nearest to x / ln 2. Error: 0.99 ulp."""
+    """eˣ = 2ⁿ·eʳ for the integer n nearest to x / ln 2. Error: 0.99 ulp."""
     n, less_one = _reduced_expm1(f, clamp(f, x, -104.0, 89.0))
     half = n >> 1  # 2ⁿ itself may be too large or too small for a number
     first, second = _power_of_two(f, half), _power_of_two(f, n - half)
@@ -143,13 +143,13 @@ def _normal_tail(f: Function, size: Value) -> Value:
 
 
 def round_even(f: Function, x: Value) -> Value:
-    """The nearest whole number, of two the even one: adding 2²³ leaves no room for what is behind the point."""
+    """The nearest integer, of two the even one: adding 2²³ leaves no room for what is behind the point."""
     whole = f.call("copysign", f.constant(2.0**23, x.type), x)
     return f.select(f.absolute(x) < 2.0**23, f.call("copysign", (x + whole) - whole, x), x)
 
 
 def floor(f: Function, x: Value) -> Value:
-    """The largest whole number that is not above x."""
+    """The largest integer that is not above x."""
     near = round_even(f, x)
     return f.select(near > x, near - 1.0, near)
 
@@ -217,7 +217,7 @@ def _log_ends(f: Function, u: Value, x: Value, result: Value) -> Value:
 
 
 def _rounded(x: Value) -> Value:
-    """The whole number nearest to a float64 of at most 2⁵⁰."""
+    """The integer nearest to a float64 of at most 2⁵⁰."""
     return (x + ROUNDER_64) - ROUNDER_64
 
 

@@ -151,7 +151,7 @@ def _by_id(document: dict[str, Any], key: str) -> dict[int, dict[str, Any]]:
     for item in _objects(document, key):
         number = item.get("id")
         if not _whole(number):
-            _expected(f"a whole number as id in {key!r}", number, item)
+            _expected(f"an integer as id in {key!r}", number, item)
         if number in found:
             _expected(f"ids in {key!r} that differ", number, item)
         found[number] = item
@@ -176,7 +176,7 @@ def _text(item: dict[str, Any], key: str) -> str:
 
 
 def _whole(value: Any) -> TypeGuard[int]:
-    return type(value) is int  # True and False are no numbers here
+    return type(value) is int  # True and False are not numbers here
 
 
 def _expected(what: str, got: Any, within: Any = None) -> NoReturn:

@@ -3,7 +3,7 @@
     strokes ── render ──►  picture  ── Preprocessing.prepare ──►  (28, 28, 1)
     a photograph ── decode_image ──►  ↑
 
-The same strokes give the same bytes on every machine. So sums are sums of whole numbers below 2⁵³, which float64 holds
+The same strokes give the same bytes on every machine. So sums are sums of integers below 2⁵³, which float64 holds
 exactly whatever the order in which a BLAS adds them, and each result is rounded once, in one division.
 
 Source of the frame (box of 20, centre of mass in the middle of 28): Y. LeCun, L. Bottou, Y. Bengio, P. Haffner,
@@ -174,9 +174,7 @@ class Preprocessing:
         for name, low, high in (("size", 1, 1024), ("box", 1, self.size), ("min_contrast", 1, 255)):
             value = getattr(self, name)
             if type(value) is not int or not low <= value <= high:
-                raise ArgumentError(
-                    f"Preprocessing: expected {name} to be a whole number {low} to {high}, got {value!r}."
-                )
+                raise ArgumentError(f"Preprocessing: expected {name} to be an integer {low} to {high}, got {value!r}.")
         if self.ink not in ("bright", "dark"):
             raise ArgumentError(f"Preprocessing: expected ink 'bright' or 'dark', got {self.ink!r}.")
         if type(self.min_stroke) not in (int, float) or not 0 <= self.min_stroke <= self.box:
@@ -328,7 +326,7 @@ def _area_sums(grey: Pixels, height: int, width: int) -> NDArray[np.float64]:
 
 
 def _overlaps(new: int, old: int) -> NDArray[np.float64]:
-    """How much of old pixel j lies under new pixel i (new, old), in units that make every overlap a whole number."""
+    """How much of old pixel j lies under new pixel i (new, old), in units that make every overlap an integer."""
     new_edges, old_edges = np.arange(new + 1) * old, np.arange(old + 1) * new
     end = np.minimum(new_edges[1:, None], old_edges[None, 1:])
     start = np.maximum(new_edges[:-1, None], old_edges[None, :-1])

@@ -231,7 +231,7 @@ def _list_files(
     given = np.asarray(labels)
     if given.dtype.kind not in "iu" or given.shape != (len(paths),):
         raise DataError(
-            f"{_NAME}: expected one whole number per picture as label, {len(paths)} under {root}, "
+            f"{_NAME}: expected one integer per picture as label, {len(paths)} under {root}, "
             f"got {given.dtype} of shape {given.shape}."
         )
     names = list(class_names or map(str, range(int(given.max(initial=0)) + 1)))

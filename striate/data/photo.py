@@ -50,7 +50,7 @@ class PhotoPreprocessing:
         sides = (*self.size, *([] if self.shorter_side is None else [self.shorter_side]))
         if len(self.size) != 2 or not all(type(side) is int and 1 <= side <= MAX_SIDE for side in sides):
             raise ArgumentError(
-                f"PhotoPreprocessing: expected sides as whole numbers 1 to {MAX_SIDE}, got size {self.size!r} and "
+                f"PhotoPreprocessing: expected sides as integers 1 to {MAX_SIDE}, got size {self.size!r} and "
                 f"shorter_side {self.shorter_side!r}."
             )
         if self.shorter_side is not None and self.shorter_side < max(self.size):

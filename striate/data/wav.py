@@ -2,7 +2,7 @@
 
     RIFF   size   WAVE   then chunks: four letters   size   content, padded to an even length
 
-Python's own module ``wave`` reads whole numbers only, no floats, and hands them out as bytes.
+Python's own module ``wave`` reads integers only, no floats, and hands them out as bytes.
 
 Source: IBM and Microsoft, Multimedia Programming Interface and Data Specifications 1.0 (1991); Microsoft,
 Multiple Channel Audio Data and WAVE Files (2007).
@@ -35,7 +35,7 @@ class Sound(NamedTuple):
     """Samples and how fast they follow one another.
 
     Arguments:
-        samples: (T, C), float32; whole numbers in the file are −1…1 here, floats are what the file has.
+        samples: (T, C), float32; integers in the file are −1…1 here, floats are what the file has.
         rate: samples in a second.
     """
 
@@ -63,7 +63,7 @@ def read_wav(path: str | os.PathLike[str], *, max_bytes: int = GIB) -> Sound:
         max_bytes: the largest array of float32 that may be read (default 1 GiB).
 
     Raises:
-        FormatError: the file is not WAV, is cut short, is damaged, compressed, or has samples that are no numbers.
+        FormatError: the file is not WAV, is cut short, is damaged, compressed, or has samples that are not numbers.
         LimitError: the array would be larger than ``max_bytes``.
         FileNotFoundError: there is no such file.
     """

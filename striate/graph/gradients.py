@@ -24,7 +24,7 @@ def gradients(output: Tensor, wrt: Sequence[Tensor], grad_output: Tensor | None 
         One tensor per tensor of ``wrt``, of the same shape; None where the output does not depend on it.
 
     Raises:
-        ShapeError: ``output`` is no scalar and ``grad_output`` is not given, or has another shape.
+        ShapeError: ``output`` is not a scalar and ``grad_output`` is not given, or has another shape.
 
     Source: Griewank, Walther, "Evaluating Derivatives", 2nd ed. (2008), chapter 3.
     """

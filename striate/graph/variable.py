@@ -21,7 +21,7 @@ class Variable(Arithmetic):
         copy: False: an array that fits may become the variable's own, and nobody else may change it from then on.
 
     Raises:
-        DataError: ``value`` is no rectangular array of numbers.
+        DataError: ``value`` is not a rectangular array of numbers.
 
     The array is changed in place and through this class only: training keeps all variables in one flat vector, and
     executors keep what they have computed from variables until one changes.
@@ -137,7 +137,7 @@ class Variable(Arithmetic):
 
         Raises:
             ShapeError: the new value has another shape.
-            DataError: it is no rectangular array of numbers.
+            DataError: it is not a rectangular array of numbers.
         """
         scope = active_trace()
         if scope is not None and isinstance(value, Variable):

@@ -166,12 +166,12 @@ def fill(target: dict[Any, Any], pairs: Iterable[Any]) -> dict[Any, Any]:
     """Add keys and values to a dictionary.
 
     Raises:
-        ValueError: a key is no text or whole number; others could nest without end, or be many with one hash.
+        ValueError: a key is not text or integer; others could nest without end, or be many with one hash.
     """
     for key, value in pairs:
         is_name = type(key) is str and len(key) <= MAX_KEY
         if not is_name and not (type(key) in (int, bool) and abs(key) < 1 << 63):
-            raise ValueError(f"expected whole numbers or texts of up to {MAX_KEY} characters as keys")
+            raise ValueError(f"expected integers or texts of up to {MAX_KEY} characters as keys")
         target[key] = value
     return target
 

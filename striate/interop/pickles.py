@@ -22,7 +22,7 @@ from striate.interop.refusal import refuse
 
 #: Steps of the machine; a checkpoint with an optimizer's state takes about forty for each tensor.
 MAX_STEPS = 1 << 19
-MAX_LONG = 64  # bytes of a whole number
+MAX_LONG = 64  # bytes of an integer
 MAX_LINE = 256  # bytes of a number or name written as text
 MAX_WIDE_TEXT = 64 << 20  # bytes of text in which characters may take four bytes of memory each
 NARROW = 0xC3  # in UTF-8, text without a byte above this takes one byte of memory for each character
@@ -107,11 +107,11 @@ class Machine:
         return content
 
     def unsigned(self, count: int) -> int:
-        """A whole number of ``count`` bytes."""
+        """An integer of ``count`` bytes."""
         return int.from_bytes(self.take(count), "little")
 
     def signed(self, count: int) -> int:
-        """A whole number of ``count`` bytes, with sign."""
+        """An integer of ``count`` bytes, with sign."""
         if count > MAX_LONG:
             raise ValueError(f"expected a number of at most {MAX_LONG} bytes, got {count:,}")
         return int.from_bytes(self.take(count), "little", signed=True)
@@ -124,9 +124,9 @@ class Machine:
         return text[:-1]
 
     def integer(self, line: bytes) -> int:
-        """A whole number written as text; as INT, 00 and 01 are the truth values."""
+        """An integer written as text; as INT, 00 and 01 are the truth values."""
         if not INTEGER.fullmatch(line):
-            raise ValueError(f"expected a whole number, got {line[:40]!r}")
+            raise ValueError(f"expected an integer, got {line[:40]!r}")
         return line == b"01" if line in (b"00", b"01") else int(line.removesuffix(b"L"))
 
     def text(self, count: int) -> str:

@@ -7,7 +7,7 @@ from striate import ops
 from striate.errors import ArgumentError
 from striate.graph import Shape
 from striate.layers import activations, initializers, regularizers
-from striate.layers.arguments import not_offered, real, whole
+from striate.layers.arguments import integer, not_supported, real
 from striate.layers.layer import LAYERS, Layer
 from striate.ops.operation import check_rank
 
@@ -137,7 +137,7 @@ class PReLU(Layer):
 
     Arguments:
         alpha_initializer, alpha_regularizer: of α.
-        alpha_constraint: not offered; only None.
+        alpha_constraint: not supported; must be None.
         shared_axes: axes along which α is the same, counted with the batch as 0; [1, 2] gives one α for each channel
             of images.
 
@@ -156,11 +156,11 @@ class PReLU(Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        not_offered("PReLU", alpha_constraint=alpha_constraint)
+        not_supported("PReLU", alpha_constraint=alpha_constraint)
         self.alpha_initializer = initializers.get(alpha_initializer)
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
         axes = shared_axes if isinstance(shared_axes, list | tuple) else () if shared_axes is None else (shared_axes,)
-        self.shared_axes = tuple(whole("PReLU", "shared_axes", axis) for axis in axes)
+        self.shared_axes = tuple(integer("PReLU", "shared_axes", axis, least=1) for axis in axes)
 
     def build(self, input_shape: Shape) -> None:
         if max(self.shared_axes, default=0) >= len(input_shape):

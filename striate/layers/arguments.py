@@ -8,25 +8,16 @@ import numpy as np
 from striate.errors import ArgumentError, ShapeError
 from striate.graph import Shape, Tensor
 from striate.ops.operation import check_rank
-from striate.ops.windows import Pads, as_pairs
-
-#: The axes of a batch of series, images and volumes.
-LAYOUT = {1: "(N, W, C)", 2: "(N, H, W, C)", 3: "(N, D, H, W, C)"}
+from striate.ops.windows import LAYOUT, Pads, as_pairs
 
 
-def integer(where: str, name: str, value: Any) -> int:
-    """A whole number; raises ArgumentError on anything else."""
+def integer(where: str, name: str, value: Any, least: int | None = None) -> int:
+    """An integer, of at least ``least`` if that is given; raises ArgumentError on anything else."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise ArgumentError(f"{where}: expected {name} as a whole number, got {value!r}.")
-    return int(value)
-
-
-def whole(where: str, name: str, value: Any, least: int = 1) -> int:
-    """A whole number of at least ``least``; raises ArgumentError on anything else."""
-    number = integer(where, name, value)
-    if number < least:
+        raise ArgumentError(f"{where}: expected {name} as an integer, got {value!r}.")
+    if least is not None and value < least:
         raise ArgumentError(f"{where}: expected {name} of at least {least}, got {value!r}.")
-    return number
+    return int(value)
 
 
 def real(where: str, name: str, value: Any, least: float = -math.inf) -> float:
@@ -47,7 +38,7 @@ def share(where: str, name: str, value: Any) -> float:
 
 
 def pairs(where: str, name: str, value: Any, axes: int) -> Pads:
-    """(before, after) for each axis, from a whole number, one number for each axis, or such pairs.
+    """(before, after) for each axis, from an integer, one number for each axis, or such pairs.
 
     For one axis a pair alone will do: ``(1, 2)``.
 
@@ -59,7 +50,7 @@ def pairs(where: str, name: str, value: Any, axes: int) -> Pads:
     sides = as_pairs(value, axes)
     if sides is None:
         raise ArgumentError(
-            f"{where}: expected {name} as a whole number, or one number or (before, after) pair for each of {axes} "
+            f"{where}: expected {name} as an integer, or one number or (before, after) pair for each of {axes} "
             f"axes, none negative; got {value!r}."
         )
     return sides
@@ -74,11 +65,13 @@ def channels_last(where: str, data_format: str | None) -> None:
         )
 
 
-def not_offered(where: str, **arguments: Any) -> None:
+def not_supported(where: str, **arguments: Any) -> None:
     """Raise ArgumentError if one of these arguments, which Keras has and we do not, is set."""
     for name, value in arguments.items():
         if value is not None:
-            raise ArgumentError(f"{where}: expected {name}=None, got {value!r}: it is not offered here. Leave it out.")
+            raise ArgumentError(
+                f"{where}: expected {name}=None, got {value!r}: it is not supported here. Leave it out."
+            )
 
 
 def channels(where: str, input_shape: Shape, axes: int) -> int:

@@ -3,21 +3,21 @@
 The letters of the shapes: N samples, D H W (OD OH OW after the layer) positions, C channels in, K ``filters`` out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from striate import ops
 from striate.errors import ArgumentError, ShapeError
 from striate.graph import Shape, Variable
-from striate.layers import initializers, regularizers
 from striate.layers.activation import activation_function, then
-from striate.layers.arguments import channels, channels_last, not_offered, whole
-from striate.layers.layer import Layer
+from striate.layers.arguments import channels, channels_last, integer
+from striate.layers.initializers import Initializer
+from striate.layers.weighted import Weighted
 from striate.ops.elementwise import add_bias
 from striate.ops.windows import per_axis, resolve_padding
 
 
-class _Windowed(Layer):
+class _Windowed(Weighted):
     """What all convolution layers share: a window that moves over ``axes`` axes, a bias, and an activation."""
 
     axes: ClassVar[int]
@@ -32,28 +32,26 @@ class _Windowed(Layer):
         dilation_rate: Any,
         activation: Any,
         use_bias: bool,
-        bias_initializer: Any,
-        bias_regularizer: Any,
+        weights: Mapping[str, tuple[Any, Any, None]],
+        activity_regularizer: None,
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
+        super().__init__(weights, activity_regularizer, **kwargs)
         where = type(self).__name__
         channels_last(where, data_format)
         self.kernel_size = per_axis(where, "kernel_size", kernel_size, self.axes)
         self.strides = per_axis(where, "strides", strides, self.axes)
         self.dilation_rate = per_axis(where, "dilation_rate", dilation_rate, self.axes)
         self.padding = padding.lower() if isinstance(padding, str) else padding
-        # The pads depend on sizes that are not known yet; resolving them for any size tells whether they mean anything.
+        # The pads depend on sizes that are not known yet; resolving them for any size tells whether they are valid.
         resolve_padding(where, self.padding, self.kernel_size, self.kernel_size, self.strides, self.dilation_rate)
         self.activation = activation_function(where, activation)
         self.use_bias = use_bias
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
         self.bias: Variable | None = None
 
     def _add_bias(self, size: int) -> None:
         if self.use_bias:
-            self.bias = self.add_weight((size,), self.bias_initializer, "bias", regularizer=self.bias_regularizer)
+            self.bias = self.add("bias", (size,))
 
     def _kernel_term(self, depth: int = 1) -> str:
         """What a kernel is called, with its depth if that is more than 1: "3×3×16", "length-5, depth-16"."""
@@ -87,6 +85,8 @@ def _count(number: int | None) -> str:
 
 
 class _Conv(_Windowed):
+    kernel_initializer: Initializer
+
     def __init__(
         self,
         filters: int,
@@ -107,31 +107,17 @@ class _Conv(_Windowed):
         bias_constraint: None = None,
         **kwargs: Any,
     ):
-        super().__init__(
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            activation,
-            use_bias,
-            bias_initializer,
-            bias_regularizer,
-            **kwargs,
-        )
+        weights = {
+            "kernel": (kernel_initializer, kernel_regularizer, kernel_constraint),
+            "bias": (bias_initializer, bias_regularizer, bias_constraint),
+        }
+        windows = kernel_size, strides, padding, data_format, dilation_rate
+        super().__init__(*windows, activation, use_bias, weights, activity_regularizer, **kwargs)
         where = type(self).__name__
-        not_offered(
-            where,
-            activity_regularizer=activity_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-        )
-        self.filters = whole(where, "filters", filters)
-        self.groups = whole(where, "groups", groups)
+        self.filters = integer(where, "filters", filters, least=1)
+        self.groups = integer(where, "groups", groups, least=1)
         if self.filters % self.groups:
             raise ArgumentError(f"{where}: expected groups to divide filters={filters}, got groups={groups}.")
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
 
     def build(self, input_shape: Shape) -> None:
         where = type(self).__name__
@@ -141,12 +127,7 @@ class _Conv(_Windowed):
                 f"{where}: expected input channels that groups={self.groups} divides, got {count} "
                 f"(input is {input_shape})."
             )
-        self.kernel = self.add_weight(
-            (*self.kernel_size, count // self.groups, self.filters),
-            self.kernel_initializer,
-            "kernel",
-            regularizer=self.kernel_regularizer,
-        )
+        self.kernel = self.add("kernel", (*self.kernel_size, count // self.groups, self.filters))
         self._add_bias(self.filters)
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
@@ -194,15 +175,15 @@ class Conv2D(_Conv):
             side), "same_lower", a number, or a (before, after) pair for each axis.
         data_format: only "channels_last".
         dilation_rate: distance between neighbouring entries of the kernel.
-        groups: the channels are split into this many groups that are convolved apart.
+        groups: the channels are split into this many groups that are convolved separately.
         activation: a name such as "relu", a function, or a layer; None: none.
         use_bias: whether each map gets a number added.
         kernel_initializer, bias_initializer: where the first weights come from.
         kernel_regularizer, bias_regularizer: added to the loss, such as "l2".
-        activity_regularizer, kernel_constraint, bias_constraint: not offered; only None.
+        activity_regularizer, kernel_constraint, bias_constraint: not supported; must be None.
 
     Raises:
-        ArgumentError: an argument means nothing, such as a stride of 0.
+        ArgumentError: an argument is invalid, such as a stride of 0.
         ShapeError: the input has another rank or other channels, or is smaller than the kernel.
 
     Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition" (1998).
@@ -244,37 +225,18 @@ class _DepthwiseConv(_Windowed):
         bias_constraint: None = None,
         **kwargs: Any,
     ):
-        super().__init__(
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            activation,
-            use_bias,
-            bias_initializer,
-            bias_regularizer,
-            **kwargs,
-        )
+        weights = {
+            "depthwise": (depthwise_initializer, depthwise_regularizer, depthwise_constraint),
+            "bias": (bias_initializer, bias_regularizer, bias_constraint),
+        }
+        windows = kernel_size, strides, padding, data_format, dilation_rate
+        super().__init__(*windows, activation, use_bias, weights, activity_regularizer, **kwargs)
         where = type(self).__name__
-        not_offered(
-            where,
-            activity_regularizer=activity_regularizer,
-            depthwise_constraint=depthwise_constraint,
-            bias_constraint=bias_constraint,
-        )
-        self.depth_multiplier = whole(where, "depth_multiplier", depth_multiplier)
-        self.depthwise_initializer = initializers.get(depthwise_initializer)
-        self.depthwise_regularizer = regularizers.get(depthwise_regularizer)
+        self.depth_multiplier = integer(where, "depth_multiplier", depth_multiplier, least=1)
 
     def build(self, input_shape: Shape) -> None:
         count = channels(type(self).__name__, input_shape, self.axes)
-        self.kernel = self.add_weight(
-            (*self.kernel_size, count, self.depth_multiplier),
-            self.depthwise_initializer,
-            "kernel",
-            regularizer=self.depthwise_regularizer,
-        )
+        self.kernel = self.add("depthwise", (*self.kernel_size, count, self.depth_multiplier), "kernel")
         self._add_bias(count * self.depth_multiplier)
 
     def call(self, inputs: Any) -> Any:
@@ -306,7 +268,7 @@ class DepthwiseConv2D(_DepthwiseConv):
     Arguments:
         depth_multiplier: kernels for each channel.
         depthwise_initializer, depthwise_regularizer: of the kernels.
-        depthwise_constraint: not offered; only None.
+        depthwise_constraint: not supported; must be None.
         Others: as `Conv2D`.
 
     Raises:
@@ -345,46 +307,24 @@ class _SeparableConv(_Windowed):
         bias_constraint: None = None,
         **kwargs: Any,
     ):
-        super().__init__(
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            activation,
-            use_bias,
-            bias_initializer,
-            bias_regularizer,
-            **kwargs,
-        )
+        weights = {
+            "depthwise": (depthwise_initializer, depthwise_regularizer, depthwise_constraint),
+            "pointwise": (pointwise_initializer, pointwise_regularizer, pointwise_constraint),
+            "bias": (bias_initializer, bias_regularizer, bias_constraint),
+        }
+        windows = kernel_size, strides, padding, data_format, dilation_rate
+        super().__init__(*windows, activation, use_bias, weights, activity_regularizer, **kwargs)
         where = type(self).__name__
-        not_offered(
-            where,
-            activity_regularizer=activity_regularizer,
-            depthwise_constraint=depthwise_constraint,
-            pointwise_constraint=pointwise_constraint,
-            bias_constraint=bias_constraint,
-        )
-        self.filters = whole(where, "filters", filters)
-        self.depth_multiplier = whole(where, "depth_multiplier", depth_multiplier)
-        self.depthwise_initializer = initializers.get(depthwise_initializer)
-        self.pointwise_initializer = initializers.get(pointwise_initializer)
-        self.depthwise_regularizer = regularizers.get(depthwise_regularizer)
-        self.pointwise_regularizer = regularizers.get(pointwise_regularizer)
+        self.filters = integer(where, "filters", filters, least=1)
+        self.depth_multiplier = integer(where, "depth_multiplier", depth_multiplier, least=1)
 
     def build(self, input_shape: Shape) -> None:
         count = channels(type(self).__name__, input_shape, self.axes)
-        self.depthwise_kernel = self.add_weight(
-            (*self.kernel_size, count, self.depth_multiplier),
-            self.depthwise_initializer,
-            "depthwise_kernel",
-            regularizer=self.depthwise_regularizer,
+        self.depthwise_kernel = self.add(
+            "depthwise", (*self.kernel_size, count, self.depth_multiplier), "depthwise_kernel"
         )
-        self.pointwise_kernel = self.add_weight(
-            (*(1,) * self.axes, count * self.depth_multiplier, self.filters),
-            self.pointwise_initializer,
-            "pointwise_kernel",
-            regularizer=self.pointwise_regularizer,
+        self.pointwise_kernel = self.add(
+            "pointwise", (*(1,) * self.axes, count * self.depth_multiplier, self.filters), "pointwise_kernel"
         )
         self._add_bias(self.filters)
 
@@ -420,7 +360,7 @@ class SeparableConv2D(_SeparableConv):
         filters: how many maps come out.
         depth_multiplier: M, kernels for each channel.
         depthwise_initializer, pointwise_initializer, depthwise_regularizer, pointwise_regularizer: of the two kernels.
-        depthwise_constraint, pointwise_constraint: not offered; only None.
+        depthwise_constraint, pointwise_constraint: not supported; must be None.
         Others: as `Conv2D`.
 
     Raises:
@@ -457,29 +397,17 @@ class _ConvTranspose(_Windowed):
         groups: int = 1,
         **kwargs: Any,
     ):
-        super().__init__(
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            activation,
-            use_bias,
-            bias_initializer,
-            bias_regularizer,
-            **kwargs,
-        )
+        weights = {
+            "kernel": (kernel_initializer, kernel_regularizer, kernel_constraint),
+            "bias": (bias_initializer, bias_regularizer, bias_constraint),
+        }
+        windows = kernel_size, strides, padding, data_format, dilation_rate
+        super().__init__(*windows, activation, use_bias, weights, activity_regularizer, **kwargs)
         where = type(self).__name__
-        not_offered(
-            where,
-            activity_regularizer=activity_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-        )
         if isinstance(self.padding, str) and self.padding not in ("valid", "same"):
             raise ArgumentError(f"{where}: expected padding 'valid', 'same', or how many numbers, got {padding!r}.")
-        self.filters = whole(where, "filters", filters)
-        self.groups = whole(where, "groups", groups)
+        self.filters = integer(where, "filters", filters, least=1)
+        self.groups = integer(where, "groups", groups, least=1)
         if self.filters % self.groups:
             raise ArgumentError(f"{where}: expected groups to divide filters={self.filters}, got groups={groups}.")
         self.output_padding: Shape | None = None
@@ -490,8 +418,6 @@ class _ConvTranspose(_Windowed):
                 raise ArgumentError(
                     f"{where}: expected output_padding below strides={self.strides}, got {self.output_padding}."
                 )
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
 
     def build(self, input_shape: Shape) -> None:
         where = type(self).__name__
@@ -501,12 +427,7 @@ class _ConvTranspose(_Windowed):
                 f"{where}: expected input channels that groups={self.groups} divides, got {count} "
                 f"(input is {input_shape})."
             )
-        self.kernel = self.add_weight(
-            (*self.kernel_size, self.filters // self.groups, count),
-            self.kernel_initializer,
-            "kernel",
-            regularizer=self.kernel_regularizer,
-        )
+        self.kernel = self.add("kernel", (*self.kernel_size, self.filters // self.groups, count))
         self._add_bias(self.filters)
 
     def call(self, inputs: Any) -> Any:
@@ -576,7 +497,7 @@ class Conv2DTranspose(_ConvTranspose):
         padding: "valid", "same", a number, or a (before, after) pair for each axis: of the convolution that goes the
             other way.
         output_padding: of the sizes that this convolution takes to the input's, which one; below ``strides``.
-        groups: the channels are split into this many groups that are convolved apart.
+        groups: the channels are split into this many groups that are convolved separately.
         Others: as `Conv2D`.
 
     Raises:

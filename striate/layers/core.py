@@ -7,13 +7,14 @@ import numpy as np
 
 from striate import ops
 from striate.graph import Shape, Variable
-from striate.layers import initializers, regularizers
 from striate.layers.activation import activation_function, then
-from striate.layers.arguments import at_least, not_offered, real, whole
+from striate.layers.arguments import at_least, integer, real
+from striate.layers.initializers import Initializer
 from striate.layers.layer import Layer
+from striate.layers.weighted import Weighted
 
 
-class Dense(Layer):
+class Dense(Weighted):
     """Fully connected: every output number is a weighted sum of all numbers on the last axis.
 
     y[…, k] = f(bias[k] + Σ over c of x[…, c] · kernel[c, k])
@@ -27,14 +28,16 @@ class Dense(Layer):
         use_bias: whether each unit gets a number added.
         kernel_initializer, bias_initializer: where the first weights come from.
         kernel_regularizer, bias_regularizer: added to the loss, such as "l2".
-        activity_regularizer, kernel_constraint, bias_constraint: not offered; only None.
+        activity_regularizer, kernel_constraint, bias_constraint: not supported; must be None.
 
     Raises:
-        ArgumentError: an argument means nothing.
+        ArgumentError: an argument is invalid.
         ShapeError: the input has another count of numbers on its last axis than the kernel.
 
     Source: Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors" (1986).
     """
+
+    kernel_initializer: Initializer
 
     def __init__(
         self,
@@ -50,29 +53,19 @@ class Dense(Layer):
         bias_constraint: None = None,
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
-        not_offered(
-            "Dense",
-            activity_regularizer=activity_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-        )
-        self.units = whole("Dense", "units", units)
+        kernel = kernel_initializer, kernel_regularizer, kernel_constraint
+        bias = bias_initializer, bias_regularizer, bias_constraint
+        super().__init__({"kernel": kernel, "bias": bias}, activity_regularizer, **kwargs)
+        self.units = integer("Dense", "units", units, least=1)
         self.activation = activation_function("Dense", activation)
         self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
         self.bias: Variable | None = None
 
     def build(self, input_shape: Shape) -> None:
         at_least("Dense", input_shape, 2, "(N, …, C)")
-        self.kernel = self.add_weight(
-            (input_shape[-1], self.units), self.kernel_initializer, "kernel", regularizer=self.kernel_regularizer
-        )
+        self.kernel = self.add("kernel", (input_shape[-1], self.units))
         if self.use_bias:
-            self.bias = self.add_weight((self.units,), self.bias_initializer, "bias", regularizer=self.bias_regularizer)
+            self.bias = self.add("bias", (self.units,))
 
     def call(self, inputs: Any) -> Any:
         at_least("Dense", inputs.shape, 2, "(N, …, C)")
@@ -107,7 +100,7 @@ class Rescaling(Layer):
         offset: added afterwards; a number, or one for each channel.
 
     Raises:
-        ArgumentError: they are no finite numbers.
+        ArgumentError: they are not finite numbers.
     """
 
     def __init__(self, scale: float | Sequence[float], offset: float | Sequence[float] = 0.0, **kwargs: Any):

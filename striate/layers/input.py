@@ -26,7 +26,7 @@ class InputLayer(Layer):
         super().__init__(name=name)
         sizes = tuple(shape) if isinstance(shape, list | tuple) else (shape,)
         if not all(isinstance(n, int | np.integer) and n >= 1 for n in sizes):
-            raise ArgumentError(f"Input: expected a shape of whole numbers, each at least 1, got {shape!r}.")
+            raise ArgumentError(f"Input: expected a shape of integers, each at least 1, got {shape!r}.")
         kind = np.dtype(dtype or np.float32)
         node = Node(self, (), {})
         symbol = Tensor(

@@ -50,11 +50,11 @@ class Layer:
         layer._given = {**{k: v for k, v in given.items() if k != "kwargs"}, **given.get("kwargs", {})}
         return layer
 
-    def __init_subclass__(cls, **kwargs: Any):
+    def __init_subclass__(cls, abstract: bool = False, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         # What help() shows: without it, that would be the signature of __new__.
         cls.__signature__ = inspect.Signature(list(inspect.signature(cls.__init__).parameters.values())[1:])
-        if cls.__module__.startswith("striate.") and not cls.__name__.startswith("_"):
+        if cls.__module__.startswith("striate.") and not cls.__name__.startswith("_") and not abstract:
             LAYERS[cls.__name__] = cls
 
     #: How often any layer in this process got other parts: layers, variables, or a new word on what is trained.

@@ -87,7 +87,7 @@ class Concatenate(Layer):
         axis: along which; −1 is the last. Not the batch.
 
     Raises:
-        ArgumentError: ``axis`` is no whole number, or the inputs have no such axis.
+        ArgumentError: ``axis`` is not an integer, or the inputs have no such axis.
         ShapeError: not a list, or shapes that differ along another axis.
     """
 

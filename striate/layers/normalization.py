@@ -7,13 +7,14 @@ import numpy as np
 from striate import ops
 from striate.errors import ArgumentError, ShapeError
 from striate.graph import Array, Shape, Variable
-from striate.layers import initializers, regularizers
-from striate.layers.arguments import at_least, integer, not_offered, real, share, whole
+from striate.layers import initializers
+from striate.layers.arguments import at_least, integer, real, share
 from striate.layers.layer import Layer
+from striate.layers.weighted import Weighted
 from striate.ops.reductions import normalized_axes
 
 
-class _Normalization(Layer):
+class _Normalization(Weighted):
     """What batch, layer and group normalization share: a learned scale gamma and offset beta."""
 
     def __init__(
@@ -21,24 +22,14 @@ class _Normalization(Layer):
         epsilon: float,
         center: bool,
         scale: bool,
-        beta_initializer: Any,
-        gamma_initializer: Any,
-        beta_regularizer: Any,
-        gamma_regularizer: Any,
-        beta_constraint: None,
-        gamma_constraint: None,
+        gamma: tuple[Any, Any, None],
+        beta: tuple[Any, Any, None],
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
-        where = type(self).__name__
-        not_offered(where, beta_constraint=beta_constraint, gamma_constraint=gamma_constraint)
-        self.epsilon = real(where, "epsilon", epsilon, least=0)
+        super().__init__({"gamma": gamma, "beta": beta}, **kwargs)
+        self.epsilon = real(type(self).__name__, "epsilon", epsilon, least=0)
         self.center = center
         self.scale = scale
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
         self.gamma: Variable | None = None
         self.beta: Variable | None = None
 
@@ -49,9 +40,9 @@ class _Normalization(Layer):
 
     def _add_scale_and_offset(self, shape: Shape) -> None:
         if self.scale:
-            self.gamma = self.add_weight(shape, self.gamma_initializer, "gamma", regularizer=self.gamma_regularizer)
+            self.gamma = self.add("gamma", shape)
         if self.center:
-            self.beta = self.add_weight(shape, self.beta_initializer, "beta", regularizer=self.beta_regularizer)
+            self.beta = self.add("beta", shape)
 
 
 class BatchNormalization(_Normalization):
@@ -64,16 +55,16 @@ class BatchNormalization(_Normalization):
     Shapes: (N, …, C) → the same; gamma, beta, moving_mean, moving_variance (C,).
 
     Arguments:
-        axis: the axis whose entries are normalized apart; −1: the channels.
+        axis: the axis whose entries are normalized separately; −1: the channels.
         momentum: how much of the moving statistics stays at each step, from 0 to below 1.
         epsilon: added to the variance.
         center, scale: whether there is a β, a γ.
         beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer: first values.
         beta_regularizer, gamma_regularizer: added to the loss, such as "l2".
-        beta_constraint, gamma_constraint: not offered; only None.
+        beta_constraint, gamma_constraint: not supported; must be None.
 
     Raises:
-        ArgumentError: an argument means nothing, or the input has no such axis.
+        ArgumentError: an argument is invalid, or the input has no such axis.
 
     Source: Ioffe, Szegedy, "Batch normalization: Accelerating deep network training" (2015).
     """
@@ -95,18 +86,9 @@ class BatchNormalization(_Normalization):
         gamma_constraint: None = None,
         **kwargs: Any,
     ):
-        super().__init__(
-            epsilon,
-            center,
-            scale,
-            beta_initializer,
-            gamma_initializer,
-            beta_regularizer,
-            gamma_regularizer,
-            beta_constraint,
-            gamma_constraint,
-            **kwargs,
-        )
+        gamma = gamma_initializer, gamma_regularizer, gamma_constraint
+        beta = beta_initializer, beta_regularizer, beta_constraint
+        super().__init__(epsilon, center, scale, gamma, beta, **kwargs)
         self.axis = integer("BatchNormalization", "axis", axis)
         self.momentum = share("BatchNormalization", "momentum", momentum)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
@@ -158,7 +140,7 @@ class LayerNormalization(_Normalization):
         Others: as `BatchNormalization`.
 
     Raises:
-        ArgumentError: an argument means nothing, or the input has no such axis.
+        ArgumentError: an argument is invalid, or the input has no such axis.
 
     Source: Ba, Kiros, Hinton, "Layer normalization" (2016).
     """
@@ -177,18 +159,9 @@ class LayerNormalization(_Normalization):
         gamma_constraint: None = None,
         **kwargs: Any,
     ):
-        super().__init__(
-            epsilon,
-            center,
-            scale,
-            beta_initializer,
-            gamma_initializer,
-            beta_regularizer,
-            gamma_regularizer,
-            beta_constraint,
-            gamma_constraint,
-            **kwargs,
-        )
+        gamma = gamma_initializer, gamma_regularizer, gamma_constraint
+        beta = beta_initializer, beta_regularizer, beta_constraint
+        super().__init__(epsilon, center, scale, gamma, beta, **kwargs)
         axes = axis if isinstance(axis, list | tuple) else (axis,)
         self.axis = tuple(integer("LayerNormalization", "axis", one) for one in axes)
 
@@ -219,7 +192,7 @@ class GroupNormalization(_Normalization):
         Others: as `BatchNormalization`.
 
     Raises:
-        ArgumentError: an argument means nothing.
+        ArgumentError: an argument is invalid.
         ShapeError: the groups do not divide the channels.
 
     Source: Wu, He, "Group normalization" (2018).
@@ -240,21 +213,12 @@ class GroupNormalization(_Normalization):
         gamma_constraint: None = None,
         **kwargs: Any,
     ):
-        super().__init__(
-            epsilon,
-            center,
-            scale,
-            beta_initializer,
-            gamma_initializer,
-            beta_regularizer,
-            gamma_regularizer,
-            beta_constraint,
-            gamma_constraint,
-            **kwargs,
-        )
+        gamma = gamma_initializer, gamma_regularizer, gamma_constraint
+        beta = beta_initializer, beta_regularizer, beta_constraint
+        super().__init__(epsilon, center, scale, gamma, beta, **kwargs)
         if axis != -1:
             raise ArgumentError(f"GroupNormalization: expected axis=-1, the channels, got {axis!r}.")
-        self.groups = groups if groups == -1 else whole("GroupNormalization", "groups", groups)
+        self.groups = groups if groups == -1 else integer("GroupNormalization", "groups", groups, least=1)
 
     def build(self, input_shape: Shape) -> None:
         at_least("GroupNormalization", input_shape, 2, "(N, …, C)")
@@ -300,7 +264,7 @@ class Normalization(Layer):
         invert: whether to go back: y = x·√variance + mean.
 
     Raises:
-        ArgumentError: an argument means nothing, or the input has no such axis.
+        ArgumentError: an argument is invalid, or the input has no such axis.
         ShapeError: mean and variance do not have the sizes along ``axis``.
     """
 
@@ -388,7 +352,7 @@ class UnitNormalization(Layer):
         axis: one axis or several, along which the length is taken; −1: the last.
 
     Raises:
-        ArgumentError: an argument means nothing, or the input has no such axis.
+        ArgumentError: an argument is invalid, or the input has no such axis.
     """
 
     def __init__(self, axis: Any = -1, **kwargs: Any):
@@ -421,7 +385,7 @@ class LocalResponseNormalization(Layer):
         beta: the exponent.
 
     Raises:
-        ArgumentError: an argument means nothing.
+        ArgumentError: an argument is invalid.
 
     Source: Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep convolutional neural networks" (2012).
     """
@@ -429,7 +393,7 @@ class LocalResponseNormalization(Layer):
     def __init__(self, depth_radius: int = 5, bias: float = 1.0, alpha: float = 1.0, beta: float = 0.5, **kwargs: Any):
         super().__init__(**kwargs)
         where = "LocalResponseNormalization"
-        self.depth_radius = whole(where, "depth_radius", depth_radius, least=0)
+        self.depth_radius = integer(where, "depth_radius", depth_radius, least=0)
         self.bias = real(where, "bias", bias, least=0)
         if not self.bias:
             raise ArgumentError(f"{where}: expected bias above 0, got {bias!r}: silent channels would be divided by 0.")

@@ -36,7 +36,7 @@ class _Pooling(Layer):
         self.strides = self.pool_size if strides is None else per_axis(where, "strides", strides, self.axes)
         self.dilation_rate = per_axis(where, "dilation_rate", dilation_rate, self.axes)
         self.padding = padding.lower() if isinstance(padding, str) else padding
-        # The pads depend on sizes that are not known yet; resolving them for any size tells whether they mean anything.
+        # The pads depend on sizes that are not known yet; resolving them for any size tells whether they are valid.
         resolve_padding(where, self.padding, self.pool_size, self.pool_size, self.strides, self.dilation_rate)
 
     def call(self, inputs: Any) -> Any:
@@ -91,7 +91,7 @@ class MaxPooling2D(_MaxPooling):
         dilation_rate: distance between neighbouring entries of the window.
 
     Raises:
-        ArgumentError: an argument means nothing, such as a stride of 0.
+        ArgumentError: an argument is invalid, such as a stride of 0.
         ShapeError: the input has another rank, or is smaller than the window.
 
     Source: Riesenhuber, Poggio, "Hierarchical models of object recognition in cortex" (1999).

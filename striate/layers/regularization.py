@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from striate import ops
 from striate.graph import active_trace
-from striate.layers.arguments import channels, channels_last, share, whole
+from striate.layers.arguments import channels, channels_last, integer, share
 from striate.layers.layer import Layer
 from striate.random import get_seed, next_weights
 
@@ -18,7 +18,7 @@ class _Dropout(Layer):
     def __init__(self, rate: float, seed: int | None, **kwargs: Any):
         super().__init__(**kwargs)
         self.rate = share(type(self).__name__, "rate", rate)
-        self.seed = None if seed is None else whole(type(self).__name__, "seed", seed, least=0)
+        self.seed = None if seed is None else integer(type(self).__name__, "seed", seed, least=0)
 
     def sentence(self, what: str) -> str:
         """What the layer does to numbers, or to maps."""

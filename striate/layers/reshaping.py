@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from striate import ops
 from striate.errors import ArgumentError, ShapeError
-from striate.layers.arguments import channels, channels_last, integer, pairs, whole
+from striate.layers.arguments import channels, channels_last, integer, pairs
 from striate.layers.layer import Layer
 from striate.ops.operation import check_rank
 from striate.ops.windows import Pads, per_axis
@@ -92,7 +92,7 @@ class RepeatVector(Layer):
 
     def __init__(self, n: int, **kwargs: Any):
         super().__init__(**kwargs)
-        self.n = whole("RepeatVector", "n", n)
+        self.n = integer("RepeatVector", "n", n, least=1)
 
     def call(self, inputs: Any) -> Any:
         check_rank("RepeatVector", "input", inputs, 2, "(N, C)")
@@ -264,12 +264,12 @@ class UpSampling2D(_UpSampling):
     """Larger images without weights: (N, H, W, C) → (N, H·size, W·size, C).
 
     Arguments:
-        size: how many times larger; one whole number or (rows, columns).
+        size: how many times larger; one integer or (rows, columns).
         data_format: only "channels_last".
         interpolation: "nearest" repeats every pixel; "bilinear" mixes the four nearest by their distance.
 
     Raises:
-        ArgumentError: an argument means nothing.
+        ArgumentError: an argument is invalid.
         ShapeError: the input has another rank.
     """
 

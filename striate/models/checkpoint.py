@@ -48,7 +48,9 @@ def load_checkpoint(model: "Model", path: str | Path) -> dict[str, Any]:
         tensors, metadata = read_with_metadata(path)
         progress = json.loads(metadata[ENTRY])
     except (FormatError, LimitError, OSError, KeyError, ValueError, RecursionError) as error:
-        raise FormatError(f"load_checkpoint: cannot read {path}: it is no checkpoint, or damaged: {error}.") from None
+        raise FormatError(
+            f"load_checkpoint: cannot read {path}: it is not a checkpoint, or damaged: {error}."
+        ) from None
     variables = {f"weights/{name}": variable for name, variable in named_weights(model).items()}
     given = {name: array.shape for name, array in tensors.items() if name.startswith("weights/")}
     if given != {name: variable.shape for name, variable in variables.items()}:

@@ -14,13 +14,13 @@ from striate.training.batches import Signature
 
 
 class Origin(Protocol):
-    """What a model was opened from, as far as it can be run as the file has it."""
+    """What a model was opened from, as far as it can run as the file has it."""
 
     def run(self, inputs: Sequence[Any]) -> list[Any]:
         """The outputs for a list of inputs."""
 
 
-class Network(Layer):
+class Network(Layer, abstract=True):
     """Layers put together: from symbols that began with `Input`, or by a subclass that defines ``call``.
 
     Arguments:

@@ -318,7 +318,7 @@ def from_description(description: Any) -> Any:
         raise FormatError(f"load_model: expected a class name and a config, got {str(description)[:80]}.")
     name = description.get("class_name")
     if name not in LAYERS:
-        raise FormatError(f"load_model: {name!r} is no layer of this library; files cannot bring their own code.")
+        raise FormatError(f"load_model: {name!r} is not a layer of this library; files cannot bring their own code.")
     return LAYERS[name].from_config({key: _tuples(value) for key, value in description["config"].items()})
 
 

@@ -34,7 +34,7 @@ class Sequential(Model):
         """Append a layer.
 
         Raises:
-            ArgumentError: it is no layer.
+            ArgumentError: it is not a layer.
         """
         self._append(layer)
         self._rebuild()

@@ -36,7 +36,7 @@ OF_OTHER_LOOPS = {
 }
 
 
-class Trainer(Network):
+class Trainer(Network, abstract=True):
     """A network that can be trained, evaluated and asked. Arguments: see `striate.models.Model`."""
 
     optimizer: Any = None

@@ -251,7 +251,7 @@ def _erfc_series(dtype: Any) -> tuple[float, ...]:
     for z in CDF_B / (CDF_A - u) - CDF_K:
         square = Decimal(z) ** 2  # exactly: an error in z² is one in exp(z²), many times larger
         values.append(float(Decimal(math.erfc(z)) * square.exp()))
-    angles = np.outer(np.arange(count), odd) % (4 * count)  # whole numbers, so the cosine's argument is exact and small
+    angles = np.outer(np.arange(count), odd) % (4 * count)  # integers, so the cosine's argument is exact and small
     waves = np.cos(np.pi * angles / (2 * count))
     series = np.array([math.fsum(wave * values) * 2 / count for wave in waves])
     series[0] /= 2
@@ -353,7 +353,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
     """x where x > 0, else negative_slope · x. Source: Maas, Hannun, Ng (2013).
 
     Raises:
-        ArgumentError: ``negative_slope`` is no number.
+        ArgumentError: ``negative_slope`` is not a number.
     """
     return LEAKY_RELU(x, negative_slope=as_number("leaky_relu", "negative_slope", negative_slope))
 
@@ -373,7 +373,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     """x where x > 0, else alpha · (exp(x) − 1). Source: Clevert, Unterthiner, Hochreiter (2016).
 
     Raises:
-        ArgumentError: ``alpha`` is no number.
+        ArgumentError: ``alpha`` is not a number.
     """
     return ELU(x, alpha=as_number("elu", "alpha", alpha))
 

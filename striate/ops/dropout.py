@@ -66,7 +66,7 @@ class Dropout(Operation):
             return super().as_input(name, value, dtype)
         pair = np.asarray(value)
         if pair.dtype.kind not in "iu" or pair.min(initial=0) < 0:
-            raise DataError(f"dropout: expected random as two whole numbers from 0 to 2**64 − 1, got {value!r}.")
+            raise DataError(f"dropout: expected random as two integers from 0 to 2**64 − 1, got {value!r}.")
         return pair.astype(np.uint64)
 
     def gradient(self, node: Node, grad_output: Tensor) -> tuple[Tensor, None]:
@@ -99,8 +99,8 @@ def dropout(x: Any, rate: float, random: Any = None, stream: int | None = None, 
 
     Raises:
         ArgumentError: ``rate`` or ``stream`` is out of range, or ``noise_shape`` is no list.
-        ShapeError: ``noise_shape`` does not fit, or ``random`` is no pair.
-        DataError: ``random`` holds no whole numbers from 0 to 2**64 − 1.
+        ShapeError: ``noise_shape`` does not fit, or ``random`` is not a pair.
+        DataError: ``random`` holds not integers from 0 to 2**64 − 1.
 
     Source: Srivastava et al., "Dropout" (2014); spatial: Tompson et al., "Efficient object localization" (2015).
     """

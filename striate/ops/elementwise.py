@@ -10,7 +10,7 @@ from striate.errors import ShapeError
 from striate.graph import Array, Node, Shape, Tensor
 from striate.graph.tensor import ARITHMETIC
 from striate.ops.operation import Box, Index, Operation, Read, Term, Terms, known_shape, read
-from striate.ops.windows import whole_numbers
+from striate.ops.windows import integers
 
 Rule = Callable[[Tensor, tuple[Tensor, ...], Tensor], tuple[Any, ...]]
 
@@ -188,10 +188,10 @@ def sum_to(x: Any, shape: Any) -> Any:
         shape: shape of the result.
 
     Raises:
-        ArgumentError: ``shape`` is no list of whole numbers.
+        ArgumentError: ``shape`` is not a list of integers.
         ShapeError: ``shape`` does not broadcast to that of ``x``.
     """
-    (x,), shape = SUM_TO.same_kind(x), whole_numbers("sum_to", "shape", shape)
+    (x,), shape = SUM_TO.same_kind(x), integers("sum_to", "shape", shape)
     return x if tuple(x.shape) == shape else SUM_TO(x, shape=shape)
 
 
@@ -199,10 +199,10 @@ def broadcast_to(x: Any, shape: Any) -> Any:
     """Repeat ``x`` along axes of size 1 and along new axes in front until it has ``shape``.
 
     Raises:
-        ArgumentError: ``shape`` is no list of whole numbers.
+        ArgumentError: ``shape`` is not a list of integers.
         ShapeError: it does not broadcast to ``shape``.
     """
-    (x,), shape = BROADCAST_TO.same_kind(x), whole_numbers("broadcast_to", "shape", shape)
+    (x,), shape = BROADCAST_TO.same_kind(x), integers("broadcast_to", "shape", shape)
     return x if tuple(x.shape) == shape else BROADCAST_TO(x, shape=shape)
 
 
@@ -258,7 +258,7 @@ LOG = ElementWise("log", ("x",), "ln x", np.log, lambda g, i, y: (divide(g, i[0]
 # Rounding's gradient is 0 wherever it has one.
 FLOOR = ElementWise("floor", ("x",), "⌊x⌋", np.floor, lambda g, i, y: (None,))
 CEIL = ElementWise("ceil", ("x",), "⌈x⌉", np.ceil, lambda g, i, y: (None,))
-ROUND = ElementWise("round", ("x",), "x to the nearest whole number", np.rint, lambda g, i, y: (None,))
+ROUND = ElementWise("round", ("x",), "x to the nearest integer", np.rint, lambda g, i, y: (None,))
 # The same numbers, through which no gradient goes.
 STOP_GRADIENT = ElementWise("stop_gradient", ("x",), "x", np.positive, lambda g, i, y: (None,))
 WHERE = ElementWise(
@@ -406,12 +406,12 @@ def log(x: Any) -> Any:
 
 
 def floor(x: Any) -> Any:
-    """The largest whole number that is not above x; its gradient is 0."""
+    """The largest integer that is not above x; its gradient is 0."""
     return FLOOR(x)
 
 
 def ceil(x: Any) -> Any:
-    """The least whole number that is not below x; its gradient is 0."""
+    """The least integer that is not below x; its gradient is 0."""
     return CEIL(x)
 
 
@@ -419,9 +419,9 @@ def round(x: Any, decimals: int = 0) -> Any:
     """The number of so many decimals that is nearest to x, of two the even one; its gradient is 0.
 
     Raises:
-        ArgumentError: ``decimals`` is no integer.
+        ArgumentError: ``decimals`` is not an integer.
     """
-    (places,) = whole_numbers("round", "decimals", (decimals,))
+    (places,) = integers("round", "decimals", (decimals,))
     return divide(ROUND(multiply(x, 10.0**places)), 10.0**places) if places else ROUND(x)
 
 

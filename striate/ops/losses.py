@@ -132,11 +132,11 @@ class OneHot(Operation):
         return np.asarray(labels[..., None] == np.arange(classes), np.float32)
 
     def check(self, labels: Array, classes: int) -> None:
-        """Raise DataError unless every label is a whole number from 0 to ``classes`` − 1."""
+        """Raise DataError unless every label is an integer from 0 to ``classes`` − 1."""
         wrong = ~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))  # NaN is wrong, too
         if wrong.any():
             raise DataError(
-                f"one_hot: expected labels that are whole numbers from 0 to {classes - 1} ({classes} classes), "
+                f"one_hot: expected labels that are integers from 0 to {classes - 1} ({classes} classes), "
                 f"got {labels[wrong].flat[0]:g}. Count labels from 0, and give the last layer a unit for each class."
             )
 
@@ -217,14 +217,14 @@ def sparse_softmax_cross_entropy(logits: Any, labels: Any) -> Any:
 
     Arguments:
         logits: z (…, K), any numbers.
-        labels: (…,), whole numbers from 0 to K − 1.
+        labels: (…,), integers from 0 to K − 1.
 
     Returns:
         (…,): one loss for each position.
 
     Raises:
         ShapeError: the labels' shape is not that of the logits without the last axis.
-        DataError: a label is out of range, no whole number, or NaN.
+        DataError: a label is out of range, not an integer, or NaN.
     """
     (logits,), (labels,) = LOG_SOFTMAX.same_kind(logits), ONE_HOT.same_kind(labels)
     expected, got = tuple(logits.shape[:-1]), tuple(labels.shape)
@@ -240,15 +240,15 @@ def one_hot(x: Any, num_classes: int) -> Any:
     """1 at each label's place, 0 elsewhere.
 
     Arguments:
-        x: labels (…,), whole numbers from 0 to ``num_classes`` − 1.
+        x: labels (…,), integers from 0 to ``num_classes`` − 1.
         num_classes: how many there are.
 
     Returns:
         (…, num_classes), float32.
 
     Raises:
-        ArgumentError: ``num_classes`` is no whole number of at least 1.
-        DataError: a label is out of range, no whole number, or NaN.
+        ArgumentError: ``num_classes`` is not an integer of at least 1.
+        DataError: a label is out of range, not an integer, or NaN.
     """
     (count,) = per_axis("one_hot", "num_classes", num_classes, 1)
     return ONE_HOT(x, classes=count)

@@ -15,13 +15,13 @@ def pad(x: Any, pad_width: Any, mode: Any = "constant", constant_values: float |
 
     Arguments:
         x: any shape.
-        pad_width: whole numbers, none negative: one for all sides, one for each axis, or a (before, after) pair for
+        pad_width: integers, none negative: one for all sides, one for each axis, or a (before, after) pair for
             each axis.
         mode: "constant"; "reflect": 123 → 32123, without the outermost entry again; "symmetric": 123 → 21123.
         constant_values: what to put there in the mode "constant"; None: 0.
 
     Raises:
-        ArgumentError: ``pad_width`` or ``mode`` is none of these, or ``constant_values`` is no number, or given in
+        ArgumentError: ``pad_width`` or ``mode`` is none of these, or ``constant_values`` is not a number, or given in
             another mode.
         ShapeError: the size of an axis that is to be mirrored is not known yet, or 0.
     """

@@ -19,7 +19,7 @@ def normalized_axes(where: str, axis: Any, rank: int) -> Shape:
     """Axes as numbers from 0 in rising order; negative ones count from the end, None means all.
 
     Raises:
-        ArgumentError: no whole numbers, an axis that is not there, or the same one twice.
+        ArgumentError: not integers, an axis that is not there, or the same one twice.
     """
     numbers = range(rank) if axis is None else axis if isinstance(axis, Sequence) else (axis,)
     try:
@@ -28,7 +28,7 @@ def normalized_axes(where: str, axis: Any, rank: int) -> Shape:
         axes = (-1,)  # refused below
     if len(set(axes)) != len(axes) or not all(0 <= n < rank for n in axes):
         raise ArgumentError(
-            f"{where}: expected axis as a whole number from {-rank} to {rank - 1}, or different ones, got {axis!r}."
+            f"{where}: expected axis as an integer from {-rank} to {rank - 1}, or different ones, got {axis!r}."
         )
     return axes
 

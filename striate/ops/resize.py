@@ -223,10 +223,10 @@ def upsample_nearest(x: Any, size: Any = 2) -> Any:
 
     Arguments:
         x: series, images or volumes, channels-last.
-        size: how often along each axis; one whole number or one for each axis.
+        size: how often along each axis; one integer or one for each axis.
 
     Raises:
-        ArgumentError: ``size`` is no whole number of at least 1.
+        ArgumentError: ``size`` is not an integer of at least 1.
         ShapeError: ``x`` has no spatial axis.
     """
     (x,) = UPSAMPLE_NEAREST.same_kind(x)
@@ -240,10 +240,10 @@ def upsample_bilinear(x: Any, size: Any = 2) -> Any:
 
     Arguments:
         x: images, channels-last.
-        size: how much along each axis; one whole number or (height, width).
+        size: how much along each axis; one integer or (height, width).
 
     Raises:
-        ArgumentError: ``size`` is no whole number of at least 1.
+        ArgumentError: ``size`` is not an integer of at least 1.
         ShapeError: ``x`` is not of rank 4, or empty.
     """
     (x,) = UPSAMPLE_BILINEAR.same_kind(x)

@@ -9,7 +9,7 @@ from striate.errors import ArgumentError, ShapeError
 from striate.graph import Array, Node, Shape, Tensor, Variable
 from striate.ops.operation import Box, Index, Operation, Term, Terms, check_rank, read
 from striate.ops.shape import check_axis, moved, reshape
-from striate.ops.windows import whole_numbers
+from striate.ops.windows import integers
 
 
 class Take(Operation):
@@ -145,7 +145,7 @@ MAX_UNPOOL_GRAD = MaxUnpoolGrad()
 
 
 def _rows(places: Array, count: int) -> Array:
-    """Places as whole numbers (N, P, C), ``count`` where they lie outside of the map."""
+    """Places as integers (N, P, C), ``count`` where they lie outside of the map."""
     rows = places.reshape(len(places), math.prod(places.shape[1:-1]), places.shape[-1])
     return np.where((rows >= 0) & (rows < count), rows, count).astype(np.int64)
 
@@ -211,4 +211,4 @@ def max_unpool(x: Any, places: Any, size: Any) -> Any:
 
     Source: Zeiler, Fergus, "Visualizing and understanding convolutional networks" (2014), section 2.1.
     """
-    return MAX_UNPOOL(x, places, size=whole_numbers("max_unpool", "size", size))
+    return MAX_UNPOOL(x, places, size=integers("max_unpool", "size", size))

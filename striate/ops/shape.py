@@ -10,7 +10,7 @@ import numpy as np
 from striate.errors import ArgumentError, ShapeError
 from striate.graph import Array, Node, Shape, Tensor
 from striate.ops.operation import Box, Index, Operation, Term, Terms, known_shape, read
-from striate.ops.windows import Pads, as_pairs, whole_numbers, within
+from striate.ops.windows import Pads, as_pairs, integers, within
 
 
 def moved(source: str, array: Array, index: Index) -> Terms:
@@ -275,10 +275,10 @@ def reshape(x: Any, newshape: Any) -> Any:
     """The same numbers in row-major order under another shape; one size may be −1 and is worked out.
 
     Raises:
-        ArgumentError: ``newshape`` is no list of whole numbers.
+        ArgumentError: ``newshape`` is not a list of integers.
         ShapeError: the new shape holds another count of numbers.
     """
-    return RESHAPE(x, shape=whole_numbers("reshape", "newshape", newshape))
+    return RESHAPE(x, shape=integers("reshape", "newshape", newshape))
 
 
 def transpose(x: Any, axes: Any = None) -> Any:
@@ -289,7 +289,7 @@ def transpose(x: Any, axes: Any = None) -> Any:
     """
     (x,) = TRANSPOSE.same_kind(x)
     order = range(len(x.shape))[::-1] if axes is None else axes
-    return TRANSPOSE(x, axes=whole_numbers("transpose", "axes", order))
+    return TRANSPOSE(x, axes=integers("transpose", "axes", order))
 
 
 def flatten(x: Any) -> Any:
@@ -320,15 +320,15 @@ def slice_axis(x: Any, axis: int, start: int, stop: int) -> Any:
     Arguments:
         x: any shape.
         axis: which axis; negative counts from the last.
-        start, stop: whole numbers, 0 ≤ start ≤ stop ≤ size of the axis.
+        start, stop: integers, 0 ≤ start ≤ stop ≤ size of the axis.
 
     Raises:
-        ArgumentError: there is no such axis, or ``start`` or ``stop`` is no whole number.
+        ArgumentError: there is no such axis, or ``start`` or ``stop`` is not an integer.
         ShapeError: there are no such entries, or the size of the axis is not known yet.
     """
     (x,) = SLICE.same_kind(x)
     axis = check_axis("slice_axis", axis, len(x.shape))
-    start, stop = whole_numbers("slice_axis", "start and stop", (start, stop))
+    start, stop = integers("slice_axis", "start and stop", (start, stop))
     size = x.shape[axis]
     if size is None:
         raise ShapeError(f"slice_axis: expected an axis of known size, got axis {axis} of {x.shape}: slice in a layer.")
@@ -387,12 +387,12 @@ def pairs_for_each(where: str, name: str, value: Any, rank: int) -> Pads:
     """One (before, after) pair for each axis.
 
     Raises:
-        ArgumentError: ``value`` is no whole number, no list of them and no list of pairs, or something is negative.
+        ArgumentError: ``value`` is not an integer, no list of them and no list of pairs, or something is negative.
     """
     pairs = as_pairs(value, rank)
     if pairs is None:
         raise ArgumentError(
-            f"{where}: expected {name} as a whole number, one for each of {rank} axes, or a (before, after) pair for "
+            f"{where}: expected {name} as an integer, one for each of {rank} axes, or a (before, after) pair for "
             f"each, none negative; got {value!r}."
         )
     return pairs

@@ -29,20 +29,23 @@ from striate.ops.operation import check_memory
 
 Pads = tuple[tuple[int, int], ...]
 
-#: Strides, sizes and paddings beyond this are typing errors, and NumPy would answer with an OverflowError.
+#: The axes of a batch of series, images and volumes, by how many axes a window slides over.
+LAYOUT = {1: "(N, W, C)", 2: "(N, H, W, C)", 3: "(N, D, H, W, C)"}
+
+#: Strides, sizes and paddings beyond this can only be mistakes, and NumPy would answer with an OverflowError.
 MOST = 2**31 - 1
 
-#: Windows along one axis; more come from paddings that are typing errors.
+#: Windows along one axis; more come from paddings that can only be mistakes.
 MOST_WINDOWS = 2**27
 
 PADDING_WORDS = ("valid", "same", "same_lower", "full", "causal")
 
 
 def per_axis(where: str, name: str, value: Any, axes: int, least: int = 1, most: int = MOST) -> Shape:
-    """A whole number, or one for each of ``axes`` axes, as a tuple.
+    """An integer, or one for each of ``axes`` axes, as a tuple.
 
     Raises:
-        ArgumentError: another count of numbers, no whole numbers, or one below ``least`` or above ``most``.
+        ArgumentError: another count of numbers, not integers, or one below ``least`` or above ``most``.
     """
     several = isinstance(value, Sequence) or (isinstance(value, np.ndarray) and value.ndim > 0)
     try:
@@ -51,14 +54,12 @@ def per_axis(where: str, name: str, value: Any, axes: int, least: int = 1, most:
         numbers = ()  # refused below
     if len(numbers) != axes or not all(least <= number <= most for number in numbers):
         limits = f"from {least} to {most}" if max(numbers, default=0) > most else f"at least {least}"
-        raise ArgumentError(
-            f"{where}: expected {name} as a whole number or {axes} of them, each {limits}, got {value!r}."
-        )
+        raise ArgumentError(f"{where}: expected {name} as an integer or {axes} of them, each {limits}, got {value!r}.")
     return numbers
 
 
-def whole_numbers(where: str, name: str, value: Any) -> Shape:
-    """A list of whole numbers, such as a shape, as a tuple.
+def integers(where: str, name: str, value: Any) -> Shape:
+    """A list of integers, such as a shape, as a tuple.
 
     Raises:
         ArgumentError: it is something else.
@@ -66,11 +67,11 @@ def whole_numbers(where: str, name: str, value: Any) -> Shape:
     try:
         return tuple(map(operator.index, value))
     except TypeError:
-        raise ArgumentError(f"{where}: expected {name} as a list of whole numbers, got {value!r}.") from None
+        raise ArgumentError(f"{where}: expected {name} as a list of integers, got {value!r}.") from None
 
 
 def as_pairs(value: Any, axes: int) -> Pads | None:
-    """A whole number, one for each axis, or a (before, after) pair for each, as pairs; None if it is none of these."""
+    """An integer, one for each axis, or a (before, after) pair for each, as pairs; None if it is none of these."""
     rows = (value,) * axes if isinstance(value, int | np.integer) else value
     try:
         pairs = [
@@ -90,7 +91,7 @@ def resolve_padding(
 
     Arguments:
         where: the operation, for messages.
-        padding: a word of `PADDING_WORDS`, a whole number, one number for each axis, or one (before, after) pair for
+        padding: a word of `PADDING_WORDS`, an integer, one number for each axis, or one (before, after) pair for
             each axis.
         size, kernel, strides, dilation: one number for each axis.
 
@@ -119,7 +120,7 @@ def resolve_padding(
         return pairs
     raise ArgumentError(
         f"{where}: expected padding as one of {', '.join(PADDING_WORDS)} (causal in 1 dimension only), "
-        f"a whole number, or a (before, after) pair for each of {axes} axes, none negative; got {padding!r}."
+        f"an integer, or a (before, after) pair for each of {axes} axes, none negative; got {padding!r}."
     )
 
 

@@ -105,7 +105,7 @@ def set_memory_budget(size: float | None) -> None:
         size: bytes; None: an eighth of the machine's memory, the default.
 
     Raises:
-        ArgumentError: ``size`` is no number of bytes.
+        ArgumentError: ``size`` is not a number of bytes.
     """
     with _process.lock:
         _process.budget = _bytes("set_memory_budget", size)
@@ -121,7 +121,7 @@ def set_memory_limit(size: float | None) -> None:
         size: bytes; None: the machine's memory, the default.
 
     Raises:
-        ArgumentError: ``size`` is no number of bytes.
+        ArgumentError: ``size`` is not a number of bytes.
     """
     _process.limit = _bytes("set_memory_limit", size)
 

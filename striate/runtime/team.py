@@ -114,12 +114,12 @@ class Team:
         threads: how many compute, the caller among them; 1 to 65535.
 
     Raises:
-        ArgumentError: ``threads`` is no whole number, or out of range.
+        ArgumentError: ``threads`` is not an integer, or out of range.
     """
 
     def __init__(self, threads: int):
         if not isinstance(threads, int | np.integer) or not 1 <= threads <= _MOST_THREADS:
-            raise ArgumentError(f"threads: expected a whole number from 1 to {_MOST_THREADS}, got {threads!r}.")
+            raise ArgumentError(f"threads: expected an integer from 1 to {_MOST_THREADS}, got {threads!r}.")
         self.threads = threads
         self._code = team_code()
         self._lock = threading.Lock()
@@ -359,7 +359,7 @@ def set_threads(threads: int) -> None:
         threads: 1 to 65535. Until this is called, it is the number of cores that this process may use.
 
     Raises:
-        ArgumentError: ``threads`` is no whole number, or out of range.
+        ArgumentError: ``threads`` is not an integer, or out of range.
     """
     with _process.lock:
         before, _process.team = _process.team, Team(threads)

@@ -71,7 +71,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, str]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FormatError(f"set_tuning: expected a record of choices in {path}, got {error!r}.") from error
     if not all(isinstance(way, str) for way in found.values()):
-        raise FormatError(f"set_tuning: expected a record of choices in {path}, got one that is no text.")
+        raise FormatError(f"set_tuning: expected a record of choices in {path}, got one that is not text.")
     return found
 
 

@@ -141,7 +141,7 @@ def _recall(photographs: Photographs, request: Request) -> Sight:
 def _number(request: Request, name: str) -> int:
     text = request.query_params.get(name, "")
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise ArgumentError(f"maps: expected {name} as a whole number, got {text[:20]!r}.")
+        raise ArgumentError(f"maps: expected {name} as an integer, got {text[:20]!r}.")
     return int(text)
 
 

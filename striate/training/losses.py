@@ -50,7 +50,7 @@ def sparse_categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool 
     """−ln p at the label: `categorical_crossentropy` for labels that are class numbers.
 
     Arguments:
-        y_true: labels (…,) or (…, 1), whole numbers from 0 to K − 1.
+        y_true: labels (…,) or (…, 1), integers from 0 to K − 1.
         y_pred: p (…, K), probabilities; or logits z.
         from_logits: whether ``y_pred`` are logits, numbers before the softmax.
 
@@ -59,7 +59,7 @@ def sparse_categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool 
 
     Raises:
         ShapeError: the shapes do not fit.
-        DataError: a label is no whole number, or out of range.
+        DataError: a label is not an integer, or out of range.
     """
     y_true, y_pred = _computable("sparse_categorical_crossentropy", y_true, y_pred)
     rows = tuple(y_pred.shape[:-1])

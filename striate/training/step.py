@@ -38,7 +38,7 @@ class Step:
     Raises:
         ArgumentError: an unknown optimizer, or something that cannot be trained; by calls: a loss that does not depend
             on what is trained.
-        ShapeError: by calls: the loss is no scalar.
+        ShapeError: by calls: the loss is not a scalar.
         DataError: by calls: an input does not consist of numbers.
 
     Examples:

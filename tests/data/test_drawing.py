@@ -271,10 +271,10 @@ def test_A9_preprocessing_is_saved():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"size": 0}, "expected size to be a whole number 1 to 1024, got 0"),
+        ({"size": 0}, "expected size to be an integer 1 to 1024, got 0"),
         ({"size": True}, "got True"),
-        ({"box": 29}, "expected box to be a whole number 1 to 28, got 29"),
-        ({"min_contrast": 1.5}, "expected min_contrast to be a whole number 1 to 255, got 1.5"),
+        ({"box": 29}, "expected box to be an integer 1 to 28, got 29"),
+        ({"min_contrast": 1.5}, "expected min_contrast to be an integer 1 to 255, got 1.5"),
         ({"ink": "auto"}, "expected ink 'bright' or 'dark', got 'auto'"),
         ({"min_stroke": float("nan")}, "expected min_stroke to be 0 to 20, got nan"),
     ],

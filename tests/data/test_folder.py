@@ -144,8 +144,8 @@ def test_R4_folder_arguments(folder, options, message):
     ("options", "message"),
     [
         ({"class_names": ["cats"]}, r"expected class_names to be the sub-folders \['cats', 'dogs'\], got \['cats'\]"),
-        ({"labels": [0, 1]}, r"expected one whole number per picture as label, 8 under .* of shape \(2,\)"),
-        ({"labels": ["a"] * 8}, "expected one whole number per picture as label, 8 under .*, got <U1"),
+        ({"labels": [0, 1]}, r"expected one integer per picture as label, 8 under .* of shape \(2,\)"),
+        ({"labels": ["a"] * 8}, "expected one integer per picture as label, 8 under .*, got <U1"),
         ({"labels": [-1] + [0] * 7}, "expected labels 0 to 0, got -1 to 0"),
         ({"labels": [2] * 8, "class_names": ["a", "b"]}, "expected labels 0 to 1, got 2 to 2"),
         ({"labels": [2] * 8, "label_mode": "binary"}, "expected two classes for label_mode 'binary', got 3"),

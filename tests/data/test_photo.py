@@ -65,8 +65,8 @@ def test_json_gives_an_equal_object():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"size": (8, 0)}, r"expected sides as whole numbers 1 to 8192, got size \(8, 0\)"),
-        ({"size": (8, 8, 3)}, "expected sides as whole numbers"),
+        ({"size": (8, 0)}, r"expected sides as integers 1 to 8192, got size \(8, 0\)"),
+        ({"size": (8, 8, 3)}, "expected sides as integers"),
         ({"size": (8, 8), "shorter_side": 7}, "expected shorter_side to be at least 8"),
         ({"size": (8, 8), "colours": "HSV"}, "expected colours RGB, BGR or grey, got 'HSV'"),
         ({"size": (8, 8), "interpolation": "nearest"}, "expected interpolation bilinear or bicubic, got 'nearest'"),

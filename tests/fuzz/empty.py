@@ -139,7 +139,7 @@ def keras() -> Files:
         "an .h5 of an empty array": hdf5(lambda file: file.create_dataset("a", data=NONE)),
         "an .h5 of no array": hdf5(lambda file: file.create_dataset("a", data=h5py.Empty("f"))),
         "an .h5 of empty groups": hdf5(lambda file: file.create_group("model_weights").create_group("a")),
-        "an .h5 whose model is no text": hdf5(lambda file: file.attrs.update({"model_config": h5py.Empty("f")})),
+        "an .h5 whose model is not text": hdf5(lambda file: file.attrs.update({"model_config": h5py.Empty("f")})),
     }
 
 

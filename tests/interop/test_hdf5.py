@@ -279,7 +279,7 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "opaque bytes": (data("V3"), r"opaque bytes are not read here"),
     "array elements": (data("(2,)f4"), r"array elements are not read here"),
     "bfloat16": (bfloat16, r"expected IEEE 754 numbers of 16, 32 or 64 bits, got another kind of 2 bytes"),
-    "24 bits": (odd_integer, r"expected whole numbers of 8, 16, 32 or 64 bits, got 4 bytes"),
+    "24 bits": (odd_integer, r"expected integers of 8, 16, 32 or 64 bits, got 4 bytes"),
     "lists": (data(h5py.vlen_dtype("f4")), r"expected numbers or text, got a type of kind 9 and 16 bytes"),
     "enumeration": (data(h5py.enum_dtype({"RED": 0, "BLUE": 1}, "i1")), r"of enumerations only booleans are read here"),
     "three values": (data(h5py.enum_dtype({"A": 0, "B": 1, "C": 2}, "i1")), r"of enumerations only booleans"),

@@ -71,7 +71,7 @@ REFUSED = {
         row(layer("Dense", units=1, dtype={"class_name": "QuantizedDTypePolicy", "config": {"mode": "int8"}})),
         r"expected floats, got the type 'QuantizedDTypePolicy'",
     ),
-    "argument": (row(layer("Dense", units=1, lora_rank=3)), r"its argument 'lora_rank' = 3 is not offered here"),
+    "argument": (row(layer("Dense", units=1, lora_rank=3)), r"its argument 'lora_rank' = 3 is not supported here"),
     "value": (row(layer("Dense", units=0)), r"\(Dense\): Dense: expected units of at least 1, got 0"),
     "missing argument": (row(layer("Dense")), r"\(Dense\): .*missing a required argument: 'units'"),
     "no arguments": (row({"class_name": "Dense", "config": [3]}), r"\(Dense\): expected its arguments, got \[3\]"),
@@ -85,7 +85,7 @@ REFUSED = {
     ),
     "sparse": (
         row() | {"config": {"layers": [layer("InputLayer", batch_shape=[None, 3], sparse=True)]}},
-        r"\(InputLayer\): sparse and ragged inputs are not offered here",
+        r"\(InputLayer\): sparse and ragged inputs are not supported here",
     ),
     "no input": (
         {"class_name": "Sequential", "config": {"name": "row", "layers": [relu]}},
@@ -111,7 +111,7 @@ REFUSED = {
     "twice": (graph((relu, [on("x")]), (relu, [on("x")])), r"two of its layers have the same name"),
     "training": (
         graph((layer("Dropout", name="last", rate=0.5), [[["x", 0, 0, {"training": True}]]])),
-        r"a layer is called with 'training' = True, which is not offered here",
+        r"a layer is called with 'training' = True, which is not supported here",
     ),
     "no tensor": (
         graph((relu, [{"args": [{"class_name": "slice", "config": {}}], "kwargs": {}}])),

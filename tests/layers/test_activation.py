@@ -131,5 +131,5 @@ def test_R4_inputs_that_do_not_fit() -> None:
     layer(np.ones((2, 3, 4)))
     with pytest.raises(ShapeError, match=re.escape("PReLU: expected input of rank 3 as it was built for, got rank 2")):
         layer(np.ones((2, 4)))
-    with pytest.raises(ArgumentError, match="layer softmax: softmax: expected axis as a whole number from -2 to 1"):
+    with pytest.raises(ArgumentError, match="layer softmax: softmax: expected axis as an integer from -2 to 1"):
         layers.Softmax(2)(X)

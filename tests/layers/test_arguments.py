@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 
 from striate.errors import ArgumentError, ShapeError
-from striate.layers.arguments import at_least, integer, pairs, real, share, whole
+from striate.layers.arguments import at_least, integer, pairs, real, share
 
 
 def test_numpy_numbers_are_numbers() -> None:
     assert integer("Here", "n", np.int32(-3)) == -3
-    assert type(whole("Here", "n", np.uint8(3))) is int
+    assert type(integer("Here", "n", np.uint8(3), least=1)) is int
     assert real("Here", "x", np.float32(0.5)) == 0.5
     assert type(share("Here", "rate", np.float64(0))) is float
     assert pairs("Here", "padding", np.int64(2), 2) == ((2, 2), (2, 2))
 
 
 def test_R4_messages() -> None:
-    with pytest.raises(ArgumentError, match=re.escape("Here: expected n as a whole number, got 1.0.")):
+    with pytest.raises(ArgumentError, match=re.escape("Here: expected n as an integer, got 1.0.")):
         integer("Here", "n", 1.0)
     with pytest.raises(ArgumentError, match=re.escape("Here: expected x as a finite number, got True.")):
         real("Here", "x", True)

@@ -60,7 +60,7 @@ def test_describe(layer: Layer, sentence: str) -> None:
     ("cls", "settings", "message"),
     [
         (layers.Dense, {"units": 0}, "Dense: expected units of at least 1, got 0."),
-        (layers.Dense, {"units": "10"}, "Dense: expected units as a whole number, got '10'."),
+        (layers.Dense, {"units": "10"}, "Dense: expected units as an integer, got '10'."),
         (layers.Dense, {"units": 3, "activation": "sofmax"}, "Did you mean 'softmax'?"),
         (
             layers.Dense,

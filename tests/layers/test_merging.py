@@ -63,7 +63,7 @@ def test_describe(layer: Layer, sentence: str) -> None:
 
 
 def test_R4_what_does_not_fit() -> None:
-    with pytest.raises(ArgumentError, match=re.escape("Concatenate: expected axis as a whole number, got 'last'.")):
+    with pytest.raises(ArgumentError, match=re.escape("Concatenate: expected axis as an integer, got 'last'.")):
         layers.Concatenate("last")
     with pytest.raises(
         ShapeError, match=re.escape("layer add: Add: expected a list of inputs, got one input of shape (1, 3).")

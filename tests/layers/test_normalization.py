@@ -171,7 +171,7 @@ def test_describe(layer: Layer, sentence: str) -> None:
 
 
 REFUSED: list[tuple[Any, dict[str, Any], str]] = [
-    (layers.Normalization, {"axis": 0.5}, "Normalization: expected axis as a whole number, got 0.5."),
+    (layers.Normalization, {"axis": 0.5}, "Normalization: expected axis as an integer, got 0.5."),
     (layers.Normalization, {"mean": 1}, "Normalization: expected mean and variance, or neither, got 1 and None."),
     (layers.Normalization, {"mean": "x", "variance": 1}, "Normalization: expected mean as finite numbers, got 'x'."),
     (
@@ -180,15 +180,15 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
         "Normalization: expected variance as finite numbers, got [1, nan].",
     ),
     (layers.Normalization, {"mean": 1, "variance": -1}, "Normalization: expected a variance of at least 0, got -1."),
-    (layers.UnitNormalization, {"axis": "x"}, "UnitNormalization: expected axis as a whole number, got 'x'."),
-    (layers.BatchNormalization, {"axis": 1.5}, "BatchNormalization: expected axis as a whole number, got 1.5."),
-    (layers.BatchNormalization, {"axis": (1, 2)}, "BatchNormalization: expected axis as a whole number, got (1, 2)."),
+    (layers.UnitNormalization, {"axis": "x"}, "UnitNormalization: expected axis as an integer, got 'x'."),
+    (layers.BatchNormalization, {"axis": 1.5}, "BatchNormalization: expected axis as an integer, got 1.5."),
+    (layers.BatchNormalization, {"axis": (1, 2)}, "BatchNormalization: expected axis as an integer, got (1, 2)."),
     (layers.BatchNormalization, {"momentum": 1}, "BatchNormalization: expected momentum below 1, got 1."),
     (layers.BatchNormalization, {"momentum": -0.1}, "BatchNormalization: expected momentum of at least 0, got -0.1."),
     (layers.BatchNormalization, {"epsilon": -1}, "BatchNormalization: expected epsilon of at least 0, got -1."),
     (layers.BatchNormalization, {"beta_constraint": 1}, "BatchNormalization: expected beta_constraint=None, got 1"),
     (layers.LayerNormalization, {"gamma_constraint": 1}, "LayerNormalization: expected gamma_constraint=None, got 1"),
-    (layers.LayerNormalization, {"axis": "last"}, "LayerNormalization: expected axis as a whole number, got 'last'."),
+    (layers.LayerNormalization, {"axis": "last"}, "LayerNormalization: expected axis as an integer, got 'last'."),
     (layers.GroupNormalization, {"groups": 0}, "GroupNormalization: expected groups of at least 1, got 0."),
     (layers.GroupNormalization, {"axis": 1}, "GroupNormalization: expected axis=-1, the channels, got 1."),
     (
@@ -225,7 +225,7 @@ def test_R4_inputs_that_do_not_fit() -> None:
         striate.Sequential([striate.Input((2,)), layers.Normalization(axis=0)])
     with pytest.raises(ArgumentError, match="BatchNormalization: expected another axis than the batch, got axis=0"):
         layers.BatchNormalization(axis=0)(X)
-    with pytest.raises(ArgumentError, match="BatchNormalization: expected axis as a whole number from -4 to 3"):
+    with pytest.raises(ArgumentError, match="BatchNormalization: expected axis as an integer from -4 to 3"):
         layers.BatchNormalization(axis=4)(X)
     with pytest.raises(
         ArgumentError, match=re.escape("LayerNormalization: expected other axes than the batch, got axis=(0, 1)")

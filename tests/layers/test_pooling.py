@@ -152,15 +152,15 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
     (
         layers.MaxPooling2D,
         {"pool_size": 0},
-        "MaxPooling2D: expected pool_size as a whole number or 2 of them, each at least 1, got 0",
+        "MaxPooling2D: expected pool_size as an integer or 2 of them, each at least 1, got 0",
     ),
     (
         layers.MaxPooling1D,
         {"strides": 0},
-        "MaxPooling1D: expected strides as a whole number or 1 of them, each at least 1, got 0",
+        "MaxPooling1D: expected strides as an integer or 1 of them, each at least 1, got 0",
     ),
     (layers.MaxPooling2D, {"padding": "sam"}, "MaxPooling2D: expected padding as one of valid, same"),
-    (layers.MaxPooling2D, {"dilation_rate": 0}, "MaxPooling2D: expected dilation_rate as a whole number or 2 of them"),
+    (layers.MaxPooling2D, {"dilation_rate": 0}, "MaxPooling2D: expected dilation_rate as an integer or 2 of them"),
     (
         layers.AveragePooling3D,
         {"data_format": "channels_first"},
@@ -179,7 +179,7 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
     (
         layers.AdaptiveMaxPooling2D,
         {"output_size": 0},
-        "AdaptiveMaxPooling2D: expected output_size as a whole number or 2 of them",
+        "AdaptiveMaxPooling2D: expected output_size as an integer or 2 of them",
     ),
     (
         layers.AdaptiveAveragePooling1D,

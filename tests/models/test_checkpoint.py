@@ -45,14 +45,14 @@ def test_R2_training_goes_on_with_the_same_bits(tmp_path):
 def test_R4_other_files_are_refused(tmp_path):
     path = tmp_path / "c.safetensors"
     with pytest.raises(
-        FormatError, match=r"load_checkpoint: cannot read .*c\.safetensors: it is no checkpoint, or dam"
+        FormatError, match=r"load_checkpoint: cannot read .*c\.safetensors: it is not a checkpoint, or dam"
     ):
         load_checkpoint(network(), path)
     path.write_bytes(b"x" * 100)
-    with pytest.raises(FormatError, match="it is no checkpoint, or damaged"):
+    with pytest.raises(FormatError, match="it is not a checkpoint, or damaged"):
         load_checkpoint(network(), path)
     network().save(path)
-    with pytest.raises(FormatError, match="it is no checkpoint, or damaged: 'striate checkpoint'"):
+    with pytest.raises(FormatError, match="it is not a checkpoint, or damaged: 'striate checkpoint'"):
         load_checkpoint(network(), path)
 
 

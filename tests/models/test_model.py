@@ -120,7 +120,7 @@ def test_inputs_and_outputs_have_to_belong_together():
 
 @pytest.mark.parametrize("shape", [(0, 3), (-1,), (2.5,), (None, 3), "28"])
 def test_inputs_have_known_sizes(shape):
-    with pytest.raises(ArgumentError, match="Input: expected a shape of whole numbers, each at least 1, got"):
+    with pytest.raises(ArgumentError, match="Input: expected a shape of integers, each at least 1, got"):
         striate.Input(shape)
 
 

@@ -211,8 +211,8 @@ def test_the_helper_writes_a_file_that_opens(tmp_path):
     ("changes", "text"),
     [
         ({"version": 2}, "expected a description of version 1"),
-        ({"model": layer("os.system", command="touch x")}, "'os.system' is no layer of this library; files cannot"),
-        ({"model": layer("Lambda", function="print(1)")}, "'Lambda' is no layer of this library"),
+        ({"model": layer("os.system", command="touch x")}, "'os.system' is not a layer of this library; files cannot"),
+        ({"model": layer("Lambda", function="print(1)")}, "'Lambda' is not a layer of this library"),
         ({"model": layer("Dense", units=2, activation="__import__('os')")}, "cannot be rebuilt: ArgumentError"),
         ({"model": layer("Dense", units=10**12)}, "the architecture needs more weights than the 10 in the file"),
         ({"model": layer("Dense", units=-1, name="d")}, "cannot be rebuilt"),

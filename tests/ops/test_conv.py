@@ -283,7 +283,7 @@ W = np.zeros((3, 3, 4, 6))
         (
             lambda: ops.conv2d(IMAGES, W, groups=0),
             ArgumentError,
-            "conv2d: expected groups as a whole number or 1 of them, each at least 1, got 0.",
+            "conv2d: expected groups as an integer or 1 of them, each at least 1, got 0.",
         ),
         (
             lambda: ops.conv2d(IMAGES, W, groups=2),
@@ -304,29 +304,29 @@ W = np.zeros((3, 3, 4, 6))
         (
             lambda: ops.conv2d(IMAGES, W, strides=0),
             ArgumentError,
-            "conv2d: expected strides as a whole number or 2 of them, each at least 1, got 0.",
+            "conv2d: expected strides as an integer or 2 of them, each at least 1, got 0.",
         ),
         (
             lambda: ops.conv2d(IMAGES, W, strides=(1, 2, 3)),
             ArgumentError,
-            "conv2d: expected strides as a whole number or 2 of them, each at least 1, got (1, 2, 3).",
+            "conv2d: expected strides as an integer or 2 of them, each at least 1, got (1, 2, 3).",
         ),
         (
             lambda: ops.conv2d(IMAGES, W, strides=1.5),
             ArgumentError,
-            "conv2d: expected strides as a whole number or 2 of them, each at least 1, got 1.5.",
+            "conv2d: expected strides as an integer or 2 of them, each at least 1, got 1.5.",
         ),
         (lambda: ops.conv2d(IMAGES, W, strides="2"), ArgumentError, "each at least 1, got '2'."),
         (
             lambda: ops.conv2d(IMAGES, W, dilation_rate=(1, -1)),
             ArgumentError,
-            "conv2d: expected dilation_rate as a whole number or 2 of them, each at least 1, got (1, -1).",
+            "conv2d: expected dilation_rate as an integer or 2 of them, each at least 1, got (1, -1).",
         ),
         (
             lambda: ops.conv2d(IMAGES, W, padding="smae"),
             ArgumentError,
             "conv2d: expected padding as one of valid, same, same_lower, full, causal (causal in 1 "
-            "dimension only), a whole number, or a (before, after) pair for each of 2 axes, none negative; "
+            "dimension only), an integer, or a (before, after) pair for each of 2 axes, none negative; "
             "got 'smae'.",
         ),
         (lambda: ops.conv2d(IMAGES, W, padding="causal"), ArgumentError, "none negative; got 'causal'."),
@@ -374,7 +374,7 @@ W = np.zeros((3, 3, 4, 6))
         (
             lambda: ops.conv2d_transpose(IMAGES, W[..., :4], output_size=0),
             ArgumentError,
-            "conv2d_transpose: expected output_size as a whole number or 2 of them, each at least 1, got 0.",
+            "conv2d_transpose: expected output_size as an integer or 2 of them, each at least 1, got 0.",
         ),
         (
             lambda: ops.conv2d(np.array([[["a"]]]), W),

@@ -100,7 +100,7 @@ def test_R4_rate_out_of_range(rate: float) -> None:
 
 
 def test_R4_stream_out_of_range() -> None:
-    with pytest.raises(ArgumentError, match=r"dropout: expected stream as a whole number .* at least 0, got -1"):
+    with pytest.raises(ArgumentError, match=r"dropout: expected stream as an integer .* at least 0, got -1"):
         ops.dropout(np.ones(3), 0.5, (1, 2), stream=-1)
 
 
@@ -121,5 +121,5 @@ def test_R4_random_is_no_pair() -> None:
 
 @pytest.mark.parametrize("random", [(-1, 0), (0.5, 1.0), (2**70, 0), ("seed", 0)])
 def test_R4_random_is_no_whole_numbers(random: Any) -> None:
-    with pytest.raises(DataError, match="dropout: expected random as two whole numbers from 0 to"):
+    with pytest.raises(DataError, match="dropout: expected random as two integers from 0 to"):
         ops.dropout(np.ones(3), 0.5, random)

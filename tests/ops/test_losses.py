@@ -190,7 +190,7 @@ def test_O10_target_of_another_shape_than_the_logits_is_an_error() -> None:
 def test_O10_label_that_is_no_class_is_an_error(label: float, shown: str) -> None:
     with pytest.raises(
         DataError,
-        match=rf"one_hot: expected labels that are whole numbers from 0 to 9 \(10 classes\), got {shown}\.",
+        match=rf"one_hot: expected labels that are integers from 0 to 9 \(10 classes\), got {shown}\.",
     ):
         ops.sparse_softmax_cross_entropy(np.zeros((3, 10)), np.array([0, label, 1]))
 

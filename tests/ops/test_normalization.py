@@ -132,7 +132,7 @@ def test_R4_nothing_to_normalize_over() -> None:
 
 
 def test_R4_axes_that_are_not_there() -> None:
-    with pytest.raises(ArgumentError, match=r"standardize: expected axis as a whole number from -2 to 1, .* got 2"):
+    with pytest.raises(ArgumentError, match=r"standardize: expected axis as an integer from -2 to 1, .* got 2"):
         ops.standardize(np.zeros((2, 3)), axes=2)
 
 
@@ -146,7 +146,7 @@ def test_R4_negative_epsilon(epsilon: float) -> None:
 
 def test_R4_local_response_settings_that_mean_nothing() -> None:
     x = np.zeros((2, 3))
-    with pytest.raises(ArgumentError, match=r"depth_radius as a whole number .* at least 0, got -1"):
+    with pytest.raises(ArgumentError, match=r"depth_radius as an integer .* at least 0, got -1"):
         ops.local_response_normalization(x, -1)
     with pytest.raises(ArgumentError, match=r"expected bias > 0 and alpha ≥ 0, got bias=0\.0 and alpha=1\.0"):
         ops.local_response_normalization(x, bias=0)

@@ -300,17 +300,17 @@ def test_lists_are_pooled_too() -> None:
         (
             lambda: ops.max_pool(IMAGES, 0),
             ArgumentError,
-            "max_pool: expected pool_size as a whole number or 2 of them, each at least 1, got 0.",
+            "max_pool: expected pool_size as an integer or 2 of them, each at least 1, got 0.",
         ),
         (
             lambda: ops.max_pool(IMAGES, 2, (1, 0)),
             ArgumentError,
-            "max_pool: expected strides as a whole number or 2 of them, each at least 1, got (1, 0).",
+            "max_pool: expected strides as an integer or 2 of them, each at least 1, got (1, 0).",
         ),
         (
             lambda: ops.lp_pool(IMAGES, 2, dilation_rate=0),
             ArgumentError,
-            "lp_pool: expected dilation_rate as a whole number",
+            "lp_pool: expected dilation_rate as an integer",
         ),
         (
             lambda: ops.average_pool(IMAGES, 2, padding="smae"),
@@ -376,7 +376,7 @@ def test_lists_are_pooled_too() -> None:
         (
             lambda: ops.adaptive_max_pool(IMAGES, 0),
             ArgumentError,
-            "adaptive_max_pool: expected output_size as a whole number or 2 of them, each at least 1, got 0.",
+            "adaptive_max_pool: expected output_size as an integer or 2 of them, each at least 1, got 0.",
         ),
         (
             lambda: ops.adaptive_average_pool(IMAGES[0, 0], 1),

@@ -82,7 +82,7 @@ def test_multiply_adds_count_the_pixels_that_are_mixed() -> None:
         (
             lambda: ops.upsample_nearest(IMAGES, 0),
             ArgumentError,
-            "upsample_nearest: expected size as a whole number or 2 of them, each at least 1, got 0.",
+            "upsample_nearest: expected size as an integer or 2 of them, each at least 1, got 0.",
         ),
         (
             lambda: ops.upsample_nearest(IMAGES[0, 0]),
@@ -97,7 +97,7 @@ def test_multiply_adds_count_the_pixels_that_are_mixed() -> None:
         (
             lambda: ops.upsample_bilinear(IMAGES, (2, 2, 2)),
             ArgumentError,
-            "upsample_bilinear: expected size as a whole number or 2 of them, each at least 1, got (2, 2, 2).",
+            "upsample_bilinear: expected size as an integer or 2 of them, each at least 1, got (2, 2, 2).",
         ),
         (
             lambda: ops.upsample_bilinear(IMAGES[0]),

@@ -54,7 +54,7 @@ def test_R4_a_number_is_a_number(expected: str, value: Any) -> None:
 @pytest.mark.parametrize("value", [1.5, "ab", (1.5, 2), object()], ids=str)
 @pytest.mark.parametrize("expected", LISTS)
 def test_R4_a_list_of_whole_numbers_is_one(expected: str, value: Any) -> None:
-    with pytest.raises(ArgumentError, match=f"{expected} as a list of whole numbers, got"):
+    with pytest.raises(ArgumentError, match=f"{expected} as a list of integers, got"):
         LISTS[expected](value)
 
 
@@ -97,7 +97,7 @@ def test_R4_weights_of_brightness_are_a_list_of_numbers() -> None:
 
 @pytest.mark.parametrize("classes", [0, -1, 2.7, "3", None])
 def test_R4_classes_are_counted(classes: Any) -> None:
-    with pytest.raises(ArgumentError, match="one_hot: expected num_classes as a whole number"):
+    with pytest.raises(ArgumentError, match="one_hot: expected num_classes as an integer"):
         ops.one_hot([0, 1], classes)
 
 

@@ -167,7 +167,7 @@ def test_what_is_not_asked_for_gets_no_gradient() -> None:
         (
             lambda: ops.pad(IMAGES, -1),
             ArgumentError,
-            "pad: expected pad_width as a whole number, one for each of 4 axes, or a (before, after) pair "
+            "pad: expected pad_width as an integer, one for each of 4 axes, or a (before, after) pair "
             "for each, none negative; got -1.",
         ),
         (
@@ -197,7 +197,7 @@ def test_what_is_not_asked_for_gets_no_gradient() -> None:
         (
             lambda: ops.crop(IMAGES, ((1,),) * 4),
             ArgumentError,
-            "crop: expected cropping as a whole number, one for each of 4 axes",
+            "crop: expected cropping as an integer, one for each of 4 axes",
         ),
         (
             lambda: ops.crop(IMAGES, ((0, 0), (3, 2), (0, 0), (0, 0))),

@@ -502,7 +502,7 @@ def test_set_threads_replaces_the_shared_team():
 @pytest.mark.parametrize("threads", [0, -1, 65536, 2.5, None])
 def test_numbers_of_threads_that_mean_nothing(threads):
     before = shared_team()
-    expected = f"threads: expected a whole number from 1 to 65535, got {threads}."
+    expected = f"threads: expected an integer from 1 to 65535, got {threads}."
     with pytest.raises(ArgumentError, match=re.escape(expected)):
         set_threads(threads)
     assert shared_team() is before

@@ -106,9 +106,9 @@ def test_P3_what_the_network_sees_is_a_picture(address):
         ("/api/pictures/{}/layers/99?first=0&count=1", 404, "layer: expected a number below 20, got 99"),
         ("/api/pictures/{}/layers/1?first=40&count=1", 400, "the first of them from 0 to 39 and at least one, got 40"),
         ("/api/pictures/{}/layers/1?first=0&count=0", 400, "at least one, got 0 and 0"),
-        ("/api/pictures/{}/layers/1", 400, "expected first as a whole number, got ''"),
-        ("/api/pictures/{}/layers/1?first=-1&count=1", 400, "expected first as a whole number, got '-1'"),
-        ("/api/pictures/{}/layers/1?first=0&count=9999999999", 400, "expected count as a whole number"),
+        ("/api/pictures/{}/layers/1", 400, "expected first as an integer, got ''"),
+        ("/api/pictures/{}/layers/1?first=-1&count=1", 400, "expected first as an integer, got '-1'"),
+        ("/api/pictures/{}/layers/1?first=0&count=9999999999", 400, "expected count as an integer"),
     ],
 )
 def test_R4_what_is_not_there_is_refused_in_a_sentence(address, path, status, sentence):

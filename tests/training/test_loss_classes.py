@@ -215,7 +215,7 @@ def test_O10_the_other_categorical_loss_is_named() -> None:
 def test_O10_labels_out_of_range(label: float, from_logits: bool) -> None:
     labels = LABELS.astype(np.float32)
     labels[2] = label
-    with pytest.raises(DataError, match=rf"whole numbers from 0 to 3 \(4 classes\), got {label}"):
+    with pytest.raises(DataError, match=rf"integers from 0 to 3 \(4 classes\), got {label}"):
         losses.SparseCategoricalCrossentropy(from_logits)(labels, PROBABILITIES)
 
 

@@ -60,7 +60,7 @@ class Group:
 def read_hdf5(path: str | os.PathLike[str], *, max_bytes: int = 4 * GIB) -> Group:
     """Open an HDF5 file: its root group, with all that is in it; arrays are read when they are asked for.
 
-    Read is what Keras, h5py and TensorFlow write: whole numbers, IEEE 754 numbers, booleans and text; arrays in one
+    Read is what Keras, h5py and TensorFlow write: integers, IEEE 754 numbers, booleans and text; arrays in one
     piece or in chunks, as they are or packed by shuffle, deflate and Fletcher's checksum.
 
     Arguments:

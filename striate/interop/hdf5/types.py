@@ -39,7 +39,7 @@ def read_type(cursor: Cursor) -> Type:
     """The type that a datatype message describes.
 
     Raises:
-        FormatError: damaged, or other than whole numbers, IEEE 754 numbers, booleans and text.
+        FormatError: damaged, or other than integers, IEEE 754 numbers, booleans and text.
     """
     refuse = cursor.source.refuse
     head = cursor.number()
@@ -51,7 +51,7 @@ def read_type(cursor: Cursor) -> Type:
     order = ">" if bits & 1 else "<"
     if kind == INTEGER:
         if size not in (1, 2, 4, 8) or (cursor.number(2), cursor.number(2)) != (0, 8 * size):
-            refuse(f"expected whole numbers of 8, 16, 32 or 64 bits, got {size} bytes")
+            refuse(f"expected integers of 8, 16, 32 or 64 bits, got {size} bytes")
         return Type(size, np.dtype(f"{order}{'i' if bits & 8 else 'u'}{size}"))
     if kind == FLOAT:
         cursor.take(4)

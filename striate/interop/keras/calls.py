@@ -137,7 +137,7 @@ def _check_settings(settings: dict[str, Any]) -> None:
     for name, value in settings.items():
         masks = value if name == "mask" and isinstance(value, list) else [value]  # one for each input
         if any(one not in (None, False) for one in masks):
-            raise RefusedError(f"a layer is called with {shown(name)} = {shown(value)}, which is not offered here")
+            raise RefusedError(f"a layer is called with {shown(name)} = {shown(value)}, which is not supported here")
 
 
 def _revived(value: Any) -> Any:

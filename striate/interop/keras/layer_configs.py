@@ -111,7 +111,7 @@ def input_shape(config: dict[str, Any]) -> tuple[int, ...] | None:
 
 def _input(config: dict[str, Any]) -> Layer:
     if config.get("sparse") or config.get("ragged"):
-        raise RefusedError("sparse and ragged inputs are not offered here")
+        raise RefusedError("sparse and ragged inputs are not supported here")
     kind = config.get("dtype")
     if not isinstance(kind, str):
         check_type(kind)
@@ -139,7 +139,7 @@ def _arguments(name: str, cls: type[Layer], config: dict[str, Any], legacy: bool
         elif name in IN_TRAINING:
             continue  # how strong the noise is
         elif key not in WITHOUT_EFFECT or (WITHOUT_EFFECT[key] is not ... and value not in WITHOUT_EFFECT[key]):
-            raise RefusedError(f"its argument {shown(key)} = {shown(value)} is not offered here")
+            raise RefusedError(f"its argument {shown(key)} = {shown(value)} is not supported here")
     return found
 
 

@@ -102,7 +102,9 @@ def activation(value: Any, legacy: bool) -> str | None:
     if name not in ACTIVATIONS:
         raise RefusedError(f"there is no activation {shown(name)}")
     if legacy and name.startswith("hard_"):
-        raise RefusedError(f"{name} before Keras 3 was built on max(0, min(1, 0.2·x + 0.5)), which is not offered here")
+        raise RefusedError(
+            f"{name} before Keras 3 was built on max(0, min(1, 0.2·x + 0.5)), which is not supported here"
+        )
     return name
 
 

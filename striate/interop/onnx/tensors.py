@@ -16,7 +16,7 @@ from striate.interop.onnx.protobuf import DamagedError
 FLOAT, STRING, INT64, BFLOAT16, UINT4, INT4 = 1, 8, 7, 16, 21, 22
 EXTERNAL = 1
 
-#: NumPy's type for each number of ONNX's. bfloat16 becomes float32, whole numbers of 4 bits become those of 8.
+#: NumPy's type for each number of ONNX's. bfloat16 becomes float32, integers of 4 bits become those of 8.
 DTYPES: dict[int | None, np.dtype[Any]] = {
     FLOAT: np.dtype("f4"),
     2: np.dtype("u1"),
@@ -43,7 +43,7 @@ def dtype_of(number: int | None) -> np.dtype[Any]:
     """NumPy's type for ONNX's number of it.
 
     Raises:
-        DamagedError: it is no number of a type, or one that is not read, such as text.
+        DamagedError: it is not a number of a type, or one that is not read, such as text.
     """
     if number not in DTYPES:
         raise DamagedError(f"expected a type of numbers, got {OTHERS.get(number or 0, f'type {number}')}")
@@ -102,7 +102,7 @@ def _bfloat16(bits: Array) -> Array:
 
 
 def _halves(pairs: Array, signed: bool) -> Array:
-    """Whole numbers of 4 bits, two in a byte, the lower first."""
+    """Integers of 4 bits, two in a byte, the lower first."""
     numbers = np.stack([pairs & 0xF, pairs >> 4], axis=1).reshape(-1)
     return (numbers ^ 8).astype(np.int8) - np.int8(8) if signed else numbers
 

@@ -155,7 +155,7 @@ def array_of(value: Value) -> Array:
 
 
 def numbers_of(value: Value) -> tuple[int, ...]:
-    """Whole numbers that a known value holds."""
+    """Integers that a known value holds."""
     return tuple(int(n) for n in array_of(value).reshape(-1))
 
 

@@ -15,6 +15,7 @@ from striate.ops.elementwise import add_bias
 from striate.ops.operation import Box, Index, Operation, Read, Term, Terms, check_rank, known_shape, read
 from striate.ops.shape import reshape
 from striate.ops.windows import (
+    LAYOUT,
     Pads,
     covering_windows,
     input_place,
@@ -26,8 +27,6 @@ from striate.ops.windows import (
     window_box,
     windows_at_place,
 )
-
-LAYOUT = {1: "(N, W, C)", 2: "(N, H, W, C)", 3: "(N, D, H, W, C)"}
 
 
 class Conv(Operation):
@@ -202,7 +201,7 @@ def conv2d(
         padding: zeros put around the image: "valid" (none), "same" (output ⌈size/stride⌉), "same_lower", "full"
             (kernel − 1 on each side), a number, or a (before, after) pair for each axis.
         dilation_rate: distance between neighbouring entries of the kernel.
-        groups: the channels are split into this many groups that are convolved apart.
+        groups: the channels are split into this many groups that are convolved separately.
 
     Returns:
         (N, OH, OW, K).

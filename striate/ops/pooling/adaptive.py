@@ -129,7 +129,7 @@ def adaptive_average_pool(x: Any, output_size: Any) -> Any:
 
     Raises:
         ShapeError: ``x`` has no spatial axis, or an empty one.
-        ArgumentError: ``output_size`` is no whole number of at least 1.
+        ArgumentError: ``output_size`` is not an integer of at least 1.
 
     Source: He et al., "Spatial pyramid pooling in deep convolutional networks" (2014).
     """

@@ -100,7 +100,7 @@ def brightest_pool(
     Raises:
         ShapeError: as `max_pool`, or the count of weights is not that of the channels.
         ArgumentError: as `max_pool`, or ``weights`` is another word.
-        DataError: ``weights`` are no numbers.
+        DataError: ``weights`` are not numbers.
     """
     (x,) = BRIGHTEST_POOL.same_kind(x)
     settings = window_settings("brightest_pool", x, pool_size, strides, padding, dilation_rate)

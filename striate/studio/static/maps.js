@@ -32,7 +32,7 @@ export function arrange(size, room) {
   return arrangement;
 }
 
-/** From the largest down: whole numbers, and one over them. */
+/** From the largest down: integers, and one over them. */
 function* scales(side, { tile, least }) {
   for (let scale = Math.max(1, Math.floor(tile / side)); scale >= 1; scale -= 1) yield scale;
   for (let part = 2; side / part >= least; part += 1) yield 1 / part;

@@ -118,7 +118,7 @@ def _clock(seconds: float) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """``2s``, ``15ms``, ``80us``: whole numbers of the largest unit that fits."""
+    """``2s``, ``15ms``, ``80us``: integers of the largest unit that fits."""
     for factor, unit in ((1, "s"), (1e3, "ms")):
         if seconds * factor >= 1:
             return f"{seconds * factor:.0f}{unit}"

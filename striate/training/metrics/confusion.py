@@ -49,7 +49,7 @@ def confusion_matrix(y_true: Any, y_pred: Any, num_classes: int | None = None) -
     """How often each class was taken for each: entry (i, j) counts samples of class i that were predicted as j.
 
     Arguments:
-        y_true: labels, whole numbers.
+        y_true: labels, integers.
         y_pred: predicted labels, of the same shape.
         num_classes: K; default: the largest label plus one.
 
@@ -58,7 +58,7 @@ def confusion_matrix(y_true: Any, y_pred: Any, num_classes: int | None = None) -
 
     Raises:
         ShapeError: the shapes differ.
-        DataError: a label is out of range or no whole number.
+        DataError: a label is out of range or not an integer.
     """
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     if num_classes is None:

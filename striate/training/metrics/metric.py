@@ -11,7 +11,7 @@ from striate.configurable import Configurable, snake_case
 from striate.errors import ArgumentError, ShapeError
 from striate.graph import Array, Shape, Variable
 from striate.layers import initializers
-from striate.ops.windows import whole_numbers
+from striate.ops.windows import integers
 
 Counts = NDArray[np.float64]
 
@@ -73,7 +73,7 @@ class Metric(Configurable, metaclass=_Begun):
         """
         if dtype not in (None, "float32", "float64"):
             raise ArgumentError(f"{self.name}: expected dtype 'float32', 'float64' or None, got {dtype!r}.")
-        sizes = whole_numbers(self.name, "shape", shape if isinstance(shape, Sequence) else (shape,))
+        sizes = integers(self.name, "shape", shape if isinstance(shape, Sequence) else (shape,))
         first = np.zeros(sizes) if initializer is None else initializers.get(initializer)(sizes)
         variable = Variable(np.asarray(first, np.float64), name or "weight", trainable=False)
         self.variables.append(variable)

@@ -46,9 +46,9 @@ def sum_to(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
 
 @writes(ONE_HOT)
 def one_hot(to: Writer, node: Node, labels: Value) -> tuple[str, Order]:
-    """OneHot of whole numbers of 64 bits; the classes become the last axis, in the file too."""
+    """OneHot of integers of 64 bits; the classes become the last axis, in the file too."""
     whole = to.cast(labels, ARGMAX.dtype(labels, axis=0))
-    depth, values = to.whole_numbers("depth", node.attributes["classes"]), to.numbers("values", [0, 1])
+    depth, values = to.integers("depth", node.attributes["classes"]), to.numbers("values", [0, 1])
     return to.add("OneHot", whole.name, depth, values, axis=-1), (*labels.order, len(labels.order))
 
 
@@ -57,7 +57,7 @@ def reduced(to: Writer, operator: str, x: str, places: Sequence[int], keepdims: 
     if not places:  # to ONNX that means all
         return x
     if operator == "ReduceSum":
-        return to.add(operator, x, to.whole_numbers("axes", list(places)), keepdims=int(keepdims))
+        return to.add(operator, x, to.integers("axes", list(places)), keepdims=int(keepdims))
     return to.add(operator, x, axes=places, keepdims=int(keepdims))
 
 

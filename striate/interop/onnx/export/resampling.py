@@ -46,7 +46,7 @@ def adaptive_max_pool(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
         begin, end = bounds(known_shape(node.inputs[0])[axis], out)
         entries = np.minimum(begin[:, None] + np.arange((end - begin).max()), end[:, None] - 1)  # (out, entries)
         place = x.order.index(axis)
-        windows = to.add("Gather", y, to.whole_numbers("windows", entries), axis=place)
+        windows = to.add("Gather", y, to.integers("windows", entries), axis=place)
         y = to.add("ReduceMax", windows, axes=[place + 1], keepdims=0)
     return y, x.order
 

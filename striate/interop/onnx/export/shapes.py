@@ -89,7 +89,7 @@ def _order_after(order: Order, before: Sequence[int], blocks: list[Block]) -> Or
 def pad(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
     """Pad, in whatever order the axes are."""
     sides = [node.attributes["padding"][axis] for axis in x.order]
-    pads = to.whole_numbers("pads", [*(before for before, _ in sides), *(after for _, after in sides)])
+    pads = to.integers("pads", [*(before for before, _ in sides), *(after for _, after in sides)])
     return to.add("Pad", x.name, pads, to.numbers("value", node.attributes["value"], x.dtype)), x.order
 
 
@@ -102,9 +102,9 @@ def sliced(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
     if not cut:
         return x.name, x.order
     places, starts, ends, by = zip(*(_cut(*each) for each in cut), strict=True)
-    inputs = [to.whole_numbers("starts", starts), to.whole_numbers("ends", ends), to.whole_numbers("axes", places)]
+    inputs = [to.integers("starts", starts), to.integers("ends", ends), to.integers("axes", places)]
     if set(by) != {1}:
-        inputs.append(to.whole_numbers("steps", by))
+        inputs.append(to.integers("steps", by))
     return to.add("Slice", x.name, *inputs), x.order
 
 
@@ -118,7 +118,7 @@ def _cut(place: int, before: int, after: int, step: int) -> tuple[int, int, int,
 @writes(TAKE)
 def take(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
     """Gather."""
-    indices = to.whole_numbers("indices", node.attributes["indices"])
+    indices = to.integers("indices", node.attributes["indices"])
     return to.add("Gather", x.name, indices, axis=x.order.index(node.attributes["axis"])), x.order
 
 
@@ -132,12 +132,10 @@ def max_unpool(to: Writer, node: Node, x: Value, places: Value) -> tuple[str, Or
     rows = to.sizes([0, x.shape[-1], math.prod(known_shape(node.inputs[0])[1:-1])])
     numbers, indices = (to.add("Reshape", to.in_order(value, order), rows) for value in (x, places))
     indices = to.add("Cast", indices, to=NUMBERS[np.dtype(np.int64)])
-    zero, count, axes = (
-        to.whole_numbers(*pair) for pair in (("zero", [0]), ("count", [math.prod(size)]), ("axes", [2]))
-    )
+    zero, count, axes = (to.integers(*pair) for pair in (("zero", [0]), ("count", [math.prod(size)]), ("axes", [2])))
     indices = to.add("Min", to.add("Where", to.add("Less", indices, zero), count, indices), count)
     nothing = to.add("Slice", numbers, zero, zero, axes)
-    zeros = to.add("Pad", nothing, to.whole_numbers("pads", [0, 0, 0, 0, 0, math.prod(size) + 1]))
+    zeros = to.add("Pad", nothing, to.integers("pads", [0, 0, 0, 0, 0, math.prod(size) + 1]))
     filled = to.add("ScatterElements", zeros, indices, numbers, axis=2)
     maps = to.add("Slice", filled, zero, count, axes)
     return to.add("Reshape", maps, to.sizes([0, x.shape[-1], *size])), order
@@ -158,5 +156,5 @@ def broadcast_to(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
     if any(n is None and m is not None for n, m in zip(shape, given, strict=True)):
         raise UnwritableError("it repeats numbers as often as the batch is large")
     order = x.order if len(x.shape) == len(shape) else natural(len(shape))
-    sizes = to.whole_numbers("shape", [1 if shape[axis] is None else shape[axis] for axis in order])
+    sizes = to.integers("shape", [1 if shape[axis] is None else shape[axis] for axis in order])
     return to.add("Expand", to.broadcast(x, order), sizes), order

@@ -92,7 +92,7 @@ def average_pool(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
 
 @writes(LP_POOL)
 def lp_pool(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
-    """LpPool has no dilation before operator set 18, and p is a whole number: else the formula in parts."""
+    """LpPool has no dilation before operator set 18, and p is an integer: else the formula in parts."""
     order = channels_first(len(x.shape))
     inputs, p = to.in_order(x, order), node.attributes["p"]
     if _pads_fit(node) and max(node.attributes["dilation"]) == 1 and p == int(p):
@@ -118,7 +118,7 @@ def brightest_pool(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
     _, places = to.add_several("MaxPool", [bright], 2, **_pool(node))  # (N, 1, OH, OW)
     rows = to.add("Reshape", pixels, to.sizes([None, channels]))
     picked = to.add("Gather", rows, places, axis=0)  # (N, 1, OH, OW, C)
-    return to.add("Squeeze", picked, to.whole_numbers("axes", [1])), natural(rank)
+    return to.add("Squeeze", picked, to.integers("axes", [1])), natural(rank)
 
 
 def _kernels_first(rank: int) -> Order:
@@ -153,7 +153,7 @@ def _padded(to: Writer, node: Node, x: str, value: float, first: int = 2) -> str
     """The padding of a pool as a node of its own; ``first`` is the first spatial axis."""
     before, after = zip(*node.attributes["padding"], strict=True)
     front, back = [0] * first, [0] * (2 - first)
-    pads = to.whole_numbers("pads", [*front, *before, *back, *front, *after, *back])
+    pads = to.integers("pads", [*front, *before, *back, *front, *after, *back])
     return to.add("Pad", x, pads, to.numbers("outside", value, node.output.dtype))
 
 

@@ -135,7 +135,7 @@ class Writer:
         """Write numbers that are a setting of the current node, such as the sizes that a Reshape reads."""
         return self.keep(np.asarray(values, dtype), f"{self.path}{name}")
 
-    def whole_numbers(self, name: str, values: Any) -> str:
+    def integers(self, name: str, values: Any) -> str:
         """The same for sizes, places and axes."""
         return self.numbers(name, values, np.int64)
 
@@ -175,7 +175,7 @@ class Writer:
         """
         if list(sizes).count(None) > 1:
             raise UnwritableError("more than one size of its result depends on the batch size")
-        return self.whole_numbers("shape", [-1 if size is None else size for size in sizes])
+        return self.integers("shape", [-1 if size is None else size for size in sizes])
 
     def together(self, node: Node, *values: Value) -> tuple[list[str], Order]:
         """The inputs of an element-wise operator, as the file broadcasts them, and the order of its result."""

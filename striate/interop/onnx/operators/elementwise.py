@@ -129,7 +129,7 @@ def Sub(node: Node, a: Value, b: Value) -> Value:
 
 
 def Div(node: Node, a: Value, b: Value) -> Value:
-    """a / b; of whole numbers, towards 0."""
+    """a / b; of integers, towards 0."""
     _no_axis(node)
     if a.dtype.kind in "iu":
         return elementwise(node, lambda s, t: truncated(ops.divide(s, t)), a, b, known=_whole_division)
@@ -188,7 +188,7 @@ Exp = _of_one("exp(x).", ops.exp, np.exp)
 Log = _of_one("ln x.", ops.log, np.log)
 Floor = _of_one("⌊x⌋.", ops.floor, np.floor)
 Ceil = _of_one("⌈x⌉.", ops.ceil, np.ceil)
-Round = _of_one("The nearest whole number, of two the even one.", ops.round, np.rint)
+Round = _of_one("The nearest integer, of two the even one.", ops.round, np.rint)
 Erf = _of_one("The error function.", ops.erf)
 Reciprocal = _of_one("1 / x.", lambda x: ops.divide(1.0, x), np.reciprocal)
 

@@ -80,13 +80,13 @@ def _centred(node: Node, x: Value, zero: Value | None, axis: int | None = None) 
 
 @spatial
 def ConvInteger(node: Node, x: Value, w: Value, x_zero: Value | None = None, w_zero: Value | None = None) -> Value:
-    """Convolution of whole numbers."""
+    """Convolution of integers."""
     y = Conv(node, _centred(node, x, x_zero), _centred(node, w, w_zero, axis=0))
     return _as(node, y, np.int32)
 
 
 def MatMulInteger(node: Node, a: Value, b: Value, a_zero: Value | None = None, b_zero: Value | None = None) -> Value:
-    """A product of matrices of whole numbers."""
+    """A product of matrices of integers."""
     y = MatMul(node, _centred(node, a, a_zero, rank(a) - 2), _centred(node, b, b_zero, rank(b) - 1))
     return _as(node, y, np.int32)
 

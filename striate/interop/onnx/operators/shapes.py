@@ -93,7 +93,7 @@ def Identity(node: Node, x: Value) -> Value:
 
 @transparent
 def Cast(node: Node, x: Value) -> Value:
-    """x in another type: whole numbers lose what is behind the point, and anything but 0 is true."""
+    """x in another type: integers lose what is behind the point, and anything but 0 is true."""
     node.get("saturate", 1), node.get("round_mode", "up")
     return cast(node, x, dtype_of(node.get("to", 1)))
 
