@@ -11,6 +11,8 @@ from striate.errors import ArgumentError, ShapeError
 from striate.graph import Tensor, Variable, active_trace, trace
 from striate.runtime import ReferenceExecutor
 from striate.runtime import executor as choose_executor
+from striate.runtime.arena import ALIGNMENT
+from striate.runtime.blocks import aligned
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -162,10 +164,7 @@ def test_what_is_prepared_from_variables_follows_their_changes():
 
 
 def test_memory_of_kernels_begins_at_a_cache_line():
-    pytest.importorskip("llvmlite")
-    from striate.runtime.native import ALIGNMENT, _aligned
-
-    blocks = [_aligned(size) for size in (0, 1, 17, 100, 5_000, 10**6, 3 * 10**6) for _ in range(4)]
+    blocks = [aligned(size) for size in (0, 1, 17, 100, 5_000, 10**6, 3 * 10**6) for _ in range(4)]
     assert [block.ctypes.data % ALIGNMENT for block in blocks if block.size] == [0] * 24
     assert [block.size for block in blocks[::4]] == [0, 1, 17, 100, 5_000, 10**6, 3 * 10**6]
 
