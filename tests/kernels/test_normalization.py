@@ -5,7 +5,7 @@ import pytest
 
 from striate.graph import Graph, Tensor, Variable
 from striate.kernels.plan import Launch
-from striate.ops import conv2d, local_response_normalization, mean, normalize_with, relu, variance
+from striate.ops import conv2d, local_response_normalization, mean, relu, standardize_with, variance
 from striate.ops.elementwise import SUM_TO
 from striate.ops.normalization import (
     LOCAL_RESPONSE_NORMALIZATION,
@@ -168,7 +168,7 @@ def test_what_follows_a_normalization_is_part_of_it():
 def inference(parameters):
     """relu(normalize(conv(x)) + skip) with a mean and a variance that are known."""
     x, w, skip = (Tensor(shape, FLOAT) for shape in [(2, 9, 9, 3), (3, 3, 3, 20), (2, 7, 7, 20)])
-    y = relu(normalize_with(conv2d(x, w), *parameters, epsilon=1e-3) + skip)
+    y = relu(standardize_with(conv2d(x, w), *parameters, epsilon=1e-3) + skip)
     return [x, w, skip], y
 
 
@@ -186,7 +186,7 @@ def test_inference_is_part_of_the_convolution():
     (result,), (expected,) = fused.run(arrays), apart.run(arrays)
     np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
     x, w, skip, *rest = (array.astype(np.float64) for array in arrays)
-    definition = np.maximum(normalize_with(conv2d(x, w), *rest, epsilon=1e-3) + skip, 0)
+    definition = np.maximum(standardize_with(conv2d(x, w), *rest, epsilon=1e-3) + skip, 0)
     np.testing.assert_allclose(result, definition, rtol=1e-5, atol=1e-4)
 
 
@@ -210,7 +210,7 @@ def test_given_statistics_of_any_shape():
 def test_a_result_that_is_its_own_mean_is_not_fused():
     x, w = Tensor((2, 5, 5, 3), FLOAT), Tensor((3, 3, 3, 20), FLOAT)
     y = conv2d(x, w)
-    graph = Graph([x, w], [normalize_with(y, y, y * y, epsilon=1e-3)])
+    graph = Graph([x, w], [standardize_with(y, y, y * y, epsilon=1e-3)])
     (result,) = NativeExecutor(graph).run([standard(x.shape), standard(w.shape)])
     np.testing.assert_allclose(result, np.zeros((2, 3, 3, 20)), atol=1e-6)
 
