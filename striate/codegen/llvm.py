@@ -19,7 +19,7 @@ from striate.codegen.target import Target
 
 #: Memory to registers, then what that leaves over. Loops, vectors and registers' use are ours: no pass touches them.
 PASSES = ("sroa", "instruction_combine", "simplify_cfg", "instruction_combine", "dead_code_elimination")
-#: Of memory for each object file that is loaded, about; measured (benchmarks/resident.py).
+#: Of memory for each object file that is loaded, about: a rough figure, found once by hand.
 LOADED_BYTES = 2**16
 
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from striate.data.drawing import Preprocessing
 from striate.data.photo import PhotoPreprocessing
+from striate.errors import ArgumentError
 from striate.layers.layer import Layer
 from striate.models import saving, summary
 from striate.models.facts import Facts
-from striate.models.formats import writer
+from striate.models.formats import suffix_of, writer
 from striate.models.reading_facts import find_facts
 from striate.models.trainer import Trainer
 
@@ -172,20 +173,25 @@ class Model(Trainer):
         """
         saving.save(self, filepath, overwrite)
 
-    def export(self, filepath: str | Path, overwrite: bool = True) -> None:
+    def export(self, filepath: str | Path, format: str | None = None, overwrite: bool = True) -> None:
         """Write the model, as it is after training, for other programs: ``model.export("m.onnx")``.
 
         Arguments:
             filepath: its suffix says the format. ".onnx": operator set 17, any batch size, and inputs and outputs of
                 three and more axes channels-first, as other tools expect (`striate.interop.onnx.write_onnx` can keep
                 them channels-last). ".keras", ".h5": as `save`.
+            format: the suffix without its dot, such as "onnx", for those who like to say it twice.
             overwrite: False: refuse to replace a file.
 
         Raises:
-            ArgumentError: there is no format of this suffix.
+            ArgumentError: there is no format of this suffix, or ``format`` names another.
             ModelError: the shape of the model's input is not known yet, or the format has no words for something in it.
             FormatError: the file cannot be written.
         """
+        if format is not None and f".{format}" != suffix_of(filepath):
+            raise ArgumentError(
+                f"export: expected a file name that ends in .{format}, the format, got {str(filepath)!r}."
+            )
         if write := writer("export", filepath):
             write(self, filepath, overwrite)
 

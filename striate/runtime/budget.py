@@ -20,7 +20,7 @@ from striate.graph import Node, Tensor
 from striate.ops.operation import known_shape
 from striate.runtime.arena import Span, alive
 
-#: Bytes of Python's objects for each node and each launch of a kernel, about; measured (benchmarks/resident.py).
+#: Bytes of Python's objects for each node and each launch of a kernel, about: a rough figure, found once by hand.
 OBJECTS = 2048
 #: The part of the machine's memory that is kept, and that one run may take, unless the user says otherwise: taste.
 KEPT_PART, RUN_PART = 8, 1

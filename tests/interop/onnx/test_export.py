@@ -158,7 +158,7 @@ def calibrated(model: Model) -> Model:
         inputs_of(model, 8)
     )
     for (variable, _), value in zip(graph.updates, after, strict=True):
-        (layer,) = (one for one in normalizations if variable in one.weights)
+        (layer,) = (one for one in normalizations if any(variable is weight for weight in one.weights))
         variable.assign(value / (1 - layer.momentum))
     return model
 
@@ -590,3 +590,11 @@ def test_A7_refuses_files_beyond_what_protocol_buffers_hold(path, monkeypatch):
     monkeypatch.setattr(network, "MAX_BYTES", 100)
     with pytest.raises(ModelError, match=r"sequential has 2,888 bytes of weights; an ONNX file holds at most 100\.$"):
         write_onnx(image_net(layers.Flatten(), layers.Dense(2)), path)
+
+
+def test_A7_model_export_takes_the_format_that_the_suffix_says(tmp_path):
+    model = image_net(layers.Flatten())
+    model.export(tmp_path / "m.onnx", "onnx")
+    assert (tmp_path / "m.onnx").exists()
+    with pytest.raises(ArgumentError, match=r"export: expected a file name that ends in \.tflite, the format, got"):
+        model.export(tmp_path / "m.onnx", format="tflite")
