@@ -29,7 +29,7 @@ SUFFIX_OF = {
 #: How their content begins; that of BMP has the length of its second header at byte 14.
 BEGINNING = re.compile(
     rb"(?P<PNG>\x89PNG\r\n\x1a\n)|(?P<JPEG>\xff\xd8\xff)|(?P<GIF>GIF8[79]a)|"
-    rb"(?P<BMP>BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0{3})|(?P<WEBP>RIFF.{4}WEBP)",
+    rb"(?P<BMP>BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0{3})|(?P<WebP>RIFF.{4}WEBP)",
     re.DOTALL,
 )
 LONGEST_BEGINNING = 18
@@ -38,7 +38,7 @@ MAX_PIXELS = 40_000_000  # a large camera's photograph; 160 MB while it is RGBA
 
 
 def picture_format(head: bytes) -> str | None:
-    """The format of `FORMATS` that a file with this beginning has; None if it is no picture."""
+    """What the format of a picture with this beginning is called, such as "WebP"; None if it is not a picture."""
     found = BEGINNING.match(head)
     return found and found.lastgroup
 

@@ -2,7 +2,6 @@
 
 import os
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -53,18 +52,6 @@ def test_a_class_may_be_called_test(tmp_path):
     found = find_photos(tmp_path)
     assert found.classes == ("control", "test")
     assert list(found.splits) == ["train"]
-
-
-def test_pictures_are_told_by_their_content_where_their_names_do_not_say_it(tmp_path):
-    touch(tmp_path, "a/1.jpg", "a/6.png", "b/notes.txt", "b/empty.jfif", "b/folder.jfif/2.jpg")
-    picture = Image.fromarray(np.zeros((4, 4, 3), np.uint8))
-    for name, kind in (("jfif", "JPEG"), ("jpe", "JPEG"), ("none", "PNG"), ("dib", "BMP"), ("b", "GIF"), ("w", "WebP")):
-        picture.save(tmp_path / "b" / f"picture.{name}", kind)
-    os.mkfifo(tmp_path / "b" / "pipe.jfif")
-    found = find_photos(tmp_path)
-    pictures = [f"b/picture.{name}" for name in ("b", "dib", "jfif", "jpe", "none", "w")]
-    assert names(found, "train") == ["a/1.jpg", "a/6.png", *pictures, "b/folder.jfif/2.jpg"]
-    assert found.others == ["b/empty.jfif", "b/notes.txt", "b/pipe.jfif"]
 
 
 def test_hidden_and_other_files_are_noted(tmp_path):
