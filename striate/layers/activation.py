@@ -16,11 +16,11 @@ TERMS = {"relu": "ReLU", "relu6": "ReLU capped at 6", "silu": "SiLU", "log_softm
 
 
 def activation_function(where: str, identifier: Any) -> Callable[..., Any]:
-    """The function that an ``activation`` argument means.
+    """The function that an ``activation`` argument stands for.
 
     Arguments:
         where: the layer's class, for messages.
-        identifier: a name such as "relu", a function of tensors, a layer, a layer as a file has it, or None: the
+        identifier: a name such as "relu", a function of tensors, a layer, a layer's config from a file, or None: the
             identity.
 
     Raises:
@@ -47,7 +47,7 @@ def then(activation: Callable[[Any], Any]) -> str:
 
 
 class Activation(Layer):
-    """An activation as a layer of its own; any shape → the same.
+    """An activation as a separate layer; any shape → the same.
 
     Arguments:
         activation: a name such as "relu", a function of tensors, or a layer.
@@ -206,7 +206,7 @@ class Softmax(Layer):
     """yᵢ = exp(xᵢ) / Σ exp(xⱼ) along one axis: positive numbers that sum to 1; any shape → the same.
 
     Arguments:
-        axis: along which; −1 is the last.
+        axis: the axis along which the outputs sum to 1; −1: the last.
 
     Raises:
         ArgumentError: the input has no such axis.

@@ -1,4 +1,4 @@
-"""Activations as functions, by Keras's names and with Keras's defaults: what ``activation=`` of a layer may say.
+"""Activations as functions, by Keras's names and with Keras's defaults: what ``activation=`` of a layer accepts.
 
 `striate.activations` is this module. Each name is in the table because there is an operation of it (`striate.ops`).
 """
@@ -95,7 +95,7 @@ NAMES: dict[Any, str] = {function: name for name, function in reversed(ACTIVATIO
 
 
 def get(identifier: Any) -> Callable[..., Any]:
-    """The function of a name such as "relu"; a function is given back, and None means `linear`.
+    """The function of a name such as "relu"; a function is returned as it is, and None means `linear`.
 
     Raises:
         ArgumentError: there is no activation of this name, or it is something else.
@@ -104,7 +104,7 @@ def get(identifier: Any) -> Callable[..., Any]:
 
 
 def find(where: str, identifier: Any) -> Callable[..., Any]:
-    """`get`, with the name of who asks for messages.
+    """`get`, with the caller's name for messages.
 
     Raises:
         ArgumentError: as `get`.

@@ -38,9 +38,9 @@ def share(where: str, name: str, value: Any) -> float:
 
 
 def pairs(where: str, name: str, value: Any, axes: int) -> Pads:
-    """(before, after) for each axis, from an integer, one number for each axis, or such pairs.
+    """(before, after) for each axis, from an integer, one integer for each axis, or such pairs.
 
-    For one axis a pair alone will do: ``(1, 2)``.
+    For one axis a single pair is enough: ``(1, 2)``.
 
     Raises:
         ArgumentError: it is none of these, or negative.

@@ -66,10 +66,10 @@ class _Windowed(Weighted):
         )
 
     def _before(self, groups: int, depth: int | None) -> str:
-        """The maps that a map is made from; of ``depth`` many, None if that is not known yet."""
+        """The input maps that a map is made from: ``depth`` of them, None if that is not known yet."""
         if groups > 1:
-            return "the map of its group before it" if depth == 1 else f"the {_count(depth)}maps of its group before it"
-        return "the map before it" if depth == 1 else f"all {_count(depth)}maps before it"
+            return "the input map of its group" if depth == 1 else f"the {_count(depth)}input maps of its group"
+        return "the input map" if depth == 1 else f"all {_count(depth)}input maps"
 
     def _on_its_own(self, multiplier: int) -> str:
         """What a depthwise convolution does."""
@@ -77,7 +77,7 @@ class _Windowed(Weighted):
             kernels, many = f"a {self._kernel_term()} kernel", ""
         else:
             kernels, many = f"{multiplier} {self._kernel_term()} kernels", f", which gives {multiplier} maps"
-        return f"Each map before it filtered on its own, by {kernels} for that map{self._step_term()}{many}"
+        return f"Each input map filtered separately, by {kernels} of its own{self._step_term()}{many}"
 
 
 def _count(number: int | None) -> str:
@@ -131,7 +131,7 @@ class _Conv(_Windowed):
         self._add_bias(self.filters)
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
-        """The convolution alone, with this kernel; a subclass may change what is convolved with, or how."""
+        """The convolution alone, with this kernel; a subclass may override it."""
         return self.operation(inputs, kernel, None, self.strides, self.padding, self.dilation_rate, self.groups)
 
     def call(self, inputs: Any) -> Any:
@@ -144,7 +144,7 @@ class _Conv(_Windowed):
         made = f"made from {self._before(self.groups, depth)} by {kernel}"
         one = self.filters == 1
         maps = f"1 feature map, {made}" if one else f"{self.filters} feature maps, each {made} of its own"
-        deep = "" if self.built else ", as deep as they are many"
+        deep = "" if self.built else ", as deep as there are input maps"
         return f"{maps}{deep}{self._step_term()}{then(self.activation)}."
 
 
@@ -168,8 +168,8 @@ class Conv2D(_Conv):
     Shapes: (N, H, W, C) → (N, OH, OW, K); kernel (KH, KW, C/groups, K), bias (K,).
 
     Arguments:
-        filters: how many kernels, and so how many maps come out.
-        kernel_size: rows and columns of each kernel; one number for both.
+        filters: the number of kernels, and so of output maps.
+        kernel_size: rows and columns of each kernel; one integer for both.
         strides: steps in which the kernel moves.
         padding: zeros around the image: "valid" (none), "same" (output ⌈size/stride⌉), "full" (kernel − 1 on each
             side), "same_lower", a number, or a (before, after) pair for each axis.
@@ -177,14 +177,14 @@ class Conv2D(_Conv):
         dilation_rate: distance between neighbouring entries of the kernel.
         groups: the channels are split into this many groups that are convolved separately.
         activation: a name such as "relu", a function, or a layer; None: none.
-        use_bias: whether each map gets a number added.
-        kernel_initializer, bias_initializer: where the first weights come from.
+        use_bias: whether to add a learned number to each map.
+        kernel_initializer, bias_initializer: set the initial weights.
         kernel_regularizer, bias_regularizer: added to the loss, such as "l2".
         activity_regularizer, kernel_constraint, bias_constraint: not supported; must be None.
 
     Raises:
         ArgumentError: an argument is invalid, such as a stride of 0.
-        ShapeError: the input has another rank or other channels, or is smaller than the kernel.
+        ShapeError: the input has the wrong rank or number of channels, or is smaller than the kernel.
 
     Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition" (1998).
     """
@@ -248,7 +248,7 @@ class _DepthwiseConv(_Windowed):
 
 
 class DepthwiseConv1D(_DepthwiseConv):
-    """Each channel of a series filtered on its own: (N, W, C) → (N, OW, C·M).
+    """Each channel of a series filtered separately: (N, W, C) → (N, OW, C·M).
 
     Arguments, errors: as `DepthwiseConv2D`.
     """
@@ -258,7 +258,7 @@ class DepthwiseConv1D(_DepthwiseConv):
 
 
 class DepthwiseConv2D(_DepthwiseConv):
-    """Depthwise convolution: each channel is filtered on its own, by M = ``depth_multiplier`` kernels.
+    """Depthwise convolution: each channel is filtered separately, by M = ``depth_multiplier`` kernels.
 
     Four maps and a multiplier of 2 make eight maps; `Conv2D` with 2 filters makes two.
 
@@ -266,7 +266,7 @@ class DepthwiseConv2D(_DepthwiseConv):
     its kernel m.
 
     Arguments:
-        depth_multiplier: kernels for each channel.
+        depth_multiplier: M, kernels for each channel.
         depthwise_initializer, depthwise_regularizer: of the kernels.
         depthwise_constraint: not supported; must be None.
         Others: as `Conv2D`.
@@ -352,12 +352,12 @@ class SeparableConv1D(_SeparableConv):
 
 
 class SeparableConv2D(_SeparableConv):
-    """Depthwise separable convolution: each channel filtered on its own, then all mixed by a 1×1 convolution.
+    """Depthwise separable convolution: each channel filtered separately, then all mixed by a 1×1 convolution.
 
     Shapes: (N, H, W, C) → (N, OH, OW, K); depthwise kernel (KH, KW, C, M), pointwise kernel (1, 1, C·M, K), bias (K,).
 
     Arguments:
-        filters: how many maps come out.
+        filters: the number of output maps.
         depth_multiplier: M, kernels for each channel.
         depthwise_initializer, pointwise_initializer, depthwise_regularizer, pointwise_regularizer: of the two kernels.
         depthwise_constraint, pointwise_constraint: not supported; must be None.
@@ -405,7 +405,7 @@ class _ConvTranspose(_Windowed):
         super().__init__(*windows, activation, use_bias, weights, activity_regularizer, **kwargs)
         where = type(self).__name__
         if isinstance(self.padding, str) and self.padding not in ("valid", "same"):
-            raise ArgumentError(f"{where}: expected padding 'valid', 'same', or how many numbers, got {padding!r}.")
+            raise ArgumentError(f"{where}: expected padding 'valid', 'same', or integers, got {padding!r}.")
         self.filters = integer(where, "filters", filters, least=1)
         self.groups = integer(where, "groups", groups, least=1)
         if self.filters % self.groups:
@@ -445,7 +445,7 @@ class _ConvTranspose(_Windowed):
         return self.activation(y)
 
     def _output_size(self, size: Shape) -> Shape:
-        """Along each axis the size that a convolution of the same settings takes to ``size``; of several, as Keras."""
+        """Along each axis the size from which a convolution with these settings makes ``size``; of several, Keras's."""
         spans = [d * (k - 1) + 1 for k, d in zip(self.kernel_size, self.dilation_rate, strict=True)]
         least = [(n - 1) * stride for n, stride in zip(size, self.strides, strict=True)]
         if self.padding == "same":
@@ -484,7 +484,7 @@ class Conv1DTranspose(_ConvTranspose):
 class Conv2DTranspose(_ConvTranspose):
     """Transposed convolution ("deconvolution"): every input number, times the kernel, is added to the output.
 
-    The exact adjoint of the convolution that goes the other way; it makes images larger by about ``strides``.
+    The exact adjoint of the corresponding convolution; it makes images larger by a factor of about ``strides``.
 
     Shapes: (N, H, W, C) → (N, OH, OW, K); kernel (KH, KW, K/groups, C), bias (K,). With span = dilation · (kernel − 1)
     + 1:
@@ -494,9 +494,9 @@ class Conv2DTranspose(_ConvTranspose):
         pads    output = (size − 1) · stride + span + output_padding − before − after
 
     Arguments:
-        padding: "valid", "same", a number, or a (before, after) pair for each axis: of the convolution that goes the
-            other way.
-        output_padding: of the sizes that this convolution takes to the input's, which one; below ``strides``.
+        padding: of the corresponding convolution: "valid", "same", a number, or a (before, after) pair for each
+            axis.
+        output_padding: selects one of the output sizes that the corresponding convolution maps to the input's size.
         groups: the channels are split into this many groups that are convolved separately.
         Others: as `Conv2D`.
 

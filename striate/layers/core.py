@@ -23,16 +23,16 @@ class Dense(Weighted):
     (20, 20, 16): to connect all pixels with all units, put `Flatten` before it.
 
     Arguments:
-        units: K, how many numbers come out.
+        units: K, the number of outputs.
         activation: a name such as "relu", a function, or a layer; None: none.
-        use_bias: whether each unit gets a number added.
-        kernel_initializer, bias_initializer: where the first weights come from.
+        use_bias: whether to add a learned number to each unit.
+        kernel_initializer, bias_initializer: set the initial weights.
         kernel_regularizer, bias_regularizer: added to the loss, such as "l2".
         activity_regularizer, kernel_constraint, bias_constraint: not supported; must be None.
 
     Raises:
         ArgumentError: an argument is invalid.
-        ShapeError: the input has another count of numbers on its last axis than the kernel.
+        ShapeError: the input's last axis does not fit the kernel.
 
     Source: Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors" (1986).
     """
@@ -74,29 +74,29 @@ class Dense(Weighted):
     def describe(self) -> str:
         one = self.units == 1
         units = "1 unit" if one else f"{self.units} units"
-        what = "all numbers before it"
+        what = "all inputs"
         if self.built:
             *places, count = self.input_shape[1:]
             units += " at each place" if places else ""
-            what = f"the {count} numbers there" if places else f"all {count} numbers before it"
+            what = f"the {count} numbers there" if places else f"all {count} inputs"
         return f"{units}, {'' if one else 'each '}a weighted sum of {what}{then(self.activation)}."
 
 
 class Identity(Layer):
-    """The input as it is: any shape → the same."""
+    """The input, unchanged: any shape → the same."""
 
     def call(self, inputs: Any) -> Any:
         return ops.linear(inputs)
 
     def describe(self) -> str:
-        return "The numbers as they are."
+        return "The input, unchanged."
 
 
 class Rescaling(Layer):
     """A change of scale: y = x · scale + offset; any shape → the same.
 
     Arguments:
-        scale: such as 1/255 for pixels that are to lie in 0…1; a number, or one for each channel.
+        scale: such as 1/255 to bring pixels to 0…1; a number, or one for each channel.
         offset: added afterwards; a number, or one for each channel.
 
     Raises:

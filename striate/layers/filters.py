@@ -1,4 +1,4 @@
-"""Filters that people drew by hand before networks learned them: edges, stripes, blur, sharpen, emboss.
+"""Filters designed by hand, as before networks learned them: edges, stripes, blur, sharpen, emboss.
 
 For the sizes 3, 5, 7 … each is built by the rule that gives its textbook form at size 3.
 """
@@ -29,7 +29,7 @@ def _sobel_x(size: int) -> NDArray[Any]:
 
 
 def _cross(size: int) -> NDArray[Any]:
-    """1 on the middle row and the middle column but not where they meet; there, what makes the sum 0."""
+    """1 on the middle row and the middle column, and where they cross the number that makes the sum 0."""
     cross = np.zeros((size, size))
     cross[size // 2, :] = cross[:, size // 2] = 1
     cross[size // 2, size // 2] = -2 * (size - 1)
@@ -48,7 +48,7 @@ def _emboss(size: int) -> NDArray[Any]:
 
 
 def _vertical_stripes(size: int) -> NDArray[Any]:
-    """Bright and dark columns in turn, the middle one bright; the sum is 0, so that plain areas give 0."""
+    """Alternating bright and dark columns, the middle one bright; the sum is 0, so that plain areas give 0."""
     bright = (np.arange(size) - size // 2) % 2 == 0
     row = np.where(bright, (~bright).sum(), -bright.sum())
     return np.tile(row, (size, 1))
@@ -121,7 +121,7 @@ def preset_filters(*names: str, size: int = 3, seed: int | None = None) -> Filte
         (size, size, 1, n) for n names, in their order.
 
     Raises:
-        ArgumentError: no name at all, or as `preset_filter`.
+        ArgumentError: no name, or as `preset_filter`.
     """
     if not names:
         raise ArgumentError(f"preset_filters: expected at least one of {', '.join(PRESETS)}; got none.")

@@ -1,4 +1,4 @@
-"""Initializers: where the first weights come from, with Keras's names.
+"""Initializers: they set the initial weights, with Keras's names.
 
 Below, fan_in is how many inputs one output has, and fan_out how many outputs one input reaches: for a kernel
 (KH, KW, C, K) they are KH·KW·C and KH·KW·K. Numbers are drawn by `striate.random` as a function of the seed and of how
@@ -24,7 +24,7 @@ TRUNCATED_STDDEV = math.sqrt(1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / mat
 
 
 class Initializer(Settings):
-    """Base of all initializers: called with a shape, one gives an array of it."""
+    """Base of all initializers: calling one with a shape returns an array of that shape."""
 
     def __call__(self, shape: Shape, dtype: Any = np.float32) -> Array:
         """An array of this shape and type.
@@ -53,7 +53,7 @@ class Ones(Initializer):
 
 @dataclass(eq=False, repr=False)
 class Constant(Initializer):
-    """Every number the same, or an array that broadcasts to the shape.
+    """The same number everywhere, or an array that broadcasts to the shape.
 
     Arguments:
         value: the number or array.
@@ -87,7 +87,7 @@ class RandomUniform(Initializer):
 
     Arguments:
         minval, maxval: the bounds.
-        seed: its own seed, or None: the one of `set_seed`.
+        seed: a separate seed; None: that of `set_seed`.
     """
 
     minval: float = -0.05
@@ -105,7 +105,7 @@ class RandomNormal(Initializer):
 
     Arguments:
         mean, stddev: see above.
-        seed: its own seed, or None: the one of `set_seed`.
+        seed: a separate seed; None: that of `set_seed`.
     """
 
     mean: float = 0.0
@@ -121,8 +121,8 @@ class TruncatedNormal(Initializer):
     """Normal, but numbers further than 2·``stddev`` from ``mean`` are drawn again.
 
     Arguments:
-        mean, stddev: of the normal distribution before it is cut; what comes out varies by 0.88·``stddev``.
-        seed: its own seed, or None: the one of `set_seed`.
+        mean, stddev: of the normal distribution before it is cut; what is drawn has 0.88·``stddev``.
+        seed: a separate seed; None: that of `set_seed`.
     """
 
     mean: float = 0.0
@@ -141,7 +141,7 @@ class VarianceScaling(Initializer):
         scale: above 0.
         mode: n is "fan_in", "fan_out", or "fan_avg": their mean.
         distribution: "truncated_normal" (cut at 2 standard deviations and corrected), "untruncated_normal", "uniform".
-        seed: its own seed, or None: the one of `set_seed`.
+        seed: a separate seed; None: that of `set_seed`.
 
     Raises:
         ArgumentError: ``scale`` is not above 0, or another mode or distribution.
@@ -178,7 +178,7 @@ class VarianceScaling(Initializer):
 
 @dataclass(eq=False, repr=False)
 class _Scaled(Initializer):
-    """`VarianceScaling` with settings that have a name of their own."""
+    """`VarianceScaling` with fixed settings that have a name."""
 
     seed: int | None = None
     settings = (1.0, "fan_in", "truncated_normal")
@@ -191,7 +191,7 @@ class GlorotUniform(_Scaled):
     """Uniform with variance 2 / (fan_in + fan_out): ±√(6 / (fan_in + fan_out)).
 
     Arguments:
-        seed: its own seed, or None: the one of `set_seed`.
+        seed: a separate seed; None: that of `set_seed`.
 
     Source: Glorot, Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010).
     """
@@ -209,7 +209,7 @@ class HeUniform(_Scaled):
     """Uniform with variance 2 / fan_in, for layers with ReLU: ±√(6 / fan_in).
 
     Arguments:
-        seed: its own seed, or None: the one of `set_seed`.
+        seed: a separate seed; None: that of `set_seed`.
 
     Source: He et al., "Delving deep into rectifiers" (2015).
     """
@@ -227,7 +227,7 @@ class LecunUniform(_Scaled):
     """Uniform with variance 1 / fan_in: ±√(3 / fan_in).
 
     Arguments:
-        seed: its own seed, or None: the one of `set_seed`.
+        seed: a separate seed; None: that of `set_seed`.
 
     Source: LeCun et al., "Efficient BackProp" (1998), section 4.6.
     """
@@ -247,7 +247,7 @@ class Orthogonal(Initializer):
 
     Arguments:
         gain: the vectors' length.
-        seed: its own seed, or None: the one of `set_seed`.
+        seed: a separate seed; None: that of `set_seed`.
 
     Source: Saxe, McClelland, Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear neural
     networks" (2014).
@@ -268,14 +268,14 @@ class Orthogonal(Initializer):
 
 @dataclass(eq=False, repr=False)
 class PresetFilters(Initializer):
-    """Preset filters as the first weights of a convolution: each is put on every input channel.
+    """Preset filters as the initial weights of a convolution: each is repeated for every input channel.
 
     Arguments:
         names: one for each output channel, see `preset_filter`.
         seed: for "random"; None: the one of `set_seed`.
 
     Raises:
-        ArgumentError: an unknown name, or no name at all.
+        ArgumentError: an unknown name, or no name.
     """
 
     names: Sequence[str]
@@ -321,7 +321,7 @@ NAMES: Names[Initializer] = Names(
 def get(identifier: Any) -> Any:
     """An initializer from its name ("he_normal"), from ``{"class_name": …, "config": …}``, or a function as it is.
 
-    A function takes a shape and a dtype and gives an array.
+    A function takes a shape and a dtype and returns an array.
 
     Raises:
         ArgumentError: the name or the config's arguments are unknown.
@@ -343,7 +343,7 @@ def fans(shape: Shape) -> tuple[int, int]:
 
 
 def _source(seed: int | None, attempt: int = 0) -> dict[str, Any]:
-    """What `striate.random` is to draw from."""
+    """The arguments of `striate.random` that determine what is drawn."""
     own = seed is not None
     return {
         "seed": seed if own else random.get_seed(),

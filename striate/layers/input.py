@@ -10,12 +10,12 @@ from striate.layers.layer import Layer
 
 
 class InputLayer(Layer):
-    """The place of an input in a network; `Input` makes one and returns its symbol.
+    """An input of a network; `Input` makes one and returns its symbol.
 
     Arguments:
         shape: of one sample, without the batch size.
         batch_size: None: any.
-        dtype: of the numbers given; they are computed with in float32 unless this is an integer type.
+        dtype: of the data; unless it is an integer type, the network computes in float32.
         name: default "input_layer".
 
     Raises:
@@ -41,7 +41,7 @@ class InputLayer(Layer):
 
 
 def Input(shape: Any, batch_size: int | None = None, dtype: Any = None, name: str | None = None) -> Tensor:  # noqa: N802
-    """The symbol with which a network begins: ``Model(inputs, outputs)`` is what was computed from it.
+    """The symbol with which a network begins; ``Model(inputs, outputs)`` is what was computed from it.
 
     Arguments, errors: as `InputLayer`.
     """

@@ -18,7 +18,7 @@ from striate.layers.activations import NAMES
 #: Every layer class of this library by name: what a model file may name.
 LAYERS: dict[str, type["Layer"]] = {}
 
-#: The ``training`` argument of the layer that is being called: what layers inside it take as theirs.
+#: The ``training`` argument of the layer that is being called: the default of layers inside it.
 _TRAINING: ContextVar[bool | None] = ContextVar("training", default=None)
 
 #: Where `Layer.add_weight` takes values from while a model file is read; None: from the initializer.
@@ -34,7 +34,7 @@ class Layer:
     Arguments:
         name: shown in summaries and files; default: the class in snake case, made unique within a model.
         trainable: whether training changes this layer's variables.
-        dtype: only "float32"; here because Keras has it.
+        dtype: only "float32"; accepted for compatibility with Keras.
         input_shape: of one sample; lets the first layer of a `Sequential` stand for its `Input`.
         input_dim: the same for samples of one axis: ``input_dim=8`` is ``input_shape=(8,)``.
     """
@@ -44,7 +44,7 @@ class Layer:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Layer":
         layer = super().__new__(cls)
-        # What the constructor was given is the layer's configuration: no layer has to write it down again.
+        # The constructor's arguments are the layer's configuration: no layer has to repeat them.
         bound = signature_of(cls.__init__).bind(layer, *args, **kwargs)
         given = dict(list(bound.arguments.items())[1:])
         layer._given = {**{k: v for k, v in given.items() if k != "kwargs"}, **given.get("kwargs", {})}
@@ -57,7 +57,7 @@ class Layer:
         if cls.__module__.startswith("striate.") and not cls.__name__.startswith("_") and not abstract:
             LAYERS[cls.__name__] = cls
 
-    #: How often any layer in this process got other parts: layers, variables, or a new word on what is trained.
+    #: How often the parts of any layer in this process changed: its layers, its variables, or what is trained.
     changes = 0
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -104,7 +104,7 @@ class Layer:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         symbols = [tensor for tensor in tensors_in((args, kwargs)) if tensor.value is None]
-        # What a failed first call is undone with: the layer can then be built for another input.
+        # To undo a failed first call, so that the layer can be built for another input.
         before = None if self.built else {**vars(self), "_weights": [*self._weights]}
         try:
             if symbols and active_trace() is None:
@@ -119,7 +119,7 @@ class Layer:
             raise
 
     def extend(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Become a node of the network that is being put together; what calling a layer on symbols does."""
+        """Become a node of the network that is being built; what calling a layer on symbols does."""
         result = probe(self, args, kwargs)
         node = Node(self, args, kwargs)
         result = map_tensors(result, lambda tensor: Tensor(tensor.shape, tensor.dtype, node, self.name))
@@ -264,7 +264,7 @@ class Layer:
         return list(found)
 
     def count_params(self) -> int:
-        """How many numbers the variables hold."""
+        """The number of parameters: the total size of all variables."""
         return sum(v.array.size for v in self.weights)
 
     def get_weights(self) -> list[Array]:
@@ -275,7 +275,7 @@ class Layer:
         """Replace all variables' values.
 
         Raises:
-            ShapeError: another count of arrays, or an array of another shape; nothing is changed then.
+            ShapeError: the wrong number of arrays, or an array of the wrong shape; nothing is changed then.
         """
         variables = self.weights
         shapes = [np.shape(value) for value in weights]
@@ -291,7 +291,7 @@ class Layer:
 
     @property
     def output(self) -> Any:
-        """The symbol this layer gave when a network was put together with it.
+        """The symbol this layer returned when it was called in a network.
 
         Raises:
             ModelError: it was not called on symbols, or more than once.
@@ -303,7 +303,7 @@ class Layer:
 
     @property
     def input(self) -> Any:
-        """The symbol this layer was given when a network was put together with it; raises as `output` does."""
+        """The symbol this layer was called on in a network; raises as `output` does."""
         if len(self.nodes) != 1:
             raise ModelError(f"{self.name}: is used {len(self.nodes)} times in a network; expected 1.")
         inputs = self.nodes[0].inputs
@@ -312,7 +312,7 @@ class Layer:
     # Configuration
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments as plain data: what `from_config` needs to make such a layer again."""
+        """The constructor's arguments as plain data, from which `from_config` makes an equal layer."""
         config = {**{name: serialize(value) for name, value in self._given.items()}, "name": self.name}
         if self.trainable != config.get("trainable", True):
             config["trainable"] = self.trainable  # it was changed later, as when a network's first layers are frozen
@@ -331,7 +331,7 @@ def serialize(value: Any) -> Any:
     """A constructor's argument as plain data for JSON.
 
     Raises:
-        ModelError: it has no such form, like a function somebody wrote.
+        ModelError: it has no such form, such as a user's function.
     """
     if isinstance(value, Layer) or hasattr(value, "get_config"):
         return {"class_name": type(value).__name__, "config": serialize(value.get_config())}
@@ -359,7 +359,7 @@ def _shapes(value: Any) -> Any:
 
 
 def _as_arrays(value: Any) -> Any:
-    """Plain numbers and lists of numbers as arrays; tensors, variables and lists or dictionaries of them as such."""
+    """Plain numbers and lists of numbers as arrays; tensors, variables and lists or dictionaries of them unchanged."""
     if isinstance(value, dict):
         return {name: _as_arrays(item) for name, item in value.items()}
     if isinstance(value, list | tuple) and any(hasattr(item, "shape") for item in value):

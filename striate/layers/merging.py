@@ -31,13 +31,13 @@ class _Merge(Layer):
 class Add(_Merge):
     """The sum of all inputs, element by element: a list of tensors of one shape → that shape.
 
-    Shapes may also differ where one of them is 1: then its numbers are repeated. So for all layers of this kind.
+    Axes of size 1 are broadcast, as in all layers of this kind.
 
     Raises:
         ShapeError: not a list, or shapes that do not fit together.
     """
 
-    sentence = "The sum of its inputs, number by number."
+    sentence = "The element-wise sum of its inputs."
     operation = staticmethod(ops.add)
 
 
@@ -45,21 +45,21 @@ class Subtract(_Merge):
     """The first of two inputs minus the second, element by element. Shapes, errors: as `Add`."""
 
     least, most = 2, 2
-    sentence = "The difference of its two inputs, number by number."
+    sentence = "The element-wise difference of its two inputs."
     operation = staticmethod(ops.subtract)
 
 
 class Multiply(_Merge):
     """The product of all inputs, element by element. Shapes, errors: as `Add`."""
 
-    sentence = "The product of its inputs, number by number."
+    sentence = "The element-wise product of its inputs."
     operation = staticmethod(ops.multiply)
 
 
 class Average(_Merge):
     """The mean of all inputs, element by element. Shapes, errors: as `Add`."""
 
-    sentence = "The mean of its inputs, number by number."
+    sentence = "The element-wise mean of its inputs."
     operation = staticmethod(ops.add)
 
     def call(self, inputs: Any) -> Any:
@@ -67,16 +67,16 @@ class Average(_Merge):
 
 
 class Maximum(_Merge):
-    """The largest of all inputs; on a tie the gradient goes to the first. Shapes, errors: as `Add`."""
+    """The element-wise maximum of all inputs; on a tie the gradient goes to the first. Shapes, errors: as `Add`."""
 
-    sentence = "The largest of its inputs, number by number."
+    sentence = "The element-wise maximum of its inputs."
     operation = staticmethod(ops.maximum)
 
 
 class Minimum(_Merge):
-    """The least of all inputs; on a tie the gradient goes to the first. Shapes, errors: as `Add`."""
+    """The element-wise minimum of all inputs; on a tie the gradient goes to the first. Shapes, errors: as `Add`."""
 
-    sentence = "The least of its inputs, number by number."
+    sentence = "The element-wise minimum of its inputs."
     operation = staticmethod(ops.minimum)
 
 
@@ -84,7 +84,7 @@ class Concatenate(Layer):
     """All inputs side by side along one axis: (N, H, W, C₁), (N, H, W, C₂), … → (N, H, W, C₁ + C₂ + …).
 
     Arguments:
-        axis: along which; −1 is the last. Not the batch.
+        axis: the axis to concatenate along; −1: the last. Not the batch.
 
     Raises:
         ArgumentError: ``axis`` is not an integer, or the inputs have no such axis.
@@ -100,8 +100,8 @@ class Concatenate(Layer):
         return ops.concatenate(inputs, self.axis)
 
     def describe(self) -> str:
-        where = "the last axis: the channels" if self.axis == -1 else f"axis {self.axis}"
-        return f"Its inputs one after the other, along {where}."
+        where = "the last axis, the channels" if self.axis == -1 else f"axis {self.axis}"
+        return f"Its inputs concatenated along {where}."
 
 
 class Dot(Layer):
@@ -111,10 +111,10 @@ class Dot(Layer):
 
     Arguments:
         axes: one axis for both inputs, or one for each; negative ones count from the last. Not the batch.
-        normalize: whether each input is first divided by its length along its axis: y is the cosine of their angle.
+        normalize: whether each input is first divided by its norm along its axis, so that y is a cosine similarity.
 
     Raises:
-        ArgumentError: ``axes`` are no integers, or the batch, or an input has no such axis.
+        ArgumentError: ``axes`` are not integers, or the batch, or an input has no such axis.
         ShapeError: not two inputs, or sizes that differ along ``axes``.
     """
 
@@ -147,12 +147,12 @@ class Dot(Layer):
         return place
 
     def describe(self) -> str:
-        angle = ", divided by their lengths: cosines" if self.normalize else ""
+        angle = ", divided by their norms: cosine similarity" if self.normalize else ""
         return f"Sums of products of its two inputs{angle}."
 
 
 def _matrices(x: Any, axis: int) -> tuple[Any, bool, tuple[int, ...]]:
-    """x as matrices (N, the rest, the axis) or, where that moves nothing, turned; whether turned; the rest's sizes."""
+    """x as matrices (N, rest, axis), or transposed where that moves no data; whether transposed; the rest's sizes."""
     rest = [other for other in range(1, len(x.shape)) if other != axis]
     sizes, count = tuple(x.shape[other] for other in rest), x.shape[axis]
     if axis == 1 and rest:
@@ -182,12 +182,12 @@ def average(inputs: Any, **kwargs: Any) -> Any:
 
 
 def maximum(inputs: Any, **kwargs: Any) -> Any:
-    """The largest of a list of inputs: ``Maximum(**kwargs)(inputs)``."""
+    """The maximum of a list of inputs: ``Maximum(**kwargs)(inputs)``."""
     return Maximum(**kwargs)(inputs)
 
 
 def minimum(inputs: Any, **kwargs: Any) -> Any:
-    """The least of a list of inputs: ``Minimum(**kwargs)(inputs)``."""
+    """The minimum of a list of inputs: ``Minimum(**kwargs)(inputs)``."""
     return Minimum(**kwargs)(inputs)
 
 
@@ -202,7 +202,7 @@ def dot(inputs: Any, axes: Any = -1, **kwargs: Any) -> Any:
 
 
 def check_list(where: str, inputs: Any, least: int = 1, most: int | None = None, any_rank: bool = False) -> None:
-    """Raise ShapeError unless a layer was given a list of inputs, of one rank if it is not said otherwise.
+    """Raise ShapeError unless a layer was given a list of inputs, of one rank unless ``any_rank``.
 
     Without this, broadcasting would take the batch of a smaller input for another axis of a larger one.
     """

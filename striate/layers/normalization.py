@@ -1,4 +1,4 @@
-"""Layers that bring numbers to a common scale: each kind takes mean and variance over other axes."""
+"""Layers that bring numbers to a common scale: each kind takes mean and variance over different axes."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ class _Normalization(Weighted):
 
 
 class BatchNormalization(_Normalization):
-    """Batch normalization: y = γ·(x − mean)/√(variance + ε) + β, for each channel on its own.
+    """Batch normalization: y = γ·(x − mean)/√(variance + ε) + β, for each channel separately.
 
     In training, mean and variance are those of the batch, over all axes but ``axis``; the moving ones follow:
     moving ← momentum · moving + (1 − momentum) · batch. Otherwise, and while ``trainable`` is False, the moving ones
@@ -59,7 +59,7 @@ class BatchNormalization(_Normalization):
         momentum: how much of the moving statistics stays at each step, from 0 to below 1.
         epsilon: added to the variance.
         center, scale: whether there is a β, a γ.
-        beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer: first values.
+        beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer: initial values.
         beta_regularizer, gamma_regularizer: added to the loss, such as "l2".
         beta_constraint, gamma_constraint: not supported; must be None.
 
@@ -126,8 +126,8 @@ class BatchNormalization(_Normalization):
 
     def describe(self) -> str:
         what = "Every map" if self.axis == -1 else f"Every entry along axis {self.axis}"
-        batch = " (in training, by those of the batch)" if self.trainable else ""
-        return f"{what} less its stored mean, divided by its stored standard deviation{batch}{self._learned_term()}."
+        batch = " (in training, those of the batch)" if self.trainable else ""
+        return f"{what} minus its stored mean, divided by its stored standard deviation{batch}{self._learned_term()}."
 
 
 class LayerNormalization(_Normalization):
@@ -187,7 +187,7 @@ class GroupNormalization(_Normalization):
     Shapes: (N, …, C) → the same; gamma, beta (C,). With as many groups as channels it is instance normalization.
 
     Arguments:
-        groups: how many; it divides C. −1: as many as channels.
+        groups: the number of groups, which divides C. −1: as many as channels.
         axis: only −1, the channels.
         Others: as `BatchNormalization`.
 
@@ -252,16 +252,16 @@ class GroupNormalization(_Normalization):
 
 
 class Normalization(Layer):
-    """Shifts and scales by statistics that are known before training: y = (x − mean)/√variance, such as of pixels.
+    """Shifts and scales by statistics known before training, such as those of pixels: y = (x − mean)/√variance.
 
-    They are given, or those of data that `adapt` has seen, and training leaves them as they are.
+    They are given, or taken from data by `adapt`, and training does not change them.
 
     Shapes: any → the same; mean and variance of the sizes along ``axis``.
 
     Arguments:
-        axis: the axis, or axes, whose entries have statistics of their own; −1: the last; None: one for all numbers.
+        axis: the axis, or axes, whose entries have separate statistics; −1: the last; None: one for all numbers.
         mean, variance: a number, or an array of the sizes along ``axis``; None: until `adapt`, 0 and 1.
-        invert: whether to go back: y = x·√variance + mean.
+        invert: whether to compute the inverse: y = x·√variance + mean.
 
     Raises:
         ArgumentError: an argument is invalid, or the input has no such axis.
@@ -307,10 +307,10 @@ class Normalization(Layer):
         return ops.standardize_with(inputs, mean, variance, None, None, LEAST_VARIANCE)
 
     def adapt(self, data: Any) -> None:
-        """Take mean and variance from data.
+        """Set mean and variance to those of data.
 
         Arguments:
-            data: an array as the layer takes it, (N, …).
+            data: an array (N, …), as the layer's input.
 
         Raises:
             ArgumentError: the layer was made with a mean and a variance.
@@ -329,10 +329,10 @@ class Normalization(Layer):
     def describe(self) -> str:
         if self.invert:
             return "Every number times a known standard deviation, plus a known mean."
-        return "Every number less a known mean, divided by a known standard deviation."
+        return "Every number minus a known mean, divided by a known standard deviation."
 
 
-#: Added to the variance: data that are always the same would be divided by 0.
+#: Added to the variance: constant data would be divided by 0.
 LEAST_VARIANCE = 1e-14
 
 
@@ -346,10 +346,10 @@ def _numbers(name: str, value: Any) -> Array:
 class UnitNormalization(Layer):
     """Scales each sample's numbers along ``axis`` to a Euclidean length of 1: y = x / √(Σ x²).
 
-    Shapes: any → the same. Where all are nearly 0 they are divided by 10⁻⁶ instead.
+    Shapes: any → the same. A length below 10⁻⁶ counts as 10⁻⁶.
 
     Arguments:
-        axis: one axis or several, along which the length is taken; −1: the last.
+        axis: one axis or several, along which the length is computed; −1: the last.
 
     Raises:
         ArgumentError: an argument is invalid, or the input has no such axis.
@@ -369,7 +369,7 @@ class UnitNormalization(Layer):
         return f"The numbers {_where(self.axis)} divided by the root of the sum of their squares."
 
 
-#: Of the numbers whose length becomes 1.
+#: A smaller sum of squares counts as this.
 LEAST_SQUARES = 1e-12
 
 
@@ -379,7 +379,7 @@ class LocalResponseNormalization(Layer):
     Shapes: (N, …, C) → the same. Keras has no such layer; the arguments are TensorFlow's.
 
     Arguments:
-        depth_radius: how many channels on each side count.
+        depth_radius: how many channels on each side enter the sum.
         bias: above 0.
         alpha: 0 or more. AlexNet has a radius of 2, bias 2, alpha 10⁻⁴, beta 0.75.
         beta: the exponent.
@@ -405,7 +405,7 @@ class LocalResponseNormalization(Layer):
 
     def describe(self) -> str:
         beside = f"{self.depth_radius} maps on either side of its own"
-        return f"Each number made smaller, the larger the numbers at its place are in the {beside}."
+        return f"Each number damped by the numbers at the same place in the {beside}."
 
 
 def _where(axes: Shape) -> str:

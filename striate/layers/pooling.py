@@ -1,4 +1,4 @@
-"""Pooling layers: windows, or whole maps, of which one number stays."""
+"""Pooling layers: each window, or each whole map, becomes one number."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -77,14 +77,14 @@ class MaxPooling1D(_MaxPooling):
 
 
 class MaxPooling2D(_MaxPooling):
-    """Max pooling: of each window, in each map on its own, the largest number stays.
+    """Max pooling: the largest number of each window, in each map separately.
 
-    Padding counts −∞, so it never wins. Of equal numbers the first in row-major order gets the gradient.
+    Padding counts as −∞, so it never wins. Of equal numbers the first in row-major order gets the gradient.
 
     Shapes: (N, H, W, C) → (N, OH, OW, C).
 
     Arguments:
-        pool_size: rows and columns of the window; one number for both.
+        pool_size: rows and columns of the window; one integer for both.
         strides: steps in which it moves; None: the window's size, so that windows neither overlap nor leave gaps.
         padding: "valid" (none), "same" (output ⌈size/stride⌉), a number, or a (before, after) pair for each axis.
         data_format: only "channels_last".
@@ -92,7 +92,7 @@ class MaxPooling2D(_MaxPooling):
 
     Raises:
         ArgumentError: an argument is invalid, such as a stride of 0.
-        ShapeError: the input has another rank, or is smaller than the window.
+        ShapeError: the input has the wrong rank, or is smaller than the window.
 
     Source: Riesenhuber, Poggio, "Hierarchical models of object recognition in cortex" (1999).
     """
@@ -139,12 +139,12 @@ class AveragePooling1D(_AveragePooling):
 
 
 class AveragePooling2D(_AveragePooling):
-    """Average pooling: of each window, in each map on its own, the mean stays.
+    """Average pooling: the mean of each window, in each map separately.
 
     Shapes: (N, H, W, C) → (N, OH, OW, C).
 
     Arguments:
-        count_include_pad: whether padding counts as zeros in the mean; by default only real numbers count.
+        count_include_pad: whether padding counts as zeros in the mean; by default it is left out.
         Others: as `MaxPooling2D`.
 
     Raises:
@@ -166,7 +166,7 @@ class AveragePooling3D(_AveragePooling):
 
 
 class LpPooling2D(_Pooling):
-    """Lp pooling: of each window the p-norm (Σ |x|ᵖ)^(1/p) stays; p = 1 sums, a large p comes close to the largest.
+    """Lp pooling: the p-norm (Σ |x|ᵖ)^(1/p) of each window; p = 1 sums |x|, a large p approaches the maximum.
 
     Shapes: (N, H, W, C) → (N, OH, OW, C). Keras has no such layer.
 
@@ -207,8 +207,8 @@ class MixedPooling2D(_Pooling):
     Shapes: (N, H, W, C) → (N, OH, OW, C). Keras has no such layer. Variable: alpha (), if it is learned.
 
     Arguments:
-        alpha: α, or where it starts.
-        learned: whether training changes α. It is a plain number then, and may leave 0…1.
+        alpha: α, or its initial value.
+        learned: whether training changes α, which may then leave 0…1.
         Others: as `MaxPooling2D`.
 
     Raises:
@@ -251,10 +251,10 @@ class MixedPooling2D(_Pooling):
 
 
 class BrightestPooling2D(_Pooling):
-    """Of each window the brightest pixel stays whole, with all its channels; max pooling mixes those of several.
+    """The brightest pixel of each window, with all its channels; max pooling mixes channels of several pixels.
 
     Of the pixels (200, 0, 0), (0, 200, 0), (0, 0, 200), (90, 90, 90) max pooling makes (200, 200, 200), a colour that
-    is not there; by the sum of the channels (90, 90, 90) is the brightest, by luma (0, 200, 0).
+    no pixel has; by the sum of the channels (90, 90, 90) is the brightest, by luma (0, 200, 0).
 
     Shapes: (N, H, W, C) → (N, OH, OW, C). Keras has no such layer.
 
@@ -327,7 +327,7 @@ class GlobalMaxPooling2D(_GlobalPooling):
 
     Raises:
         ArgumentError: another data format.
-        ShapeError: the input has another rank.
+        ShapeError: the input has the wrong rank.
 
     Source: Oquab, Bottou, Laptev, Sivic, "Is object localization for free?" (2015).
     """
@@ -404,7 +404,7 @@ class _AdaptivePooling(Layer):
 
 
 class AdaptiveAveragePooling1D(_AdaptivePooling):
-    """The mean of as many windows as given: (N, W, C) → (N, output_size, C).
+    """The mean of each of a given number of windows: (N, W, C) → (N, output_size, C).
 
     Arguments, errors: as `AdaptiveAveragePooling2D`.
     """
@@ -415,17 +415,17 @@ class AdaptiveAveragePooling1D(_AdaptivePooling):
 
 
 class AdaptiveAveragePooling2D(_AdaptivePooling):
-    """The mean of windows that are chosen so that the output has a given size: (N, H, W, C) → (N, *output_size, C).
+    """The mean of each of windows chosen so that the output has a given size: (N, H, W, C) → (N, *output_size, C).
 
     Along an axis of n entries, window i of m covers ⌊i·n/m⌋ … ⌈(i + 1)·n/m⌉ − 1: neighbours may overlap.
 
     Arguments:
-        output_size: rows and columns of the output; one number for both.
+        output_size: rows and columns of the output; one integer for both.
         data_format: only "channels_last".
 
     Raises:
         ArgumentError: a size below 1, or another data format.
-        ShapeError: the input has another rank.
+        ShapeError: the input has the wrong rank.
 
     Source: He et al., "Spatial pyramid pooling in deep convolutional networks" (2014); PyTorch's window rule.
     """
@@ -436,7 +436,7 @@ class AdaptiveAveragePooling2D(_AdaptivePooling):
 
 
 class AdaptiveAveragePooling3D(_AdaptivePooling):
-    """The mean of as many windows as given: (N, D, H, W, C) → (N, *output_size, C).
+    """The mean of each of a given number of windows: (N, D, H, W, C) → (N, *output_size, C).
 
     Arguments, errors: as `AdaptiveAveragePooling2D`.
     """
@@ -447,7 +447,7 @@ class AdaptiveAveragePooling3D(_AdaptivePooling):
 
 
 class AdaptiveMaxPooling1D(_AdaptivePooling):
-    """The largest of as many windows as given: (N, W, C) → (N, output_size, C).
+    """The largest number of each of a given number of windows: (N, W, C) → (N, output_size, C).
 
     Arguments, errors: as `AdaptiveMaxPooling2D`.
     """
@@ -458,7 +458,7 @@ class AdaptiveMaxPooling1D(_AdaptivePooling):
 
 
 class AdaptiveMaxPooling2D(_AdaptivePooling):
-    """The largest number of windows chosen so that the output has a given size: (N, H, W, C) → (N, *output_size, C).
+    """The maximum of each of windows chosen so that the output has a given size: (N, H, W, C) → (N, *output_size, C).
 
     Arguments, errors: as `AdaptiveAveragePooling2D`, as are the windows.
 
@@ -471,7 +471,7 @@ class AdaptiveMaxPooling2D(_AdaptivePooling):
 
 
 class AdaptiveMaxPooling3D(_AdaptivePooling):
-    """The largest of as many windows as given: (N, D, H, W, C) → (N, *output_size, C).
+    """The largest number of each of a given number of windows: (N, D, H, W, C) → (N, *output_size, C).
 
     Arguments, errors: as `AdaptiveMaxPooling2D`.
     """

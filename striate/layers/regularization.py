@@ -21,14 +21,14 @@ class _Dropout(Layer):
         self.seed = None if seed is None else integer(type(self).__name__, "seed", seed, least=0)
 
     def sentence(self, what: str) -> str:
-        """What the layer does to numbers, or to maps."""
+        """The description of what the layer does to numbers, or to maps."""
         return (
-            f"In training, a share of {self.rate:.3g} of all {what}, chosen at random, becomes 0, and the others are "
+            f"In training, a random fraction of {self.rate:.3g} of all {what} becomes 0, and the others are "
             f"divided by {1 - self.rate:.3g}; otherwise nothing changes."
         )
 
     def drop(self, inputs: Any, noise_shape: Any) -> Any:
-        """``inputs`` with the share ``rate`` of its numbers, or of its axes of size 1 in ``noise_shape``, set to 0."""
+        """``inputs`` with a fraction ``rate`` of its numbers, or of its axes of size 1 in ``noise_shape``, set to 0."""
         # Outside of a network there are no steps to tell calls apart, so they are numbered like drawn weights.
         random = None if active_trace() else (get_seed(), next_weights())
         stream = None if self.seed is None else OWN_STREAMS + self.seed
@@ -36,9 +36,9 @@ class _Dropout(Layer):
 
 
 class Dropout(_Dropout):
-    """Dropout: in training, the share ``rate`` of all numbers becomes 0, and the others are divided by 1 − rate.
+    """Dropout: in training, a random fraction ``rate`` of all numbers becomes 0; the others are divided by 1 − rate.
 
-    So the mean stays; outside of training the layer is the identity. A rate of 0.25 drops a quarter.
+    This preserves the mean; outside of training the layer is the identity. A rate of 0.25 drops a quarter.
 
     Shapes: any → the same.
 
@@ -46,8 +46,8 @@ class Dropout(_Dropout):
         rate: from 0 to below 1.
         noise_shape: for each axis 1 to drop it as a whole, None or its size to drop place by place; None: every number
             on its own.
-        seed: which numbers are dropped depends on it besides `striate.set_seed`; two layers with the same seed drop the
-            same. None: every layer of a network draws its own.
+        seed: with `striate.set_seed` it determines which numbers are dropped; two layers with the same seed drop the
+            same. None: every layer of a network drops others.
 
     Raises:
         ArgumentError: rate or seed is out of range.
@@ -103,7 +103,7 @@ class SpatialDropout2D(_SpatialDropout):
 
     Raises:
         ArgumentError: rate or seed is out of range.
-        ShapeError: the input has another rank.
+        ShapeError: the input has the wrong rank.
 
     Source: Tompson, Goroshin, Jain, LeCun, Bregler, "Efficient object localization using convolutional
     networks" (2015).

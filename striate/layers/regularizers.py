@@ -1,4 +1,4 @@
-"""Regularizers: a price for large weights that is added to the training loss, with Keras's names."""
+"""Regularizers: penalties on large weights, added to the training loss, with Keras's names."""
 
 import math
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from striate.errors import ArgumentError
 
 
 class Regularizer(Settings):
-    """Base of all regularizers: called with weights, one gives a scalar, for arrays and for symbols alike."""
+    """Base of all regularizers: calling one with weights, arrays or symbols, returns a scalar."""
 
     def __call__(self, x: Any) -> Any:
-        """The price of the weights ``x``."""
+        """The penalty on the weights ``x``."""
         raise NotImplementedError(f"{type(self).__name__}: define __call__(self, x).")
 
     def _check(self, **factors: float) -> None:
@@ -100,7 +100,7 @@ NAMES: Names[Regularizer] = Names("regularizers.get", [L1, L1L2, L2])
 def get(identifier: Any) -> Any:
     """A regularizer from its name ("l2"), from ``{"class_name": …, "config": …}``; a function, or None, as it is.
 
-    A function takes weights and gives a scalar, with operations of `striate.ops`.
+    A function takes weights and returns a scalar, computed with operations of `striate.ops`.
 
     Raises:
         ArgumentError: the name or the config's arguments are unknown.

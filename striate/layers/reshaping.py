@@ -1,4 +1,4 @@
-"""Layers that move numbers without changing them, put zeros around them, cut them off, or repeat them."""
+"""Layers that rearrange numbers without changing them, pad with zeros, crop, or repeat."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -33,11 +33,11 @@ class Reshape(Layer):
     """The same numbers of each sample, in row-major order, in another shape: (N, …) → (N, *target_shape).
 
     Arguments:
-        target_shape: without the batch; one size may be −1 and is worked out.
+        target_shape: without the batch; one size may be −1 and is inferred.
 
     Raises:
         ArgumentError: a size is below 1, or more than one is −1.
-        ShapeError: the shape holds another count of numbers than the input.
+        ShapeError: the shape has another number of elements than the input.
     """
 
     def __init__(self, target_shape: Any, **kwargs: Any):
@@ -58,18 +58,18 @@ class Permute(Layer):
     """The axes of each sample in another order: output axis i is input axis ``dims[i − 1]``.
 
     Arguments:
-        dims: an order of 1, 2, …, counted with the batch as 0: ``Permute((2, 1))`` takes (N, A, B) to (N, B, A).
+        dims: a permutation of 1, 2, …, counted with the batch as 0: ``Permute((2, 1))`` takes (N, A, B) to (N, B, A).
 
     Raises:
-        ArgumentError: ``dims`` is no such order.
-        ShapeError: the input has another rank.
+        ArgumentError: ``dims`` is not a permutation.
+        ShapeError: the input has the wrong rank.
     """
 
     def __init__(self, dims: Any, **kwargs: Any):
         super().__init__(**kwargs)
         self.dims = tuple(dims) if isinstance(dims, list | tuple) else (dims,)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
-            raise ArgumentError(f"Permute: expected dims to be an order of 1 … {len(self.dims)}, got {self.dims}.")
+            raise ArgumentError(f"Permute: expected dims to be a permutation of 1 … {len(self.dims)}, got {self.dims}.")
 
     def call(self, inputs: Any) -> Any:
         check_rank("Permute", "input", inputs, len(self.dims) + 1, f"for dims={self.dims}")
@@ -80,14 +80,14 @@ class Permute(Layer):
 
 
 class RepeatVector(Layer):
-    """Each row of numbers ``n`` times: (N, C) → (N, n, C).
+    """Repeats each vector ``n`` times: (N, C) → (N, n, C).
 
     Arguments:
         n: at least 1.
 
     Raises:
-        ArgumentError: ``n`` is no such number.
-        ShapeError: the input has another rank.
+        ArgumentError: ``n`` is not an integer of at least 1.
+        ShapeError: the input has the wrong rank.
     """
 
     def __init__(self, n: int, **kwargs: Any):
@@ -100,7 +100,7 @@ class RepeatVector(Layer):
         return ops.broadcast_to(ops.reshape(inputs, (rows, 1, columns)), (rows, self.n, columns))
 
     def describe(self) -> str:
-        return f"The numbers before it {self.n} times over."
+        return f"The input repeated {self.n} times."
 
 
 class _ZeroPadding(Layer):
@@ -129,7 +129,7 @@ class ZeroPadding1D(_ZeroPadding):
 
     Raises:
         ArgumentError: ``padding`` has another form, or is negative.
-        ShapeError: the input has another rank.
+        ShapeError: the input has the wrong rank.
     """
 
     axes = 1
@@ -144,7 +144,7 @@ class ZeroPadding2D(_ZeroPadding):
 
     Raises:
         ArgumentError: ``padding`` has another form, or is negative.
-        ShapeError: the input has another rank.
+        ShapeError: the input has the wrong rank.
     """
 
     axes = 2
@@ -183,14 +183,14 @@ class _Cropping(Layer):
 
 
 class Cropping1D(_Cropping):
-    """The ends of series cut off: (N, W, C) → (N, W − left − right, C).
+    """Crops the ends of series: (N, W, C) → (N, W − left − right, C).
 
     Arguments:
         cropping: a number for both ends, or (left, right).
 
     Raises:
         ArgumentError: ``cropping`` has another form, or is negative.
-        ShapeError: the input has another rank, or nothing would be left.
+        ShapeError: the input has the wrong rank, or nothing would be left.
     """
 
     axes = 1
@@ -200,7 +200,7 @@ class Cropping1D(_Cropping):
 
 
 class Cropping2D(_Cropping):
-    """The edges of images cut off: (N, H, W, C) → (N, H − top − bottom, W − left − right, C).
+    """Crops the edges of images: (N, H, W, C) → (N, H − top − bottom, W − left − right, C).
 
     Arguments:
         cropping: a number for all edges, (rows, columns) for both edges of each, or ((top, bottom), (left, right)).
@@ -208,7 +208,7 @@ class Cropping2D(_Cropping):
 
     Raises:
         ArgumentError: ``cropping`` has another form, or is negative.
-        ShapeError: the input has another rank, or nothing would be left.
+        ShapeError: the input has the wrong rank, or nothing would be left.
     """
 
     axes = 2
@@ -218,7 +218,7 @@ class Cropping2D(_Cropping):
 
 
 class Cropping3D(_Cropping):
-    """The faces of volumes cut off: (N, D, H, W, C) → each spatial axis shorter.
+    """Crops the faces of volumes: (N, D, H, W, C) → each spatial axis shorter.
 
     Arguments, errors: as `Cropping2D`.
     """
@@ -264,13 +264,13 @@ class UpSampling2D(_UpSampling):
     """Larger images without weights: (N, H, W, C) → (N, H·size, W·size, C).
 
     Arguments:
-        size: how many times larger; one integer or (rows, columns).
+        size: the factor; one integer or (rows, columns).
         data_format: only "channels_last".
-        interpolation: "nearest" repeats every pixel; "bilinear" mixes the four nearest by their distance.
+        interpolation: "nearest" repeats every pixel; "bilinear" interpolates between the four nearest.
 
     Raises:
         ArgumentError: an argument is invalid.
-        ShapeError: the input has another rank.
+        ShapeError: the input has the wrong rank.
     """
 
     axes = 2
@@ -293,7 +293,7 @@ class UpSampling3D(_UpSampling):
     axes = 3
 
 
-#: What the two ends of each axis are called, the last axis last.
+#: The names of the two ends of each axis, the last axis last.
 ENDS = (("in front", "behind"), ("above", "below"), ("left", "right"))
 
 

@@ -1,4 +1,4 @@
-"""What layers with weights share: where each comes from, and what it adds to the loss."""
+"""What layers with weights share: an initializer and a regularizer for each weight."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ class Weighted(Layer, abstract=True):
     """A layer whose weights have an initializer and a regularizer each.
 
     Arguments:
-        weights: for each weight (initializer, regularizer, constraint), by the word with which their names begin.
+        weights: for each weight (initializer, regularizer, constraint), by the word that begins their names.
         activity_regularizer, and all constraints: not supported; must be None.
 
     Raises:

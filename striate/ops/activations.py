@@ -1,4 +1,4 @@
-"""Activations: the functions between layers, each applied number by number, and softmax along one axis.
+"""Activations: the functions between layers, each applied element-wise, and softmax along one axis.
 
 Each is one row of the table in the middle: formula, function, derivative. The derivative is a function of the input x,
 or of the output y where that spares computing an exponential again.
@@ -30,7 +30,7 @@ Function = Callable[..., Array]
 
 
 class Activation(Operation):
-    """One function applied to every number.
+    """A function applied element-wise.
 
     Arguments:
         name: the operation's name.
@@ -81,7 +81,7 @@ class ActivationGrad(Operation):
 
 
 class AlongAxis(Operation):
-    """Base: what comes out at a place depends on the numbers that differ from it along ``axis`` only."""
+    """Base: each output depends only on the inputs that differ from it in position along ``axis``."""
 
     def shape(self, *inputs: Any, axis: int) -> Shape:
         return broadcast_shape(self.name, *inputs)
@@ -131,7 +131,7 @@ class SoftmaxGrad(AlongAxis):
 
 
 class LogSoftmax(AlongAxis):
-    """yᵢ = xᵢ − ln Σ exp(xⱼ) along one axis: the logarithm of `Softmax`, also where that is too small for a number."""
+    """yᵢ = xᵢ − ln Σ exp(xⱼ) along one axis: the logarithm of `Softmax`, exact even where that underflows."""
 
     name = "log_softmax"
     inputs = ("x",)
@@ -170,7 +170,7 @@ class LogSoftmaxGrad(AlongAxis):
 
 
 def _below_largest(x: Array, axis: int) -> Array:
-    """x minus the largest along ``axis``, so that no exponential is above 1; an axis may be empty."""
+    """x minus its maximum along ``axis``, so that no exponential is above 1; the axis may be empty."""
     return np.asarray(x - x.max(axis=axis, keepdims=True, initial=-np.inf))
 
 
@@ -217,7 +217,7 @@ def _mish_slope(x: Array) -> Array:
 
 
 def normal_cdf(x: Array) -> Array:
-    """Φ(x), the standard normal distribution's share below x, to about two units in the last place of 1.
+    """Φ(x), the standard normal cumulative distribution function, to about two units in the last place of 1.
 
     Φ(x) = ½·exp(−z²)·f(z) with z = |x|/√2 for negative x, and 1 minus that for positive x, where f(z) = exp(z²)·erfc(z)
     is so smooth in u = a − b/(z + 3.75) that a short Chebyshev series gives it.
@@ -241,7 +241,7 @@ def _erf(x: Array) -> Array:
 
 @functools.cache
 def _erfc_series(dtype: Any) -> tuple[float, ...]:
-    """The polynomial in u for exp(z²)·erfc(z), 0 ≤ z ≤ 26, as exact as ``dtype`` shows; highest power first."""
+    """The polynomial in u for exp(z²)·erfc(z), 0 ≤ z ≤ 26, to the precision of ``dtype``; highest power first."""
     from decimal import Decimal
 
     count = 23
@@ -384,12 +384,12 @@ def selu(x: Any) -> Any:
 
 
 def gelu(x: Any, approximate: bool = True) -> Any:
-    """x · Φ(x), with Φ the normal distribution's share below x.
+    """x · Φ(x), with Φ the standard normal cumulative distribution function.
 
     Arguments:
         x: any shape.
-        approximate: ½·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))) instead, right to 5·10⁻⁴. As in Keras, the operation
-            approximates by default, and `striate.activations.gelu` does not.
+        approximate: compute ½·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))) instead, accurate to 5·10⁻⁴. As in Keras, the
+            operation approximates by default, and `striate.activations.gelu` does not.
 
     Source: Hendrycks, Gimpel, "Gaussian error linear units" (2016).
     """
@@ -445,7 +445,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
     """exp(xᵢ) / Σ exp(xⱼ) along ``axis``: positive numbers that sum to 1; large x do not overflow.
 
     Raises:
-        ArgumentError: ``axis`` is not there.
+        ArgumentError: ``axis`` is out of range.
 
     Source: Bridle, "Probabilistic interpretation of feedforward classification network outputs" (1990).
     """
@@ -453,10 +453,10 @@ def softmax(x: Any, axis: int = -1) -> Any:
 
 
 def log_softmax(x: Any, axis: int = -1) -> Any:
-    """The logarithm of `softmax`, xᵢ − ln Σ exp(xⱼ), exact also where softmax is 0.
+    """The logarithm of `softmax`, xᵢ − ln Σ exp(xⱼ), exact even where softmax underflows to 0.
 
     Raises:
-        ArgumentError: ``axis`` is not there.
+        ArgumentError: ``axis`` is out of range.
     """
     return _along(LOG_SOFTMAX, x, axis)
 

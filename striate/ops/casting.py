@@ -1,4 +1,4 @@
-"""Numbers as numbers of another type."""
+"""Conversion between numeric types."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ TYPES = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint
 
 
 class Cast(Operation):
-    """x as numbers of another type; integers lose what is behind the point. The gradient flows between floats only."""
+    """x converted to another type; to integers by truncation. The gradient flows between floating types only."""
 
     name = "cast"
     inputs = ("x",)
@@ -28,7 +28,7 @@ class Cast(Operation):
 
     def as_input(self, name: str, value: Any, dtype: Any) -> Array:
         array = np.asarray(value)
-        if array.dtype.kind in "iu":  # large ones would lose digits as floats
+        if array.dtype.kind in "iu":  # large integers would lose digits as floats
             return array.astype(array.dtype.newbyteorder("="), copy=False)
         return super().as_input(name, value, dtype)
 
@@ -48,15 +48,15 @@ CAST = Cast()
 
 
 def cast(x: Any, dtype: Any) -> Any:
-    """x as numbers of another type.
+    """x converted to another type.
 
     Arguments:
         x: any shape.
-        dtype: its name, or NumPy's type. "bool": 1 where x is not 0, else 0, floating, as comparisons give it;
-            integers: without what is behind the point.
+        dtype: the type's name, or NumPy's type. "bool": 1 where x is not 0, else 0, in a floating type, like the
+            result of a comparison. Integer types: the fraction is cut off.
 
     Raises:
-        ArgumentError: it is no type of numbers.
+        ArgumentError: ``dtype`` is not a numeric type.
     """
     try:
         name = np.dtype(dtype).name

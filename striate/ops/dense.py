@@ -30,7 +30,7 @@ class Dense(Operation):
         features = w.shape[0]
         if not x.shape or x.shape[-1] != features:
             hint = " Flatten the input first?" if math.prod(x.shape[1:]) == features else ""
-            got = x.shape[-1] if x.shape else "a single number"
+            got = x.shape[-1] if x.shape else "a scalar"
             raise ShapeError(
                 f"dense: expected {features} features on the last axis (weight is {tuple(w.shape)}), got {got} "
                 f"(input is {tuple(x.shape)}).{hint}"
@@ -142,6 +142,6 @@ def _rows(x: Array) -> Array:
 
 
 def _products(formula: str, pairs: list[Any]) -> Terms:
-    """One term for each pair of places whose numbers are multiplied."""
+    """One term for each pair of entries that are multiplied."""
     reads = [(read(*a), read(*b)) for a, b in pairs]
     return Terms(formula, tuple(Term(a.value * b.value, (a, b)) for a, b in reads))

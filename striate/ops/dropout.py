@@ -1,4 +1,4 @@
-"""Dropout: numbers that are set to 0 at random, and can be computed again from seed and step."""
+"""Dropout: numbers set to 0 at random, reproducibly from seed and step."""
 
 import math
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ NoiseShape = tuple[int | None, ...] | None
 
 
 def mask_shape(shape: Shape, noise_shape: NoiseShape) -> Shape:
-    """How many numbers are drawn for an input of ``shape``, one for each that is kept or dropped as a whole."""
+    """The mask's shape for an input of ``shape``: one entry for each part that is kept or dropped as a whole."""
     if noise_shape is None:
         return shape
     return tuple(n if m is None else m for m, n in zip(noise_shape, shape, strict=True))
 
 
 def threshold(rate: float) -> int:
-    """The 32-bit number below which what is drawn means: dropped."""
+    """The limit for 32-bit random numbers: an entry whose number is below it is dropped."""
     return int(rate * 2**32)
 
 
@@ -85,28 +85,28 @@ DROPOUT = Dropout()
 
 
 def dropout(x: Any, rate: float, random: Any = None, stream: int | None = None, noise_shape: Any = None) -> Any:
-    """Set a share of all numbers to 0 and divide the others by 1 − rate, so that the mean stays.
+    """Set a random fraction of all numbers to 0 and divide the others by 1 − rate, which preserves the mean.
 
     Arguments:
         x: any shape.
-        rate: the share to drop, from 0 to below 1; 0 changes nothing.
-        random: (seed, step); the same pair drops the same numbers. None: those of the run in a network; outside of one,
-            the seed in force and step 0.
-        stream: a number for each layer of a network, so that no two drop the same. None: the network's next one; 0
-            outside of one.
+        rate: the fraction to drop, from 0 to below 1; 0 changes nothing.
+        random: (seed, step); the same pair drops the same numbers. None: those of the run in a network; outside of
+            one, the current seed and step 0.
+        stream: a number for each layer of a network, so that no two drop the same numbers. None: the network's next
+            one; outside of a network 0.
         noise_shape: for each axis 1 to drop it as a whole, or None (or the axis' size) to drop place by place; spatial
             dropout of images is (None, 1, 1, None). None: every number on its own.
 
     Raises:
-        ArgumentError: ``rate`` or ``stream`` is out of range, or ``noise_shape`` is no list.
+        ArgumentError: ``rate`` or ``stream`` is out of range, or ``noise_shape`` is not a list.
         ShapeError: ``noise_shape`` does not fit, or ``random`` is not a pair.
-        DataError: ``random`` holds not integers from 0 to 2**64 − 1.
+        DataError: ``random`` does not hold integers from 0 to 2**64 − 1.
 
     Source: Srivastava et al., "Dropout" (2014); spatial: Tompson et al., "Efficient object localization" (2015).
     """
     rate = as_number("dropout", "rate", rate)
     if not 0 <= rate < 1:
-        raise ArgumentError(f"dropout: expected rate from 0 to below 1, the share to drop, got {rate}.")
+        raise ArgumentError(f"dropout: expected rate from 0 to below 1, the fraction to drop, got {rate}.")
     scope = active_trace()
     if random is None:
         random, next_stream = ((get_seed(), 0), 0) if scope is None else scope.random_stream()

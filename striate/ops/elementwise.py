@@ -31,7 +31,7 @@ def broadcast_shape(operation: str, *inputs: Any) -> Shape:
 
 
 def read_broadcast(source: str, array: Array, index: Index) -> Read:
-    """The number of ``array`` that broadcasting puts at the output's ``index``."""
+    """The number of ``array`` that is broadcast to the output's ``index``."""
     own = index[len(index) - array.ndim :]
     return read(source, array, tuple(0 if n == 1 else i for i, n in zip(own, array.shape, strict=True)))
 
@@ -52,7 +52,7 @@ class ElementWise(Operation):
         formula: what it computes, in the notation of `Terms`.
         function: the NumPy function.
         rule: (grad_output, inputs, output) → gradient for each input, before the sum that undoes broadcasting.
-        signs: of each input, where the function is a sum of them; then every input is a term of its own.
+        signs: of each input, if the function is a signed sum of them; then each input is a separate term.
     """
 
     def __init__(
@@ -100,9 +100,9 @@ class ElementWise(Operation):
 
 
 class Comparison(ElementWise):
-    """1 where two numbers compare so, else 0: floating, so that means, products and kernels take it as it is.
+    """1 where the comparison holds, else 0; floating, so that means, products and kernels can use it directly.
 
-    Its gradient is 0 wherever it has one.
+    Its gradient is 0 wherever it is defined.
     """
 
     def __init__(self, name: str, sign: str, function: Callable[..., Any]):
@@ -127,7 +127,7 @@ class SumTo(Operation):
         return shape
 
     def forward(self, x: Array, *, shape: Shape) -> Array:
-        x = x.sum(axis=tuple(range(x.ndim - len(shape))))  # axes that broadcasting put in front
+        x = x.sum(axis=tuple(range(x.ndim - len(shape))))  # leading axes that broadcasting added
         stretched = tuple(i for i, (n, m) in enumerate(zip(shape, x.shape, strict=True)) if n != m)
         return np.asarray(x.sum(axis=stretched, keepdims=True))
 
@@ -152,7 +152,7 @@ class SumTo(Operation):
 
 
 class BroadcastTo(Operation):
-    """Repeat along axes of size 1, and along new axes in front."""
+    """Repeat along axes of size 1, and along new leading axes."""
 
     name = "broadcast_to"
     inputs = ("x",)
@@ -196,7 +196,7 @@ def sum_to(x: Any, shape: Any) -> Any:
 
 
 def broadcast_to(x: Any, shape: Any) -> Any:
-    """Repeat ``x`` along axes of size 1 and along new axes in front until it has ``shape``.
+    """Repeat ``x`` along axes of size 1 and along new leading axes until it has ``shape``.
 
     Raises:
         ArgumentError: ``shape`` is not a list of integers.
@@ -207,7 +207,7 @@ def broadcast_to(x: Any, shape: Any) -> Any:
 
 
 def add_bias(where: str, y: Any, bias: Any) -> Any:
-    """``y`` (…, K) plus one number for each of its last axis; None adds nothing.
+    """``y`` (…, K) plus one number for each entry of the last axis; None adds nothing.
 
     Raises:
         ShapeError: ``bias`` is not (K,).
@@ -255,11 +255,11 @@ SQUARE = ElementWise("square", ("x",), "x²", np.square, lambda g, i, y: (multip
 SQRT = ElementWise("sqrt", ("x",), "√x", np.sqrt, lambda g, i, y: (divide(g, multiply(2.0, y)),))
 EXP = ElementWise("exp", ("x",), "eˣ", np.exp, lambda g, i, y: (multiply(g, y),))
 LOG = ElementWise("log", ("x",), "ln x", np.log, lambda g, i, y: (divide(g, i[0]),))
-# Rounding's gradient is 0 wherever it has one.
+# Rounding's gradient is 0 wherever it is defined.
 FLOOR = ElementWise("floor", ("x",), "⌊x⌋", np.floor, lambda g, i, y: (None,))
 CEIL = ElementWise("ceil", ("x",), "⌈x⌉", np.ceil, lambda g, i, y: (None,))
 ROUND = ElementWise("round", ("x",), "x to the nearest integer", np.rint, lambda g, i, y: (None,))
-# The same numbers, through which no gradient goes.
+# The identity, through which no gradient flows.
 STOP_GRADIENT = ElementWise("stop_gradient", ("x",), "x", np.positive, lambda g, i, y: (None,))
 WHERE = ElementWise(
     "where",
@@ -306,7 +306,7 @@ def negative(x: Any) -> Any:
 
 
 def stop_gradient(x: Any) -> Any:
-    """x itself, taken as given: no gradient goes on into what it was computed from."""
+    """x itself, treated as a constant: no gradient flows back through it."""
     return STOP_GRADIENT(x)
 
 
@@ -411,12 +411,12 @@ def floor(x: Any) -> Any:
 
 
 def ceil(x: Any) -> Any:
-    """The least integer that is not below x; its gradient is 0."""
+    """The smallest integer that is not below x; its gradient is 0."""
     return CEIL(x)
 
 
 def round(x: Any, decimals: int = 0) -> Any:
-    """The number of so many decimals that is nearest to x, of two the even one; its gradient is 0.
+    """x rounded to ``decimals`` decimal places, ties to even; its gradient is 0.
 
     Raises:
         ArgumentError: ``decimals`` is not an integer.
@@ -431,7 +431,7 @@ def where(condition: Any, x1: Any, x2: Any) -> Any:
 
 
 def clip(x: Any, x_min: Any, x_max: Any) -> Any:
-    """x, but not below ``x_min`` nor above ``x_max``; the gradient is 0 outside."""
+    """x limited to the range from ``x_min`` to ``x_max``; the gradient is 0 outside."""
     return minimum(maximum(x, x_min), x_max)
 
 

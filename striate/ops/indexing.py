@@ -1,4 +1,4 @@
-"""Indexing of symbols and variables, ``x[:, 0]``, as NumPy has it: slices, numbers, new axes, one list of numbers."""
+"""Indexing of symbols and variables, ``x[:, 0]``, as in NumPy: slices, integers, new axes, one list of integers."""
 
 import operator
 from typing import Any, NamedTuple
@@ -13,12 +13,12 @@ from striate.ops.shape import SLICE, reshape
 
 
 class _Taken(NamedTuple):
-    """What is taken of one axis.
+    """What is taken from one axis.
 
     Arguments:
         ends: entries that are left out before and after.
         step: from one entry to the next.
-        size: how many are left; None where the axis is as long as the batch, which is not known yet.
+        size: how many entries are taken; None: all of the batch axis, whose size is not known yet.
     """
 
     ends: tuple[int, int] = (0, 0)
@@ -32,10 +32,10 @@ def get_item(x: Any, key: Any) -> Any:
     Arguments:
         x: any shape; a symbol, a variable or an array.
         key: slices, integers, ``...``, None for a new axis, and at most one list or array of integers; all of them
-            known while the network is put together.
+            known when the network is built.
 
     Raises:
-        ArgumentError: it is something else; or there is no such entry.
+        ArgumentError: ``key`` is something else, or out of range.
 
     Source: https://numpy.org/doc/stable/user/basics.indexing.html
     """
@@ -81,7 +81,7 @@ def _spelled_out(key: Any, shape: tuple[int | None, ...]) -> list[Any]:
 
 
 def _integer(part: Any) -> int | None:
-    """A single number; None if it is something else."""
+    """A single integer; None if ``part`` is something else."""
     if isinstance(part, bool | np.bool_ | Tensor | Variable) or getattr(part, "shape", ()) != ():
         return None
     try:
@@ -93,7 +93,7 @@ def _integer(part: Any) -> int | None:
 def _single(number: int, axis: int, size: int | None) -> _Taken:
     known = _known(axis, size)
     if not -known <= number < known:
-        raise ArgumentError(f"index: expected a number from {-known} to {known - 1} for axis {axis}, got {number}.")
+        raise ArgumentError(f"index: expected an integer from {-known} to {known - 1} for axis {axis}, got {number}.")
     number %= known
     return _Taken((number, known - number - 1), size=1)
 
@@ -104,7 +104,7 @@ def _sliced(part: slice, axis: int, size: int | None) -> _Taken:
     except TypeError:
         raise ArgumentError(f"index: expected a slice of integers for axis {axis}, got {part}.") from None
     if step == 0:
-        raise ArgumentError(f"index: expected a step that is not 0 for axis {axis}, got {part}.")
+        raise ArgumentError(f"index: expected a nonzero step for axis {axis}, got {part}.")
     if size is None and start is None and stop is None:
         return _Taken(step=step or 1)
     known = _known(axis, size)
@@ -118,18 +118,17 @@ def _sliced(part: slice, axis: int, size: int | None) -> _Taken:
 def _known(axis: int, size: int | None) -> int:
     if size is None:
         raise ArgumentError(
-            f"index: the size of axis {axis} is the batch's, which is not known yet: take all of it, or index "
-            "in a layer."
+            f"index: axis {axis} is the batch, whose size is not known yet: take all of it, or index inside a layer."
         )
     return size
 
 
 def _numbers(part: Any, parts: list[Any]) -> Any:
-    """A list of integers, the only one, and without single numbers, whose axes NumPy would move to the front."""
+    """A list of integers; raises if there are other lists or single integers, for which NumPy would move axes."""
     if isinstance(part, Tensor | Variable):
         raise ArgumentError(
-            f"index: expected numbers that are known while the network is put together, got {part!r}; choose by a "
-            "condition with striate.ops.where."
+            f"index: expected indices that are known when the network is built, got {part!r}; to select by a "
+            "condition, use striate.ops.where."
         )
     numbers = np.asarray(part) if isinstance(part, list | np.ndarray) else np.asarray(None)
     if not numbers.size:
@@ -137,7 +136,7 @@ def _numbers(part: Any, parts: list[Any]) -> Any:
     if numbers.dtype.kind not in "iu" or sum(one is not None and not isinstance(one, slice) for one in parts) > 1:
         raise ArgumentError(
             f"index: expected slices, integers, '...' and None, or one list of integers with slices, got {part!r}; "
-            "index twice to take numbers along two axes, and choose by a condition with striate.ops.where."
+            "index twice to take entries along two axes; to select by a condition, use striate.ops.where."
         )
     return numbers
 

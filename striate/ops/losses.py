@@ -6,8 +6,8 @@ Two families:
                           the last activation is part of the loss, so the gradient is prediction − target, exactly
     from predictions      categorical_crossentropy, binary_crossentropy, squared_error, absolute_error, huber
 
-Targets are what they are: gradients flow to the predictions only. A target must have the shape of its prediction:
-between (N,) and (N, 1) NumPy would quietly compute an (N, N) table.
+Targets are constants: gradients flow to the predictions only. A target must have the shape of its prediction:
+NumPy would silently broadcast (N,) and (N, 1) to (N, N).
 """
 
 from typing import Any
@@ -34,12 +34,12 @@ from striate.ops.reductions import sum
 from striate.ops.shape import check_axis, transpose
 from striate.ops.windows import per_axis
 
-#: Probabilities are kept this far from 0 and 1, as in Keras: a certain but wrong prediction costs 16, not infinity.
+#: Probabilities are clipped this far from 0 and 1, as in Keras: a certain but wrong prediction costs 16, not infinity.
 EPSILON = 1e-7
 
 
 class Loss(ElementWise):
-    """A loss for each number of a prediction and its target, which have the same shape."""
+    """An element-wise loss of a prediction and its target, which have the same shape."""
 
     def shape(self, *inputs: Any) -> Shape:
         target, prediction = (tuple(value.shape) for value in inputs)
@@ -195,7 +195,7 @@ ABSOLUTE_ERROR = Loss(
 
 
 def softmax_cross_entropy(logits: Any, targets: Any) -> Any:
-    """−Σ t·ln softmax(z) over the classes; its gradient by z is softmax(z) − t.
+    """−Σ t·ln softmax(z) over the classes; its gradient with respect to z is softmax(z) − t.
 
     Arguments:
         logits: z (…, K), any numbers.
@@ -213,7 +213,7 @@ def softmax_cross_entropy(logits: Any, targets: Any) -> Any:
 
 
 def sparse_softmax_cross_entropy(logits: Any, labels: Any) -> Any:
-    """−ln softmax(z) at the label: `softmax_cross_entropy` for targets that are class numbers.
+    """−ln softmax(z) at the label: `softmax_cross_entropy` for integer labels.
 
     Arguments:
         logits: z (…, K), any numbers.
@@ -241,7 +241,7 @@ def one_hot(x: Any, num_classes: int) -> Any:
 
     Arguments:
         x: labels (…,), integers from 0 to ``num_classes`` − 1.
-        num_classes: how many there are.
+        num_classes: how many classes there are.
 
     Returns:
         (…, num_classes), float32.
@@ -255,7 +255,7 @@ def one_hot(x: Any, num_classes: int) -> Any:
 
 
 def sigmoid_binary_cross_entropy(logits: Any, targets: Any) -> Any:
-    """−t·ln σ(z) − (1 − t)·ln(1 − σ(z)) for each number, without overflow; its gradient by z is σ(z) − t.
+    """−t·ln σ(z) − (1 − t)·ln(1 − σ(z)) element-wise, without overflow; the gradient is σ(z) − t.
 
     Arguments:
         logits: z, any shape and any numbers.
@@ -268,13 +268,13 @@ def sigmoid_binary_cross_entropy(logits: Any, targets: Any) -> Any:
 
 
 def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
-    """−Σ t·ln p over the classes, of p that is first divided by its sum and kept 10⁻⁷ off 0 and 1.
+    """−Σ t·ln p over the classes, where p is first divided by its sum and clipped to 10⁻⁷ … 1 − 10⁻⁷.
 
     Arguments:
         target: t (…, K), probabilities that sum to 1.
         output: p (…, K), not negative; or logits z.
-        from_logits: whether ``output`` are logits, numbers before the softmax.
-        axis: that of the classes.
+        from_logits: whether ``output`` holds logits, the inputs of a softmax.
+        axis: the axis of the classes.
 
     Returns:
         (…,): one loss for each position.
@@ -295,12 +295,12 @@ def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False
 
 
 def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
-    """−t·ln p − (1 − t)·ln(1 − p) for each number, of p that is kept 10⁻⁷ off 0 and 1.
+    """−t·ln p − (1 − t)·ln(1 − p) element-wise, where p is clipped to 10⁻⁷ … 1 − 10⁻⁷.
 
     Arguments:
         target: t, any shape, from 0 to 1.
         output: p, of the same shape, from 0 to 1; or logits z.
-        from_logits: whether ``output`` are logits, numbers before the sigmoid.
+        from_logits: whether ``output`` holds logits, the inputs of a sigmoid.
 
     Raises:
         ShapeError: the shapes differ.
@@ -311,7 +311,7 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
 
 
 def squared_error(y_true: Any, y_pred: Any) -> Any:
-    """(y_pred − y_true)² for each number.
+    """(y_pred − y_true)², element-wise.
 
     Raises:
         ShapeError: the shapes differ.
@@ -320,7 +320,7 @@ def squared_error(y_true: Any, y_pred: Any) -> Any:
 
 
 def absolute_error(y_true: Any, y_pred: Any) -> Any:
-    """|y_pred − y_true| for each number; its gradient at 0 is 0.
+    """|y_pred − y_true|, element-wise; the gradient at 0 is 0.
 
     Raises:
         ShapeError: the shapes differ.
@@ -329,7 +329,7 @@ def absolute_error(y_true: Any, y_pred: Any) -> Any:
 
 
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
-    """½·e² for errors e = |y_pred − y_true| up to ``delta``, beyond it the straight line δ·e − ½·δ².
+    """½·e² for errors e = |y_pred − y_true| up to ``delta``, and the straight line δ·e − ½·δ² beyond.
 
     Raises:
         ShapeError: the shapes differ.

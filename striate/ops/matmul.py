@@ -1,10 +1,10 @@
-"""The product of matrices, or of stacks of them, that are both computed; weights have `striate.ops.dense`.
+"""The product of two computed matrices, or stacks of them; for products with weights see `striate.ops.dense`.
 
     y = a · b        grad_a = g · bᵀ        grad_b = aᵀ · g
 
-with each matrix as it lies or turned, so that all three are one operation and nothing is turned in memory. Leading axes
-broadcast as NumPy's do; where one of a pair of factors is repeated, its gradient is summed inside of the product, by
-making the repeated axes part of the sum, so that no product is larger than what is wanted.
+Each matrix may be used as it is or transposed, so that all three are one operation and nothing is transposed in memory.
+Leading axes broadcast as in NumPy; where a factor is repeated, its gradient is summed inside of the product, by making
+the repeated axes part of the sum, so that no product is larger than needed.
 
 Letters: … leading axes, N rows, K the sum, M columns.
 """
@@ -24,7 +24,7 @@ from striate.ops.shape import reshape, transpose
 
 
 class Matmul(Operation):
-    """y[…, n, m] = Σ a[…, n, k] · b[…, k, m]; a or b may lie turned, as (…, K, N) or (…, M, K)."""
+    """y[…, n, m] = Σ a[…, n, k] · b[…, k, m]; a or b may be stored transposed, as (…, K, N) or (…, M, K)."""
 
     name = "matmul"
     inputs = ("a", "b")
@@ -35,7 +35,7 @@ class Matmul(Operation):
         n, k = _sizes(a, transpose_a)
         same, m = _sizes(b, transpose_b)
         if k != same:
-            turned = " turned" if transpose_a or transpose_b else ""
+            turned = " transposed" if transpose_a or transpose_b else ""
             raise ShapeError(
                 f"matmul: expected as many columns on the left as rows on the right, got {k} and {same} (shapes "
                 f"{tuple(a.shape)} and {tuple(b.shape)}{turned})."
@@ -48,9 +48,9 @@ class Matmul(Operation):
     def gradient(self, node: Node, grad_output: Tensor) -> tuple[Tensor, Tensor]:
         (a, b), g = node.inputs, grad_output
         turned_a, turned_b = node.attributes["transpose_a"], node.attributes["transpose_b"]
-        left, right = (g, False), (b, not turned_b)  # grad_a = g · bᵀ; of a that lies turned, b · gᵀ
+        left, right = (g, False), (b, not turned_b)  # grad_a = g · bᵀ; for a transposed, b · gᵀ
         grad_a = _summed(*_swapped(left, right) if turned_a else (left, right), known_shape(a))
-        left, right = (a, not turned_a), (g, False)  # grad_b = aᵀ · g; of b that lies turned, gᵀ · a
+        left, right = (a, not turned_a), (g, False)  # grad_b = aᵀ · g; for b transposed, gᵀ · a
         grad_b = _summed(*_swapped(left, right) if turned_b else (left, right), known_shape(b))
         return grad_a, grad_b
 
@@ -76,7 +76,7 @@ class Matmul(Operation):
 
 MATMUL = Matmul()
 
-#: A factor, and whether it is to be turned.
+#: A factor, and whether to transpose it.
 Factor = tuple[Tensor, bool]
 
 
@@ -84,14 +84,14 @@ def matmul(x1: Any, x2: Any) -> Any:
     """The matrix product with NumPy's broadcasting: (…, N, K) · (…, K, M) → (…, N, M).
 
     Arguments:
-        x1: any rank from 1; of rank 1, (K,), it is one row, which the result does not have.
-        x2: any rank from 1; of rank 1, (K,), it is one column, which the result does not have.
+        x1: any rank from 1; a vector (K,) counts as one row, which is dropped from the result.
+        x2: any rank from 1; a vector (K,) counts as one column, which is dropped from the result.
 
     Returns:
-        (…, N, M), in memory of its own: no product of two numbers is kept.
+        (…, N, M), newly allocated; the products of single numbers are never stored.
 
     Raises:
-        ShapeError: a single number, sizes along the sum that differ, or leading axes that do not broadcast.
+        ShapeError: an input is a scalar, sizes along the sum differ, or leading axes do not broadcast.
 
     Source: https://numpy.org/doc/stable/reference/generated/numpy.matmul.html
     """
@@ -109,7 +109,7 @@ def matmul(x1: Any, x2: Any) -> Any:
 
 
 def product(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False) -> Any:
-    """`matmul` of matrices (rank 2 or more) that may lie turned; one matrix on the right is `dense`'s case.
+    """`matmul` of matrices (rank 2 or more) that may be transposed; a single matrix on the right goes to `dense`.
 
     Raises:
         ShapeError: as `matmul`.
@@ -134,7 +134,7 @@ def _turned(x: Array, turned: bool) -> Array:
 
 
 def _swapped(left: Factor, right: Factor) -> tuple[Factor, Factor]:
-    """The factors of the turned product: (A · B)ᵀ = Bᵀ · Aᵀ."""
+    """The factors of the transposed product: (A · B)ᵀ = Bᵀ · Aᵀ."""
     return (right[0], not right[1]), (left[0], not left[1])
 
 
@@ -156,7 +156,7 @@ def _summed(left: Factor, right: Factor, shape: Shape) -> Any:
 
 
 def _raised(x: Tensor, rank: int) -> Any:
-    """x with leading axes of size 1 up to a rank."""
+    """x with leading axes of size 1 added, up to ``rank``."""
     return reshape(x, (1,) * (rank - len(x.shape)) + known_shape(x))
 
 
@@ -170,7 +170,7 @@ def _joined(x: Tensor, turned: bool, kept: list[int], repeated: list[int]) -> An
 
 
 def _reach(x: Tensor, box: Box, output: Tensor, rows: bool) -> Box | None:
-    """Of a factor, the matrices that ``box`` of the output is in, and of these its rows or everything."""
+    """The part of a factor that ``box`` of the output depends on: in its matrices, the same rows, or everything."""
     rank = len(output.shape)
     if len(x.shape) != rank:
         return None

@@ -2,7 +2,7 @@
 
     x̂ = (x − mean) / √(variance + ε)        y = γ·x̂ + β
 
-with the mean and the population's variance of the numbers that differ along ``axes`` only:
+with the mean and the population variance along ``axes``:
 
     batch     (N, H, W, C)        axes N, H, W      γ, β (C,)
     layer     (…, C)              axis C            γ, β (C,)
@@ -82,7 +82,7 @@ class Normalize(Operation):
 class NormalizeGradInput(Operation):
     """(gγ − mean(gγ) − x̂·mean(gγ·x̂)) / √(variance + ε): the gradient of `Normalize` with respect to x.
 
-    Subtracted is what x changes by moving the mean, and by changing the variance.
+    The terms subtracted are the influence of x by way of the mean, and by way of the variance.
     """
 
     name = "normalize_grad_input"
@@ -142,7 +142,7 @@ class NormalizeGradGamma(Operation):
 
 
 class NormalizeWith(Operation):
-    """y = γ·(x − mean)/√(variance + ε) + β, with a mean and a variance that are given."""
+    """y = γ·(x − mean)/√(variance + ε) + β, with a given mean and variance."""
 
     name = "normalize_with"
     inputs = ("x", "mean", "variance", "gamma", "beta")
@@ -187,7 +187,7 @@ class LocalResponseNormalization(Operation):
 
     def shape(self, x: Any, *, depth_radius: int, bias: float, alpha: float, beta: float) -> Shape:
         if not x.shape:
-            raise ShapeError(f"{self.name}: expected an input with a channel axis, got a single number.")
+            raise ShapeError(f"{self.name}: expected an input with a channel axis, got a scalar.")
         if bias <= 0 or alpha < 0:
             raise ArgumentError(f"{self.name}: expected bias > 0 and alpha ≥ 0, got bias={bias} and alpha={alpha}.")
         return tuple(x.shape)
@@ -251,13 +251,13 @@ def standardize(x: Any, gamma: Any = None, beta: Any = None, axes: Any = -1, eps
         x: any shape.
         gamma: scale; broadcasts to x; None: 1.
         beta: offset; broadcasts to x; None: 0.
-        axes: one axis or several, negative ones counted from the end. Which ones make batch, layer, instance and group
-            normalization is said at the top of this module.
+        axes: one axis or several, negative ones counted from the end. The top of this module lists those of batch,
+            layer, instance and group normalization.
         epsilon: added to the variance.
 
     Raises:
-        ShapeError: gamma or beta do not broadcast to x, or there is nothing along ``axes``.
-        ArgumentError: ``axes`` are not there, or ``epsilon`` is negative.
+        ShapeError: gamma or beta do not broadcast to x, or x is empty along ``axes``.
+        ArgumentError: ``axes`` are out of range, or ``epsilon`` is negative.
 
     Source: Ioffe, Szegedy, "Batch normalization" (2015).
     """
@@ -269,7 +269,7 @@ def standardize(x: Any, gamma: Any = None, beta: Any = None, axes: Any = -1, eps
 def standardize_with(
     x: Any, mean: Any, variance: Any, gamma: Any = None, beta: Any = None, epsilon: float = 1e-3
 ) -> Any:
-    """γ·(x − mean)/√(variance + ε) + β, with a mean and a variance that are given: batch normalization after training.
+    """γ·(x − mean)/√(variance + ε) + β, with a given mean and variance: batch normalization after training.
 
     Arguments:
         x: any shape.
@@ -289,16 +289,16 @@ def standardize_with(
 
 
 def normalize(x: Any, axis: Any = -1, order: float = 2, epsilon: float | None = None) -> Any:
-    """x divided by its p-norm along ``axis``, (Σ |x|ᵖ)^(1/p), so that what lies there has length 1.
+    """x divided by its p-norm along ``axis``, (Σ |x|ᵖ)^(1/p), so that each vector along it has norm 1.
 
     Arguments:
         x: any shape.
         axis: one axis or several, negative ones counted from the end.
         order: p, at least 1; infinity: the largest |x|.
-        epsilon: what the norm counts at least; None: 10⁻⁷.
+        epsilon: a smaller norm counts as this; None: 10⁻⁷.
 
     Raises:
-        ArgumentError: ``axis`` is not there, or ``order`` or ``epsilon`` is too small.
+        ArgumentError: ``axis`` is out of range, or ``order`` or ``epsilon`` is too small.
 
     Source: https://keras.io/api/ops/nn/#normalize-function
     """
@@ -319,16 +319,16 @@ def normalize(x: Any, axis: Any = -1, order: float = 2, epsilon: float | None = 
 def local_response_normalization(
     x: Any, depth_radius: int = 5, bias: float = 1.0, alpha: float = 1.0, beta: float = 0.5
 ) -> Any:
-    """x / (bias + α·Σ x²)^β, the sum over the ``2·depth_radius + 1`` channels around each one, as TensorFlow has it.
+    """x / (bias + α·Σ x²)^β, the sum over the ``2·depth_radius + 1`` channels around each one, as in TensorFlow.
 
     Arguments:
         x: (…, C).
-        depth_radius: how many channels on each side count; at the ends there are fewer.
+        depth_radius: how many channels on each side enter the sum; at the ends there are fewer.
         bias, alpha, beta: as in the formula. AlexNet has 2, 10⁻⁴ and 0.75, with a radius of 2.
 
     Raises:
         ArgumentError: a negative radius or alpha, or a bias that is not positive.
-        ShapeError: x is a single number.
+        ShapeError: x is a scalar.
 
     Source: Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep convolutional neural networks" (2012).
     """

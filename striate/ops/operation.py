@@ -16,13 +16,13 @@ from striate.graph import Array, Node, Shape, Tensor, Variable, active_trace, as
 
 Index = tuple[int, ...]
 
-#: Every operation by name; an operation adds itself when it is made.
+#: Every operation by name; an operation registers itself when it is constructed.
 OPERATIONS: dict[str, "Operation"] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One number that a term was made of: which input, where in it, and the number."""
+    """One number that a term was computed from: which input, the index in it, and the number."""
 
     source: str
     index: Index
@@ -30,7 +30,7 @@ class Read:
 
 
 class Term(NamedTuple):
-    """One summand of an output number, and the numbers it was made of."""
+    """One summand of an output number, and the numbers it was computed from."""
 
     value: float
     reads: tuple[Read, ...]
@@ -41,7 +41,7 @@ class Terms(NamedTuple):
 
     Arguments:
         formula: the operation in the field's notation, such as ``Σ x·w``.
-        terms: the summands. Where an operation picks instead of adding (max pooling), what was not picked counts 0.
+        terms: the summands. Where an operation picks instead of adding (max pooling), what was not picked counts as 0.
     """
 
     formula: str
@@ -49,7 +49,7 @@ class Terms(NamedTuple):
 
     @property
     def total(self) -> float:
-        """The sum of all terms, correctly rounded: the number that was asked about."""
+        """The sum of all terms, correctly rounded: the output number."""
         return math.fsum(term.value for term in self.terms)
 
 
@@ -65,7 +65,7 @@ class Operation:
 
     def __init__(self) -> None:
         if self.name in OPERATIONS:
-            raise ArgumentError(f"{self.name}: there is an operation of this name already.")
+            raise ArgumentError(f"{self.name}: there is already an operation of this name.")
         OPERATIONS[self.name] = self
 
     def shape(self, *inputs: Any, **attributes: Any) -> Shape:
@@ -104,7 +104,7 @@ class Operation:
         """
         return [box if len(tensor.shape) == len(node.output.shape) else None for tensor in node.inputs]
 
-    @np.errstate(all="ignore")  # infinities and NaN propagate, as IEEE 754 has them
+    @np.errstate(all="ignore")  # infinities and NaN propagate, as in IEEE 754
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
         inputs = self.same_kind(*inputs)
         if not any(isinstance(value, Tensor) for value in inputs):
@@ -143,7 +143,7 @@ class Operation:
         return tuple(converted)
 
     def input_names(self, count: int) -> tuple[str, ...]:
-        """What ``count`` inputs are called; an operation that takes any number of inputs says it here."""
+        """The names of ``count`` inputs; an operation that takes any number of inputs overrides this."""
         return self.inputs
 
     def as_input(self, name: str, value: Any, dtype: Any) -> Array:
@@ -159,7 +159,7 @@ class Box(NamedTuple):
 
 @functools.cache
 def memory() -> int:
-    """Bytes of memory that this machine has; where it does not say, more than any has."""
+    """Bytes of memory of this machine; where that is not known, more than any machine has."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
@@ -172,7 +172,7 @@ _GRANTED: ContextVar[int | None] = ContextVar("granted", default=None)
 
 @contextmanager
 def granted(most: int) -> Iterator[None]:
-    """Refuse arrays of more bytes for a while, such as while a file says what is to be computed."""
+    """Refuse larger arrays for a while, such as while computing what a file describes."""
     token = _GRANTED.set(most)
     try:
         yield
@@ -201,10 +201,10 @@ def as_array(value: Any, dtype: Any, where: str) -> Array:
 
 
 def as_number(where: str, name: str, value: Any) -> float:
-    """A setting that is one number, such as a rate, as a float.
+    """A setting that is a single number, such as a rate, as a float.
 
     Raises:
-        ArgumentError: it is something else.
+        ArgumentError: it is not a number.
     """
     try:
         if not isinstance(value, str):

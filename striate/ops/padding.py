@@ -11,19 +11,19 @@ from striate.ops.shape import PAD, pairs_for_each
 
 
 def pad(x: Any, pad_width: Any, mode: Any = "constant", constant_values: float | None = None) -> Any:
-    """Put entries around ``x``.
+    """Pad ``x``.
 
     Arguments:
         x: any shape.
         pad_width: integers, none negative: one for all sides, one for each axis, or a (before, after) pair for
             each axis.
-        mode: "constant"; "reflect": 123 → 32123, without the outermost entry again; "symmetric": 123 → 21123.
-        constant_values: what to put there in the mode "constant"; None: 0.
+        mode: "constant"; "reflect": 123 → 32123, without repeating the outermost entry; "symmetric": 123 → 21123.
+        constant_values: the value in the mode "constant"; None: 0.
 
     Raises:
         ArgumentError: ``pad_width`` or ``mode`` is none of these, or ``constant_values`` is not a number, or given in
             another mode.
-        ShapeError: the size of an axis that is to be mirrored is not known yet, or 0.
+        ShapeError: the size of an axis to be mirrored is not known yet, or 0.
     """
     (x,) = PAD.same_kind(x)
     pairs = pairs_for_each("pad", "pad_width", pad_width, len(x.shape))

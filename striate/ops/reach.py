@@ -19,7 +19,7 @@ def input_box(output: Tensor, source: Tensor, box: Box) -> Sides:
 
 
 def _clip(tensor: Tensor, box: Box | None) -> Box:
-    """``box`` cut to the tensor's size; None, which means everything, as the whole of it."""
+    """``box`` cut to the tensor's size; all of it if ``box`` is None."""
     sizes: tuple[int, ...] = known_shape(tensor)[1:-1]
     if box is None or len(box.sides) != len(sizes):
         return Box(tuple((0, n) for n in sizes))
@@ -27,5 +27,5 @@ def _clip(tensor: Tensor, box: Box | None) -> Box:
 
 
 def _union(a: Box, b: Box) -> Box:
-    """The least rectangle that contains both."""
+    """The smallest rectangle that contains both."""
     return Box(tuple((min(p, r), max(q, s)) for (p, q), (r, s) in zip(a.sides, b.sides, strict=True)))

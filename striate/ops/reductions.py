@@ -16,10 +16,10 @@ from striate.ops.shape import reshape
 
 
 def normalized_axes(where: str, axis: Any, rank: int) -> Shape:
-    """Axes as numbers from 0 in rising order; negative ones count from the end, None means all.
+    """Axes as integers from 0 in rising order; negative ones count from the end, None means all.
 
     Raises:
-        ArgumentError: not integers, an axis that is not there, or the same one twice.
+        ArgumentError: not integers, an axis out of range, or the same one twice.
     """
     numbers = range(rank) if axis is None else axis if isinstance(axis, Sequence) else (axis,)
     try:
@@ -28,7 +28,7 @@ def normalized_axes(where: str, axis: Any, rank: int) -> Shape:
         axes = (-1,)  # refused below
     if len(set(axes)) != len(axes) or not all(0 <= n < rank for n in axes):
         raise ArgumentError(
-            f"{where}: expected axis as an integer from {-rank} to {rank - 1}, or different ones, got {axis!r}."
+            f"{where}: expected axis as an integer from {-rank} to {rank - 1}, or several different ones, got {axis!r}."
         )
     return axes
 
@@ -39,7 +39,7 @@ def kept_shape(shape: Shape, axes: Shape) -> Shape:
 
 
 def count_along(x: Any, axes: Shape) -> int:
-    """How many numbers of x differ along ``axes`` only."""
+    """The number of entries of x along ``axes``."""
     return math.prod(x.shape[axis] for axis in axes)
 
 
@@ -50,7 +50,7 @@ def check_not_empty(where: str, x: Any, axes: Shape) -> None:
 
 
 def places_along(index: Index, shape: Shape, axes: Shape) -> Iterator[Index]:
-    """Every place of an array of ``shape`` that differs from ``index`` along ``axes`` only, in row-major order."""
+    """Every index into an array of ``shape`` that differs from ``index`` along ``axes`` only, in row-major order."""
     return itertools.product(*(range(n) if axis in axes else (index[axis],) for axis, n in enumerate(shape)))
 
 
@@ -62,7 +62,7 @@ def reach_along(node: Node, box: Box, axes: Shape) -> Box | None:
 
 
 class Reduction(Operation):
-    """Base: one number for all that differ along ``axes`` only.
+    """Base: all numbers along ``axes`` become one.
 
     Arguments of the operation: axes: rising, none negative; keepdims: whether they stay, with size 1.
     """
@@ -105,7 +105,7 @@ class Sum(Reduction):
 
 
 class FloatingReduction(Reduction):
-    """Base: what is made of integers is floating too."""
+    """Base: the result is floating, also for integers."""
 
     def dtype(self, x: Any, *, axes: Shape, keepdims: bool) -> Any:
         return x.dtype if x.dtype.kind == "f" else np.dtype(np.float32)
@@ -130,7 +130,7 @@ class Mean(FloatingReduction):
 
 
 class Variance(FloatingReduction):
-    """y = 1/n · Σ (x − mean)²: the population's variance, in two passes."""
+    """y = 1/n · Σ (x − mean)²: the population variance, in two passes."""
 
     name = "variance"
 
@@ -247,7 +247,7 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         keepdims: keep these axes, with size 1.
 
     Raises:
-        ArgumentError: ``axis`` is not there.
+        ArgumentError: ``axis`` is out of range.
     """
     return _reduce(SUM, x, axis, keepdims)
 
@@ -256,19 +256,19 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The mean of x along ``axis``. Arguments as in `sum`.
 
     Raises:
-        ArgumentError: ``axis`` is not there.
-        ShapeError: there is nothing along it.
+        ArgumentError: ``axis`` is out of range.
+        ShapeError: x is empty along it.
     """
     return _reduce(MEAN, x, axis, keepdims)
 
 
 def variance(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The population's variance of x along ``axis``, 1/n · Σ (x − mean)². Arguments and errors as in `mean`."""
+    """The population variance of x along ``axis``, 1/n · Σ (x − mean)². Arguments and errors as in `mean`."""
     return _reduce(VARIANCE, x, axis, keepdims)
 
 
 def moments(x: Any, axes: Any, keepdims: bool = False) -> tuple[Any, Any]:
-    """The mean and the population's variance of x along ``axes``. Arguments and errors as in `mean`."""
+    """The mean and the population variance of x along ``axes``. Arguments and errors as in `mean`."""
     return mean(x, axes, keepdims), variance(x, axes, keepdims)
 
 
@@ -289,8 +289,8 @@ def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
         keepdims: keep the axis, or all axes, with size 1.
 
     Raises:
-        ArgumentError: ``axis`` is not there.
-        ShapeError: there is nothing along it.
+        ArgumentError: ``axis`` is out of range.
+        ShapeError: x is empty along it.
     """
     (x,) = ARGMAX.same_kind(x)
     if axis is None:
@@ -305,7 +305,7 @@ def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
 
 
 def global_average_pool(x: Any, keepdims: bool = False) -> Any:
-    """The mean of each channel over all places: x (N, *size, C) → (N, C), or (N, 1, …, 1, C) with ``keepdims``.
+    """The mean of each channel over all positions: x (N, *size, C) → (N, C), or (N, 1, …, 1, C) with ``keepdims``.
 
     Raises:
         ShapeError: x has no spatial axis.
@@ -316,7 +316,7 @@ def global_average_pool(x: Any, keepdims: bool = False) -> Any:
 
 
 def global_max_pool(x: Any, keepdims: bool = False) -> Any:
-    """The largest number of each channel over all places: x (N, *size, C) → (N, C), or (N, 1, …, 1, C).
+    """The largest number of each channel over all positions: x (N, *size, C) → (N, C), or (N, 1, …, 1, C).
 
     Raises:
         ShapeError: x has no spatial axis.

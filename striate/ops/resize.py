@@ -1,4 +1,4 @@
-"""Making maps larger: by repeating pixels, and by mixing neighbours; and linear resampling, which pooling uses too."""
+"""Upsampling by repeating pixels and by bilinear interpolation; and linear resampling, which pooling uses too."""
 
 import itertools
 import math
@@ -13,7 +13,7 @@ from striate.ops.operation import Box, Index, Operation, Term, Terms, known_shap
 from striate.ops.shape import moved
 from striate.ops.windows import per_axis
 
-#: Weights along one axis, which are all kept: images of 8,192 pixels that become as many.
+#: Weights along one axis, all of which are in memory: those that resample 8,192 pixels to as many.
 MOST_WEIGHTS = 2**26
 
 #: (size, output size) → the weights along one axis, (output size, size), float64.
@@ -107,11 +107,11 @@ class ResampleGrad(Operation):
 
 
 def check_weights(where: str, size: Sequence[int], out: Sequence[int]) -> None:
-    """Raise MemoryLimitError if the weights of an axis, one for each pair of numbers before and after, are too many."""
+    """Raise MemoryLimitError if the weights of an axis, one for each pair of input and output entries, are too many."""
     if (pair := max(zip(size, out, strict=True), key=math.prod, default=(0, 0))) and math.prod(pair) > MOST_WEIGHTS:
         raise MemoryLimitError(
-            f"{where}: expected at most {MOST_WEIGHTS:,} weights along an axis, got {pair[0]:,} numbers that become "
-            f"{pair[1]:,}. Go in steps, or by whole factors."
+            f"{where}: expected at most {MOST_WEIGHTS:,} weights along an axis, got a change from {pair[0]:,} to "
+            f"{pair[1]:,} positions. Do it in several steps, or by integer factors."
         )
 
 
@@ -223,7 +223,7 @@ def upsample_nearest(x: Any, size: Any = 2) -> Any:
 
     Arguments:
         x: series, images or volumes, channels-last.
-        size: how often along each axis; one integer or one for each axis.
+        size: the factor along each axis; one integer or one for each axis.
 
     Raises:
         ArgumentError: ``size`` is not an integer of at least 1.
@@ -234,13 +234,13 @@ def upsample_nearest(x: Any, size: Any = 2) -> Any:
 
 
 def upsample_bilinear(x: Any, size: Any = 2) -> Any:
-    """Enlarge images, mixing the four nearest pixels by their distance: x (N, H, W, C) → (N, H·factor, W·factor, C).
+    """Enlarge images by bilinear interpolation of the four nearest pixels: x (N, H, W, C) → (N, H·factor, W·factor, C).
 
     Pixel centres are at ½, 3⁄2, …, as in Keras's ``UpSampling2D(interpolation="bilinear")``.
 
     Arguments:
         x: images, channels-last.
-        size: how much along each axis; one integer or (height, width).
+        size: the factor along each axis; one integer or (height, width).
 
     Raises:
         ArgumentError: ``size`` is not an integer of at least 1.

@@ -1,4 +1,4 @@
-"""Picking numbers by their place: entries of an axis, and the way back from max pooling."""
+"""Selecting numbers by index: entries of an axis, and the inverse of max pooling."""
 
 import math
 from typing import Any
@@ -72,8 +72,8 @@ class TakeGrad(Operation):
 class MaxUnpool(Operation):
     """y[n, places[n, i, c], c] = x[n, i, c], and 0 elsewhere: each number goes back to where it was the largest.
 
-    Places count a map's numbers in row-major order; one outside of the map is left out, and of several numbers for
-    one place the last stays.
+    Places are indices into the flattened map; those outside of the map are ignored, and of several numbers for one
+    place the last wins.
     """
 
     name = "max_unpool"
@@ -151,16 +151,16 @@ def _rows(places: Array, count: int) -> Array:
 
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
-    """Entries of one axis by their numbers; they may be left out, repeated, and in any order.
+    """Entries of one axis by their indices; they may be left out, repeated, and in any order.
 
     Arguments:
         x: any shape.
         indices: integers from −size to size − 1 of the axis, negative ones counted from its end, in a list or an array
-            of any shape, which takes the axis's place in the result; known while the network is put together.
-        axis: which axis; negative counts from the last. None: of all numbers in row-major order.
+            of any shape, which takes the axis's place in the result; known when the network is built.
+        axis: which axis; negative counts from the last. None: the flattened x.
 
     Raises:
-        ArgumentError: no integers, no such axis, or no such entry.
+        ArgumentError: ``indices`` are not integers or out of range, or there is no such axis.
         ShapeError: the size of the axis is not known yet.
     """
     (x,) = TAKE.same_kind(x)
@@ -190,17 +190,17 @@ def _integers(indices: Any) -> Array:
         numbers = numbers.astype(np.int64)  # NumPy makes an empty list floating
     if numbers.dtype.kind not in "iu":
         raise ArgumentError(
-            f"take: expected indices as integers that are known while the network is put together, got {indices!r}."
+            f"take: expected indices as integers that are known when the network is built, got {indices!r}."
         )
     return numbers.astype(np.int64)
 
 
 def max_unpool(x: Any, places: Any, size: Any) -> Any:
-    """The way back from max pooling: each number where it was the largest of its window, and 0 elsewhere.
+    """The inverse of max pooling: each number where it was the largest of its window, and 0 elsewhere.
 
     Arguments:
-        x: what was pooled, (N, *, C).
-        places: for each number its place in the map, counted in row-major order; a shape like x.
+        x: the result of the pooling, (N, *, C).
+        places: the index of each number in the flattened map; of the shape of x.
         size: of the maps, one number for each axis.
 
     Returns:

@@ -57,7 +57,7 @@ class Transpose(Operation):
     def shape(self, x: Any, *, axes: Shape) -> Shape:
         if sorted(axes) != list(range(len(x.shape))):
             raise ArgumentError(
-                f"transpose: expected axes to be an order of 0 … {len(x.shape) - 1} (input is {tuple(x.shape)}), "
+                f"transpose: expected axes to be a permutation of 0 … {len(x.shape) - 1} (input is {tuple(x.shape)}), "
                 f"got {axes}."
             )
         return tuple(x.shape[a] for a in axes)
@@ -122,9 +122,7 @@ class Slice(Operation):
     def shape(self, x: Any, *, cropping: Pads, steps: Shape) -> Shape:
         left = tuple(n - before - after for n, (before, after) in zip(x.shape, cropping, strict=True))
         if 0 in steps or min((n for ends in cropping for n in ends), default=0) < 0:  # they can only come from a file
-            raise ArgumentError(
-                f"slice: expected cropping of at least 0 and steps that are not 0, got {cropping}, {steps}."
-            )
+            raise ArgumentError(f"slice: expected cropping of at least 0 and nonzero steps, got {cropping}, {steps}.")
         if min(left, default=0) < 0:
             raise ShapeError(
                 f"slice: cannot cut {cropping} off an input of {tuple(x.shape)}: there is not enough of it."
@@ -206,7 +204,7 @@ def _taken(size: Shape, cropping: Pads, steps: Shape) -> tuple[slice, ...]:
         last = n - after
         if step > 0:
             index.append(slice(before, last, step))
-        else:  # Python counts a negative end from the last entry, so nothing stands for the one before the first
+        else:  # Python counts a negative end from the last entry, so only None can mean "before the first"
             index.append(slice(last - 1, before - 1 if before else None, step) if last > before else slice(0, 0))
     return tuple(index)
 
@@ -272,11 +270,11 @@ CONCATENATE = Concatenate()
 
 
 def reshape(x: Any, newshape: Any) -> Any:
-    """The same numbers in row-major order under another shape; one size may be −1 and is worked out.
+    """The same numbers in row-major order under another shape; one size may be −1 and is inferred.
 
     Raises:
         ArgumentError: ``newshape`` is not a list of integers.
-        ShapeError: the new shape holds another count of numbers.
+        ShapeError: the new shape has another number of elements.
     """
     return RESHAPE(x, shape=integers("reshape", "newshape", newshape))
 
@@ -285,7 +283,7 @@ def transpose(x: Any, axes: Any = None) -> Any:
     """The same numbers with the axes in the order ``axes``; default: reversed.
 
     Raises:
-        ArgumentError: ``axes`` is not an order of all axes.
+        ArgumentError: ``axes`` is not a permutation of all axes.
     """
     (x,) = TRANSPOSE.same_kind(x)
     order = range(len(x.shape))[::-1] if axes is None else axes
@@ -303,7 +301,7 @@ def crop(x: Any, cropping: Any) -> Any:
 
     Arguments:
         x: any shape.
-        cropping: how many; as ``pad_width`` of `striate.ops.pad`.
+        cropping: how many entries, in the form of ``pad_width`` of `striate.ops.pad`.
 
     Raises:
         ArgumentError: ``cropping`` has another form.
@@ -324,7 +322,7 @@ def slice_axis(x: Any, axis: int, start: int, stop: int) -> Any:
 
     Raises:
         ArgumentError: there is no such axis, or ``start`` or ``stop`` is not an integer.
-        ShapeError: there are no such entries, or the size of the axis is not known yet.
+        ShapeError: ``start`` or ``stop`` is out of range, or the size of the axis is not known yet.
     """
     (x,) = SLICE.same_kind(x)
     axis = check_axis("slice_axis", axis, len(x.shape))
@@ -342,7 +340,7 @@ def concatenate(xs: Any, axis: int = 0) -> Any:
     """The arrays or symbols in the list ``xs``, one after the other along ``axis``; −1: channels after channels.
 
     Raises:
-        ArgumentError: it is no list or an empty one, or there is no such axis.
+        ArgumentError: it is not a list, or empty, or there is no such axis.
         ShapeError: sizes differ along another axis.
     """
     xs = CONCATENATE.same_kind(*_listed("concatenate", xs))
@@ -353,7 +351,7 @@ def stack(x: Any, axis: int = 0) -> Any:
     """The arrays or symbols in the list ``x``, all of one shape, side by side along a new axis.
 
     Raises:
-        ArgumentError: it is no list or an empty one, or there is no such axis.
+        ArgumentError: it is not a list, or empty, or there is no such axis.
         ShapeError: the shapes differ.
     """
     xs = CONCATENATE.same_kind(*_listed("stack", x))
@@ -373,7 +371,7 @@ def _listed(where: str, xs: Any) -> tuple[Any, ...]:
 
 
 def check_axis(where: str, axis: Any, rank: int) -> int:
-    """The number of an axis, counted from the first.
+    """An axis as an integer from 0.
 
     Raises:
         ArgumentError: there is no such axis.
@@ -387,7 +385,7 @@ def pairs_for_each(where: str, name: str, value: Any, rank: int) -> Pads:
     """One (before, after) pair for each axis.
 
     Raises:
-        ArgumentError: ``value`` is not an integer, no list of them and no list of pairs, or something is negative.
+        ArgumentError: ``value`` is not an integer, a list of integers or a list of pairs, or is negative.
     """
     pairs = as_pairs(value, rank)
     if pairs is None:

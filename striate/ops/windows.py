@@ -45,7 +45,7 @@ def per_axis(where: str, name: str, value: Any, axes: int, least: int = 1, most:
     """An integer, or one for each of ``axes`` axes, as a tuple.
 
     Raises:
-        ArgumentError: another count of numbers, not integers, or one below ``least`` or above ``most``.
+        ArgumentError: the wrong length, not integers, or one below ``least`` or above ``most``.
     """
     several = isinstance(value, Sequence) or (isinstance(value, np.ndarray) and value.ndim > 0)
     try:
@@ -62,7 +62,7 @@ def integers(where: str, name: str, value: Any) -> Shape:
     """A list of integers, such as a shape, as a tuple.
 
     Raises:
-        ArgumentError: it is something else.
+        ArgumentError: it is not one.
     """
     try:
         return tuple(map(operator.index, value))
@@ -91,9 +91,9 @@ def resolve_padding(
 
     Arguments:
         where: the operation, for messages.
-        padding: a word of `PADDING_WORDS`, an integer, one number for each axis, or one (before, after) pair for
+        padding: a word of `PADDING_WORDS`, an integer, one integer for each axis, or one (before, after) pair for
             each axis.
-        size, kernel, strides, dilation: one number for each axis.
+        size, kernel, strides, dilation: one integer for each axis.
 
     Raises:
         ArgumentError: ``padding`` is none of these, or negative.
@@ -131,7 +131,7 @@ def output_sizes(where: str, size: Sequence[int], kernel: Shape, strides: Shape,
         ArgumentError: strides or dilation below 1, or negative padding. They can only come from a file, and are checked
             here because windows are read through raw strides.
         ShapeError: not even one fits.
-        MemoryLimitError: they are more than any input has.
+        MemoryLimitError: there are more than `MOST_WINDOWS`.
     """
     if min((*kernel, *strides, *dilation), default=1) < 1 or min((n for pair in pads for n in pair), default=0) < 0:
         raise ArgumentError(

@@ -1,4 +1,4 @@
-"""Whether one linear function is the exact adjoint of another."""
+"""A check that one linear function is the exact adjoint of another."""
 
 from collections.abc import Callable
 

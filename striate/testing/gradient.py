@@ -1,4 +1,4 @@
-"""Whether a gradient is that of its function, by finite differences."""
+"""A check of gradients by finite differences."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -8,10 +8,10 @@ import numpy as np
 from striate.graph import Array, Graph, Tensor, gradients
 from striate.runtime.reference import ReferenceExecutor
 
-#: Step widths, tried in turn: a kink further away than the step does not disturb.
+#: Step widths, tried in turn: a kink further away than the step does no harm.
 STEPS = (1e-4, 1e-5, 1e-6)
 
-#: How often the point is moved when there is a kink right at it.
+#: How often the point is moved when it lies on a kink.
 MOVES = 4
 
 #: Inputs of at most this size are checked entry by entry, too.
@@ -42,7 +42,7 @@ def check_gradient(
         function: computes with operations; on arrays it returns an array, on symbols a symbol.
         inputs: where to check; floating inputs are taken in float64.
         attributes: settings, passed on by name.
-        wrt: positions of the inputs to differentiate by; default: all that are floating.
+        wrt: positions of the inputs to differentiate with respect to; default: all that are floating.
         tolerance: largest error, relative to the norm of the gradient (entry by entry: to its largest entry).
         seed: of g and the directions.
 
@@ -50,7 +50,7 @@ def check_gradient(
         The largest error found, relative as above.
 
     Raises:
-        AssertionError: a gradient is missing or wrong, or there are kinks wherever we look.
+        AssertionError: a gradient is missing or wrong, or there are kinks at all points tried.
 
     Source: Griewank, Walther, "Evaluating Derivatives", 2nd ed. (2008); Richardson, Phil. Trans. A 210 (1911).
     """

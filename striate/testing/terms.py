@@ -1,4 +1,4 @@
-"""Whether the terms behind a number add up to it."""
+"""A check that the terms behind a number add up to it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ def check_terms(
     *,
     tolerance: float = 1e-12,
 ) -> None:
-    """Check that ``operation.terms`` explains its output: the terms add up, and were made of numbers that are there.
+    """Check that ``operation.terms`` explains its output: the terms add up, and refer to numbers that the inputs hold.
 
     Arguments:
         operation: what to check.
@@ -28,7 +28,7 @@ def check_terms(
             that is smaller, to the number.
 
     Raises:
-        AssertionError: a sum differs, or a term claims to have read what the inputs do not hold.
+        AssertionError: a sum differs, or a term refers to a number that the inputs do not hold.
     """
     attributes = dict(attributes or {})
     output = operation(*arrays, **attributes)

@@ -99,7 +99,7 @@ def _numbers(where: str, name: str, value: Any) -> Array:
     """``value`` as a native array of numbers with a batch axis and at least one sample, none of it NaN."""
     array = as_numbers(f"{where}: {name}", value)
     if array.ndim == 0:
-        raise ShapeError(f"{where}: expected {name} with a batch axis, got a single number.")
+        raise ShapeError(f"{where}: expected {name} with a batch axis, got a scalar.")
     if array.size == 0:
         raise DataError(f"{where}: {name} is empty, shape {array.shape}; at least one sample is needed.")
     if not array.dtype.isnative:

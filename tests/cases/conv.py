@@ -21,7 +21,7 @@ def corners() -> list[Case]:
         case(image, (3, 3, 4, 2), two, valid, one),  # the last column is never read
         case(image, (3, 2, 4, 2), (2, 3), ((0, 1), (2, 0)), one),  # nothing the same on both axes
         case(image, (3, 3, 4, 2), one, ((2, 2), (2, 2)), two),
-        case(image, (2, 2, 4, 2), two, ((5, 0), (0, 4)), one),  # windows that lie in the padding altogether
+        case(image, (2, 2, 4, 2), two, ((5, 0), (0, 4)), one),  # windows that lie entirely in the padding
         case(image, (3, 3, 2, 4), two, same, one, groups=2),  # groups with a stride
         case(image, (3, 3, 1, 4), one, same, one, groups=4),  # depthwise
         case(image, (3, 3, 1, 8), two, same, one, groups=4),  # depthwise with multiplier 2

@@ -58,7 +58,7 @@ def corners() -> list[tuple[Shape, dict[str, object]]]:
 
 
 def random_window(generator: np.random.Generator) -> tuple[Shape, dict[str, object]]:
-    """An input and a window over it in 1, 2 or 3 dimensions; no window lies in the padding altogether."""
+    """An input and a window over it in 1, 2 or 3 dimensions; no window lies entirely in the padding."""
     while True:
         axes = int(generator.integers(1, 4))
         pool_size, strides = random_sizes(generator, axes, 1, 3), random_sizes(generator, axes, 1, 3)

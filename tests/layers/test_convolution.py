@@ -104,47 +104,47 @@ def built(layer: Layer, shape: tuple[int, ...]) -> Layer:
     [
         (
             built(layers.Conv2D(32, 3, activation="relu"), (9, 9, 16)),
-            "32 feature maps, each made from all 16 maps before it by a 3×3×16 kernel of its own, then ReLU.",
+            "32 feature maps, each made from all 16 input maps by a 3×3×16 kernel of its own, then ReLU.",
         ),
         (
             layers.Conv2D(32, 3),
-            "32 feature maps, each made from all maps before it by a 3×3 kernel of its own, as deep as they are many.",
+            "32 feature maps, each made from all input maps by a 3×3 kernel of its own, as deep as there "
+            "are input maps.",
         ),
         (
             built(layers.Conv1D(1, 5, 2), (9, 1)),
-            "1 feature map, made from the map before it by a length-5 kernel, in steps of 2.",
+            "1 feature map, made from the input map by a length-5 kernel, in steps of 2.",
         ),
         (
             built(layers.Conv1D(4, 5, dilation_rate=2), (9, 3)),
-            "4 feature maps, each made from all 3 maps before it by a length-5, depth-3 kernel of its own, "
-            "dilated by 2.",
+            "4 feature maps, each made from all 3 input maps by a length-5, depth-3 kernel of its own, dilated by 2.",
         ),
         (
             built(layers.Conv3D(2, (1, 2, 3), strides=(1, 2, 1)), (4, 4, 4, 5)),
-            "2 feature maps, each made from all 5 maps before it by a 1×2×3×5 kernel of its own, in steps of 1×2×1.",
+            "2 feature maps, each made from all 5 input maps by a 1×2×3×5 kernel of its own, in steps of 1×2×1.",
         ),
         (
             built(layers.Conv2D(4, 3, groups=2, activation=layers.ELU()), (9, 9, 6)),
-            "4 feature maps, each made from the 3 maps of its group before it by a 3×3×3 kernel of its own, then ELU.",
+            "4 feature maps, each made from the 3 input maps of its group by a 3×3×3 kernel of its own, then ELU.",
         ),
-        (layers.DepthwiseConv2D(3), "Each map before it filtered on its own, by a 3×3 kernel for that map."),
+        (layers.DepthwiseConv2D(3), "Each input map filtered separately, by a 3×3 kernel of its own."),
         (
             layers.DepthwiseConv1D(3, depth_multiplier=2),
-            "Each map before it filtered on its own, by 2 length-3 kernels for that map, which gives 2 maps.",
+            "Each input map filtered separately, by 2 length-3 kernels of its own, which gives 2 maps.",
         ),
         (
             layers.SeparableConv2D(8, 3, activation="gelu"),
-            "Each map before it filtered on its own, by a 3×3 kernel for that map; then 8 feature maps, each a "
+            "Each input map filtered separately, by a 3×3 kernel of its own; then 8 feature maps, each a "
             "weighted sum of all of these at the same place, then GELU.",
         ),
         (
             built(layers.Conv2DTranspose(3, 4, 2, activation=ops.tanh), (5, 5, 2)),
-            "3 feature maps, to each of which every number of all 2 maps before it adds a 4×4 kernel times that "
+            "3 feature maps, to each of which every number of all 2 input maps adds a 4×4 kernel times that "
             "number, in steps of 2×2 (transposed convolution), then tanh.",
         ),
         (
             built(layers.Conv1DTranspose(2, 3, groups=2), (5, 4)),
-            "2 feature maps, to each of which every number of the 2 maps of its group before it adds a length-3 "
+            "2 feature maps, to each of which every number of the 2 input maps of its group adds a length-3 "
             "kernel times that number (transposed convolution).",
         ),
     ],
@@ -180,7 +180,7 @@ REFUSED: list[tuple[type[Layer], dict[str, Any], str]] = [
     (layers.Conv2D, {"bias_constraint": "max_norm"}, "Conv2D: expected bias_constraint=None, got 'max_norm'"),
     (layers.Conv2D, {"activity_regularizer": "l2"}, "Conv2D: expected activity_regularizer=None, got 'l2'"),
     (layers.Conv2DTranspose, {"groups": 3}, "Conv2DTranspose: expected groups to divide filters=4, got groups=3."),
-    (layers.Conv2DTranspose, {"padding": "full"}, "expected padding 'valid', 'same', or how many numbers, got 'full'."),
+    (layers.Conv2DTranspose, {"padding": "full"}, "expected padding 'valid', 'same', or integers, got 'full'."),
     (
         layers.Conv2DTranspose,
         {"strides": 2, "output_padding": (0, 2)},

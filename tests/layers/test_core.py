@@ -41,12 +41,12 @@ def built(layer: Layer, shape: tuple[int, ...]) -> Layer:
 @pytest.mark.parametrize(
     ("layer", "sentence"),
     [
-        (layers.Dense(10, "softmax"), "10 units, each a weighted sum of all numbers before it, then softmax."),
-        (layers.Dense(1), "1 unit, a weighted sum of all numbers before it."),
-        (built(layers.Dense(3), (7,)), "3 units, each a weighted sum of all 7 numbers before it."),
+        (layers.Dense(10, "softmax"), "10 units, each a weighted sum of all inputs, then softmax."),
+        (layers.Dense(1), "1 unit, a weighted sum of all inputs."),
+        (built(layers.Dense(3), (7,)), "3 units, each a weighted sum of all 7 inputs."),
         (built(layers.Dense(3), (4, 4, 7)), "3 units at each place, each a weighted sum of the 7 numbers there."),
         (built(layers.Dense(1), (4, 7)), "1 unit at each place, a weighted sum of the 7 numbers there."),
-        (layers.Identity(), "The numbers as they are."),
+        (layers.Identity(), "The input, unchanged."),
         (layers.Rescaling(0.5), "Every number times 0.5."),
         (layers.Rescaling(2, 1), "Every number times 2, plus 1."),
         (layers.Rescaling([2, 0.5]), "Every number times 2, 0.5, one for each channel."),

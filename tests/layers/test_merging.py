@@ -50,12 +50,15 @@ def test_O9_sizes_of_1_are_repeated() -> None:
 @pytest.mark.parametrize(
     ("layer", "sentence"),
     [
-        (layers.Add(), "The sum of its inputs, number by number."),
-        (layers.Subtract(), "The difference of its two inputs, number by number."),
-        (layers.Concatenate(), "Its inputs one after the other, along the last axis: the channels."),
-        (layers.Concatenate(axis=1), "Its inputs one after the other, along axis 1."),
+        (layers.Add(), "The element-wise sum of its inputs."),
+        (layers.Subtract(), "The element-wise difference of its two inputs."),
+        (layers.Concatenate(), "Its inputs concatenated along the last axis, the channels."),
+        (layers.Concatenate(axis=1), "Its inputs concatenated along axis 1."),
         (layers.Dot(1), "Sums of products of its two inputs."),
-        (layers.Dot(1, normalize=True), "Sums of products of its two inputs, divided by their lengths: cosines."),
+        (
+            layers.Dot(1, normalize=True),
+            "Sums of products of its two inputs, divided by their norms: cosine similarity.",
+        ),
     ],
 )
 def test_describe(layer: Layer, sentence: str) -> None:

@@ -123,21 +123,21 @@ def test_unit_normalization() -> None:
 @pytest.mark.parametrize(
     ("layer", "sentence"),
     [
-        (layers.Normalization(), "Every number less a known mean, divided by a known standard deviation."),
+        (layers.Normalization(), "Every number minus a known mean, divided by a known standard deviation."),
         (layers.Normalization(invert=True), "Every number times a known standard deviation, plus a known mean."),
         (layers.UnitNormalization(), "The numbers at each place divided by the root of the sum of their squares."),
         (
             layers.BatchNormalization(),
-            "Every map less its stored mean, divided by its stored standard deviation (in training, by those of the "
+            "Every map minus its stored mean, divided by its stored standard deviation (in training, those of the "
             "batch), then times a learned γ, plus a learned β.",
         ),
         (
             layers.BatchNormalization(scale=False, trainable=False),
-            "Every map less its stored mean, divided by its stored standard deviation, then plus a learned β.",
+            "Every map minus its stored mean, divided by its stored standard deviation, then plus a learned β.",
         ),
         (
             layers.BatchNormalization(axis=1, scale=False, center=False, trainable=False),
-            "Every entry along axis 1 less its stored mean, divided by its stored standard deviation.",
+            "Every entry along axis 1 minus its stored mean, divided by its stored standard deviation.",
         ),
         (
             layers.LayerNormalization(),
@@ -161,8 +161,7 @@ def test_unit_normalization() -> None:
         ),
         (
             layers.LocalResponseNormalization(2),
-            "Each number made smaller, the larger the numbers at its place are in the 2 maps on either side of its "
-            "own.",
+            "Each number damped by the numbers at the same place in the 2 maps on either side of its own.",
         ),
     ],
 )

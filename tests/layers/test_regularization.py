@@ -95,12 +95,12 @@ def test_outside_of_a_network_calls_differ_and_set_seed_repeats_them() -> None:
 def test_describe() -> None:
     assert (
         layers.Dropout(0.25).describe()
-        == "In training, a share of 0.25 of all numbers, chosen at random, becomes 0, and the others are divided by "
+        == "In training, a random fraction of 0.25 of all numbers becomes 0, and the others are divided by "
         "0.75; otherwise nothing changes."
     )
     assert (
         layers.SpatialDropout2D(0.5).describe()
-        == "In training, a share of 0.5 of all maps, chosen at random, becomes 0, and the others are divided by 0.5; "
+        == "In training, a random fraction of 0.5 of all maps becomes 0, and the others are divided by 0.5; "
         "otherwise nothing changes."
     )
 

@@ -60,7 +60,7 @@ def test_O9_upsampling() -> None:
         (layers.Flatten(), "All numbers of a sample in one row."),
         (layers.Reshape((7, -1, 2)), "The same numbers in the shape 7×?×2."),
         (layers.Permute((2, 1)), "The same numbers with the axes of a sample in the order 2, 1."),
-        (layers.RepeatVector(3), "The numbers before it 3 times over."),
+        (layers.RepeatVector(3), "The input repeated 3 times."),
         (layers.ZeroPadding2D((1, 2)), "Zeros put around every map: 1 above, 1 below, 2 left, 2 right."),
         (layers.Cropping1D((0, 2)), "The edges of every map cut off: 0 before, 2 after."),
         (layers.ZeroPadding3D(), "Zeros put around every map: 1 on each side."),
@@ -88,7 +88,7 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
     (layers.Reshape, {"target_shape": (3, 0)}, "Reshape: expected sizes of at least 1, or one −1, got (3, 0)."),
     (layers.Reshape, {"target_shape": (-1, -1)}, "Reshape: expected sizes of at least 1, or one −1, got (-1, -1)."),
     (layers.Reshape, {"target_shape": (2.0,)}, "Reshape: expected target_shape as an integer, got 2.0."),
-    (layers.Permute, {"dims": (0, 1)}, "Permute: expected dims to be an order of 1 … 2, got (0, 1)."),
+    (layers.Permute, {"dims": (0, 1)}, "Permute: expected dims to be a permutation of 1 … 2, got (0, 1)."),
     (layers.RepeatVector, {"n": 0}, "RepeatVector: expected n of at least 1, got 0."),
     (
         layers.ZeroPadding2D,

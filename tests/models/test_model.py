@@ -185,7 +185,7 @@ BAD = np.zeros((2, 8, 8, 1), np.float32)
         (np.full((2, 8, 8, 1), None), DataError, "x: expected numbers, got an array of object"),
         (np.array(["a"]), DataError, "x: expected numbers, got an array of <U1"),
         ([[1, 2], [3]], DataError, "x: expected numbers in one rectangular array, got a ragged list"),
-        (np.float32(3), ShapeError, "expected x with a batch axis, got a single number"),
+        (np.float32(3), ShapeError, "expected x with a batch axis, got a scalar"),
         (np.where(np.indices((2, 8, 8, 1)).sum(0) == 9, np.nan, 0), DataError, r"NaN, first at index \(0, 2, 7, 0\)"),
         (3, DataError, "expected arrays or an iterable of batches, got int"),
         (iter([]), DataError, "the iterable of batches gave none"),

@@ -417,7 +417,7 @@ def test_two_operations_cannot_have_one_name() -> None:
     class Conv(Operation):
         name = "conv"
 
-    with pytest.raises(ArgumentError, match=r"conv: there is an operation of this name already\."):
+    with pytest.raises(ArgumentError, match=r"conv: there is already an operation of this name\."):
         Conv()
 
 

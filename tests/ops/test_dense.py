@@ -87,7 +87,7 @@ def test_R4_image_that_was_not_flattened() -> None:
 
 
 def test_R4_single_number() -> None:
-    with pytest.raises(ShapeError, match=r"dense: expected 4 features .* got a single number \(input is \(\)\)"):
+    with pytest.raises(ShapeError, match=r"dense: expected 4 features .* got a scalar \(input is \(\)\)"):
         ops.dense(1.0, np.zeros((4, 2)))
 
 

@@ -95,7 +95,9 @@ def test_random_stays_whole_numbers() -> None:
 
 @pytest.mark.parametrize("rate", [-0.1, 1, 25, float("nan")])
 def test_R4_rate_out_of_range(rate: float) -> None:
-    with pytest.raises(ArgumentError, match=f"dropout: expected rate from 0 to below 1, the share to drop, got {rate}"):
+    with pytest.raises(
+        ArgumentError, match=f"dropout: expected rate from 0 to below 1, the fraction to drop, got {rate}"
+    ):
         ops.dropout(MILLION, rate)
 
 

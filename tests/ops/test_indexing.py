@@ -103,10 +103,10 @@ def test_A7_an_indexed_network_is_saved_and_written_and_read(tmp_path: Any) -> N
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        (0, "index: the size of axis 0 is the batch's, which is not known yet: take all of it, or index in a layer."),
-        (np.s_[:2], "index: the size of axis 0 is the batch's, which is not known yet"),
-        (np.s_[:, 4], "index: expected a number from -4 to 3 for axis 1, got 4."),
-        (np.s_[:, -5], "index: expected a number from -4 to 3 for axis 1, got -5."),
+        (0, "index: axis 0 is the batch, whose size is not known yet: take all of it, or index inside a layer."),
+        (np.s_[:2], "index: axis 0 is the batch, whose size is not known yet"),
+        (np.s_[:, 4], "index: expected an integer from -4 to 3 for axis 1, got 4."),
+        (np.s_[:, -5], "index: expected an integer from -4 to 3 for axis 1, got -5."),
         (
             np.s_[:, :, :, :, :],
             "index: expected at most 4 indices and one '...' for (None, 4, 5, 3), got 5 and 0.",
@@ -121,13 +121,13 @@ def test_A7_an_indexed_network_is_saved_and_written_and_read(tmp_path: Any) -> N
         ("a", "or one list of integers with slices, got 'a';"),
         (np.s_[:, [1], [2]], "or one list of integers with slices, got [1];"),
         (np.s_[:, 1, [2]], "or one list of integers with slices, got [2];"),
-        (np.s_[:, ::0], "index: expected a step that is not 0 for axis 1, got slice(None, None, 0)."),
+        (np.s_[:, ::0], "index: expected a nonzero step for axis 1, got slice(None, None, 0)."),
         (np.s_[:, "a":], "index: expected a slice of integers for axis 1, got slice('a', None, None)."),
         (np.s_[:, [7]], "take: expected indices from -4 to 3 along axis 1 of (None, 4, 5, 3), got 7 to 7."),
         (
             Tensor((2, 4)),
-            "index: expected numbers that are known while the network is put together, got <Tensor (2, 4) float32>; "
-            "choose by a condition with striate.ops.where.",
+            "index: expected indices that are known when the network is built, got <Tensor (2, 4) float32>; "
+            "to select by a condition, use striate.ops.where.",
         ),
     ],
 )

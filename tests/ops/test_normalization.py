@@ -155,5 +155,5 @@ def test_R4_local_response_settings_that_mean_nothing() -> None:
 
 
 def test_R4_local_response_of_a_single_number() -> None:
-    with pytest.raises(ShapeError, match="expected an input with a channel axis, got a single number"):
+    with pytest.raises(ShapeError, match="expected an input with a channel axis, got a scalar"):
         ops.local_response_normalization(3.0)

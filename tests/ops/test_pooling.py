@@ -325,8 +325,8 @@ def test_lists_are_pooled_too() -> None:
         (
             lambda: ops.max_pool(IMAGES, 2, padding=2),
             ShapeError,
-            "max_pool: a window of pool_size=(2, 2) at strides (2, 2) lies in the padding ((2, 2), (2, 2)) "
-            "altogether (input is (2, 8, 9, 3)). Use less padding.",
+            "max_pool: a window of pool_size=(2, 2) at strides (2, 2) lies entirely in the padding "
+            "((2, 2), (2, 2)) (input is (2, 8, 9, 3)). Use less padding.",
         ),
         (
             lambda: MAX_POOL(IMAGES, pool_size=(2,), strides=(2,), padding=((0, 0),), dilation=(1,)),

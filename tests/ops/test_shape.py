@@ -161,7 +161,7 @@ def test_what_is_not_asked_for_gets_no_gradient() -> None:
         (
             lambda: ops.transpose(IMAGES, (0, 1, 2)),
             ArgumentError,
-            "transpose: expected axes to be an order of 0 … 3 (input is (2, 4, 5, 3)), got (0, 1, 2).",
+            "transpose: expected axes to be a permutation of 0 … 3 (input is (2, 4, 5, 3)), got (0, 1, 2).",
         ),
         (lambda: ops.transpose(IMAGES, (0, 1, 2, 2)), ArgumentError, "got (0, 1, 2, 2)."),
         (
@@ -185,7 +185,7 @@ def test_what_is_not_asked_for_gets_no_gradient() -> None:
         (
             lambda: SLICE(IMAGES, cropping=((0, 0),) * 4, steps=(1, 0, 1, 1)),
             ArgumentError,
-            "slice: expected cropping of at least 0 and steps that are not 0, got",
+            "slice: expected cropping of at least 0 and nonzero steps, got",
         ),
         (
             lambda: SLICE_GRAD(IMAGES, size=(2, 9, 5, 3), cropping=((0, 0),) * 4, steps=(1, 3, 1, 1)),

@@ -81,7 +81,7 @@ class Conv(Operation):
 
 
 class ConvGradInput(Operation):
-    """The adjoint of convolution: each number of ``g``, times the kernel, is added where its window was.
+    """The adjoint of convolution: each entry of ``g``, times the kernel, is added to its window.
 
     x[n, p, c] = Σ g[n, i, k] · w[a, c, k] over all i, a, k with i·stride + a·dilation − before = p.
     """
@@ -197,7 +197,7 @@ def conv2d(
         x: images (N, H, W, C); an array, or a symbol in a network.
         w: kernels (KH, KW, C/groups, K).
         bias: (K,), added to each output map; None: no bias.
-        strides: steps of the window, one number or one for each axis.
+        strides: steps of the window, one integer or one for each axis.
         padding: zeros put around the image: "valid" (none), "same" (output ⌈size/stride⌉), "same_lower", "full"
             (kernel − 1 on each side), a number, or a (before, after) pair for each axis.
         dilation_rate: distance between neighbouring entries of the kernel.
@@ -208,7 +208,7 @@ def conv2d(
 
     Raises:
         ShapeError: rank, channels, sizes or bias do not fit.
-        ArgumentError: strides, padding, dilation or groups mean nothing.
+        ArgumentError: strides, padding, dilation or groups are invalid.
 
     Source: Goodfellow, Bengio, Courville, "Deep Learning" (2016), chapter 9.
     """
@@ -225,14 +225,14 @@ def conv3d(
 def depthwise_conv1d(
     x: Any, w: Any, bias: Any = None, strides: Any = 1, padding: Any = "valid", dilation_rate: Any = 1
 ) -> Any:
-    """Filter each channel of a series on its own: x (N, W, C), w (KW, C, M) → (N, OW, C·M). See `depthwise_conv2d`."""
+    """Filter each channel of a series separately: x (N, W, C), w (KW, C, M) → (N, OW, C·M). See `depthwise_conv2d`."""
     return _depthwise(1, x, w, bias, strides, padding, dilation_rate)
 
 
 def depthwise_conv2d(
     x: Any, w: Any, bias: Any = None, strides: Any = 1, padding: Any = "valid", dilation_rate: Any = 1
 ) -> Any:
-    """Filter each channel on its own with M kernels: a convolution with as many groups as channels.
+    """Filter each channel separately with M kernels: a convolution with as many groups as channels.
 
     Arguments:
         x: images (N, H, W, C).
@@ -277,24 +277,24 @@ def conv2d_transpose(
 ) -> Any:
     """Transposed convolution ("deconvolution"): the exact adjoint of `conv2d` with the same weights.
 
-    ⟨conv2d(y), x⟩ = ⟨y, conv2d_transpose(x)⟩ for all x and y. Each input number, times its kernel, is added to the
-    window it stands for.
+    ⟨conv2d(y), x⟩ = ⟨y, conv2d_transpose(x)⟩ for all x and y. Each input number, times the kernel, is added to its
+    window of the output.
 
     Arguments:
         x: (N, H, W, K).
-        w: kernels (KH, KW, C/groups, K), as the convolution that goes the other way has them.
+        w: kernels (KH, KW, C/groups, K), as in the corresponding convolution.
         bias: (C,) or None.
-        strides: one number or one for each axis; the output is about ``strides`` times larger.
-        padding: of the convolution that goes the other way; it is cut off the output.
+        strides: one integer or one for each axis; the output is about ``strides`` times larger.
+        padding: of the corresponding convolution; it is cropped from the output.
         dilation_rate, groups: as in `conv2d`.
-        output_size: height and width of the output; default: size·stride for "same", else the least that fits.
+        output_size: height and width of the output; default: size·stride for "same", else the smallest that fits.
 
     Returns:
         (N, OH, OW, C).
 
     Raises:
         ShapeError: rank, channels, sizes or bias do not fit.
-        ArgumentError: strides, padding, dilation or groups mean nothing.
+        ArgumentError: strides, padding, dilation or groups are invalid.
 
     Source: Dumoulin, Visin, "A guide to convolution arithmetic for deep learning" (2016), chapter 4.
     """

@@ -4,7 +4,7 @@ What deep learning calls convolution slides a kernel over the input without flip
 
     y[n, i, j, k] = Σ over a, b, c of  x[n, i·stride + a·dilation − before, j·… , c] · w[a, b, c, k]
 
-where entries outside of ``x`` count 0. In one, two or three spatial dimensions it is the same sum.
+where entries outside of ``x`` count as 0. In one, two or three spatial dimensions it is the same sum.
 
 To compute it, each window of the input is laid out as one row of a matrix; then the whole convolution is one matrix
 product, rows × weights. Its gradients are the two other products of the same three matrices.
@@ -22,7 +22,7 @@ import numpy as np
 from striate.graph import Array, Shape
 from striate.ops.windows import Pads, crop_spatial, pad_spatial, shifted, sliding_windows
 
-#: Numbers of windows that are laid out at a time; a taste: larger matrices are no faster to multiply.
+#: Entries of windows laid out at a time. A matter of taste: larger matrices are no faster to multiply.
 MOST = 2**24
 
 
@@ -57,7 +57,7 @@ def grad_weight(
 def grad_input(
     grad_output: Array, w: Array, size: Shape, strides: Shape, padding: Pads, dilation: Shape, groups: int
 ) -> Array:
-    """Each gradient number, times the kernel, added where its window was: grad (N, *out, K), w → (N, *size, C)."""
+    """Each entry of the gradient, times the kernel, added to its window: grad (N, *out, K), w → (N, *size, C)."""
     n, *out, _ = grad_output.shape
     *kernel, channels, outputs = w.shape
     g = _groups_first(grad_output, groups)  # (G, N·P, K/G)
@@ -71,7 +71,7 @@ def grad_input(
 
 
 def _parts(shape: Shape) -> Iterator[tuple[slice, slice]]:
-    """Images, and rows of their windows, that are laid out together: all windows are many more numbers than x."""
+    """Images, and rows of their windows, that are laid out together: all windows at once are much larger than x."""
     images, height = shape[:2]
     rows = max(1, MOST // max(1, math.prod(shape[2:])))
     many, high = max(1, rows // max(1, height)), min(rows, height)

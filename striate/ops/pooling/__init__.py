@@ -1,4 +1,4 @@
-"""Pooling: one number, or one pixel, that stands for a window."""
+"""Pooling: one number, or one pixel, for each window."""
 
 from striate.ops.pooling.adaptive import (
     ADAPTIVE_AVERAGE_POOL,

@@ -1,4 +1,4 @@
-"""Adaptive pooling: as many windows as are asked for, spread evenly over the input.
+"""Adaptive pooling: a given number of windows, spread evenly over the input.
 
 Along an axis of ``size`` entries, window i of ``out`` begins at ⌊i·size / out⌋ and ends before ⌈(i + 1)·size / out⌉.
 Windows may overlap, and their sizes differ by at most one.
@@ -118,7 +118,7 @@ ADAPTIVE_MAX_POOL_GRAD = AdaptiveMaxPoolGrad()
 
 
 def adaptive_average_pool(x: Any, output_size: Any) -> Any:
-    """The mean of each of ``output_size`` windows spread evenly over the input, so that any size becomes one size.
+    """The mean of each of ``output_size`` windows spread evenly over the input, so that the output's size is fixed.
 
     Arguments:
         x: series (N, W, C), images (N, H, W, C) or volumes (N, D, H, W, C).
@@ -154,7 +154,7 @@ def _output_size(where: str, x: Any, output_size: Any) -> Shape:
 
 
 def _places(size: Shape, out: Shape) -> list[tuple[Any, ...]]:
-    """For each entry of the largest window, where all windows have it; smaller windows have their last one again."""
+    """For each entry of the largest window, where all windows have it; smaller windows repeat their last one."""
     ends = [bounds(n, m) for n, m in zip(size, out, strict=True)]
     entries = itertools.product(*(range(int((end - begin).max())) for begin, end in ends))
     return [

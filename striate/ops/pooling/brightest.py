@@ -98,8 +98,8 @@ def brightest_pool(
         (N, OH, OW, C).
 
     Raises:
-        ShapeError: as `max_pool`, or the count of weights is not that of the channels.
-        ArgumentError: as `max_pool`, or ``weights`` is another word.
+        ShapeError: as `max_pool`, or there is not one weight for each channel.
+        ArgumentError: as `max_pool`, or ``weights`` is another string.
         DataError: ``weights`` are not numbers.
     """
     (x,) = BRIGHTEST_POOL.same_kind(x)

@@ -191,8 +191,8 @@ def max_pool(x: Any, pool_size: Any, strides: Any = None, padding: Any = "valid"
         (N, OH, OW, C).
 
     Raises:
-        ShapeError: rank or sizes do not fit, or a window lies in the padding altogether.
-        ArgumentError: pool_size, strides, padding or dilation mean nothing.
+        ShapeError: rank or sizes do not fit, or a window lies entirely in the padding.
+        ArgumentError: pool_size, strides, padding or dilation are invalid.
 
     Source: Ranzato et al., "Unsupervised learning of invariant feature hierarchies" (2007).
     """
@@ -235,7 +235,7 @@ def lp_pool(
 
     Arguments:
         x, pool_size, strides, padding, dilation_rate: as in `max_pool`; the padding counts as zeros.
-        p: at least 1; 1 adds absolute values, 2 is the Euclidean norm, and large p come near to the maximum.
+        p: at least 1; 1 adds absolute values, 2 is the Euclidean norm, and large p approach the maximum.
 
     Returns:
         (N, OH, OW, C).

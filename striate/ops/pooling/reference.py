@@ -68,7 +68,7 @@ def pick(candidates: Sequence[Array], won: Iterable[Array]) -> Array:
 
 
 def total(summands: Iterable[Array]) -> Array:
-    """The sum of all summands, of which only one at a time need be there."""
+    """The sum of all summands, of which only one at a time need be in memory."""
     waiting = iter(summands)
     result = next(waiting).copy()
     for summand in waiting:

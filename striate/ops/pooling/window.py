@@ -23,7 +23,7 @@ from striate.ops.windows import (
 
 
 class WindowPool(Operation):
-    """What these pools share: x (N, *size, C) → (N, *out, C), each channel on its own, every window touching x."""
+    """What these pools share: x (N, *size, C) → (N, *out, C), each channel separately, every window touching x."""
 
     inputs: tuple[str, ...] = ("x",)
 
@@ -39,8 +39,8 @@ class WindowPool(Operation):
         inside = entries_inside(x.shape[1:-1], pool_size, strides, padding, dilation, out)
         if any(counts.min() == 0 for counts in inside):
             raise ShapeError(
-                f"{self.name}: a window of pool_size={pool_size} at strides {strides} lies in the padding {padding} "
-                f"altogether (input is {tuple(x.shape)}). Use less padding."
+                f"{self.name}: a window of pool_size={pool_size} at strides {strides} lies entirely in the padding "
+                f"{padding} (input is {tuple(x.shape)}). Use less padding."
             )
         return (x.shape[0], *out, x.shape[-1])
 
@@ -129,5 +129,5 @@ def picked(formula: str, reads: list[Read], scores: list[float]) -> Terms:
 
 
 def first_largest(scores: list[float]) -> int:
-    """The number of the first of the largest scores; of the first NaN, if there is one."""
+    """The index of the first of the largest scores; of the first NaN, if there is one."""
     return int(np.argmax(scores))
