@@ -1,4 +1,4 @@
-"""Things that are chosen by name and saved as plain data: optimizers, losses, metrics, initializers and their like.
+"""Things that are chosen by name and saved as plain data: optimizers, losses, metrics, initializers and so on.
 
 One rule makes both work: a class keeps each constructor argument as an attribute of the same name.
 """
@@ -16,7 +16,7 @@ from striate.errors import ArgumentError
 
 
 class Configurable:
-    """Base of what can be described by the arguments it was made with."""
+    """Base of objects that are described by their constructor's arguments."""
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data, from which `from_config` makes an equal object."""
@@ -27,7 +27,7 @@ class Configurable:
         """An object made with the arguments that `get_config` returned.
 
         Raises:
-            ArgumentError: ``config`` has other names than the constructor takes.
+            ArgumentError: the names in ``config`` are not those of the constructor's arguments.
         """
         signature = signature_of(cls)
         try:
@@ -40,15 +40,15 @@ class Configurable:
 
 
 class Settings(Configurable):
-    """Base of what never changes and equals another of its class with the same arguments: schedules, initializers, …
+    """Base of immutable objects that are equal if class and arguments are: schedules, initializers, …
 
-    A subclass is a ``@dataclass(eq=False, repr=False)``: what dataclasses would write for each class stands here once,
-    which saves a start some milliseconds.
+    A subclass is a ``@dataclass(eq=False, repr=False)``: what dataclasses would generate for each class is here
+    once, which makes importing some milliseconds faster.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in vars(self):
-            raise AttributeError(f"{type(self).__name__}: {name} cannot be changed; make another one.")
+            raise AttributeError(f"{type(self).__name__}: {name} cannot be changed; make a new one.")
         super().__setattr__(name, value)
 
     def __eq__(self, other: object) -> bool:
@@ -71,7 +71,7 @@ def _same(a: Any, b: Any) -> bool:
 def spelled_out(constructor: Any, base: Any) -> inspect.Signature:
     """A constructor's signature without ``self``, and with the keyword arguments of its base for its ``**common``.
 
-    So arguments that several classes share stand in the code once, and are still what ``help`` shows.
+    So arguments that several classes share are written once, and ``help`` still shows them.
     """
     own = dict(list(inspect.signature(constructor).parameters.items())[1:])
     if not any(one.kind is one.VAR_KEYWORD for one in own.values()):
@@ -82,7 +82,7 @@ def spelled_out(constructor: Any, base: Any) -> inspect.Signature:
 
 
 def signature_of(function: Any) -> inspect.Signature:
-    """What a function or a class takes; asked again, it costs nothing."""
+    """The signature of a function or a class, cached."""
     return _signature(function)
 
 
@@ -135,7 +135,7 @@ class Names(dict[str, type[Thing]]):
         if not isinstance(name, str):
             raise ArgumentError(f"{self.where}: expected a name, a config or an object, got {name!r}.")
         if _key(name) not in self:
-            import difflib  # here: a start without mistakes needs none of this
+            import difflib  # here, as it is needed only after a mistake
 
             near = difflib.get_close_matches(_key(name), self, n=1)
             hint = f" Did you mean {next(n for n in self.shown if _key(n) == near[0])!r}?" if near else ""

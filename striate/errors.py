@@ -1,12 +1,12 @@
 """Every error that Striate raises on purpose.
 
     StriateError
-    ├── ArgumentError    an argument has a value that is invalid        (also a ValueError)
+    ├── ArgumentError    an argument has an invalid value                  (also a ValueError)
     ├── ShapeError       shapes do not fit together                        (also a ValueError)
-    ├── DataError        arrays hold what cannot be computed with          (also a ValueError)
+    ├── DataError        arrays hold data that cannot be used              (also a ValueError)
     ├── ModelError       a model is asked for what it cannot do yet        (also a RuntimeError)
     ├── MemoryLimitError a network needs more memory than one run may take (also a MemoryError)
-    ├── KernelError      machine code of ours did what it must not        (also a RuntimeError)
+    ├── KernelError      our machine code did something it must not        (also a RuntimeError)
     └── FormatError      a file is damaged, or is not what it claims to be (also a ValueError)
         └── LimitError   a file asks for more memory than we grant
 
@@ -20,7 +20,7 @@ class StriateError(Exception):
 
 
 class ArgumentError(StriateError, ValueError):
-    """An argument has a value that is invalid, such as a stride of 0."""
+    """An argument has an invalid value, such as a stride of 0."""
 
 
 class ShapeError(StriateError, ValueError):
@@ -28,7 +28,7 @@ class ShapeError(StriateError, ValueError):
 
 
 class DataError(StriateError, ValueError):
-    """Arrays hold what cannot be computed with: objects, NaN, labels out of range, nothing at all."""
+    """Arrays hold data that cannot be used: objects, NaN, labels out of range, nothing at all."""
 
 
 class ModelError(StriateError, RuntimeError):
@@ -36,7 +36,7 @@ class ModelError(StriateError, RuntimeError):
 
 
 class KernelError(StriateError, RuntimeError):
-    """Machine code of ours did what it must not, such as writing outside its buffers; please report it."""
+    """Our machine code did something it must not, such as writing outside its buffers; please report it."""
 
 
 class MemoryLimitError(StriateError, MemoryError):

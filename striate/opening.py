@@ -1,4 +1,4 @@
-"""Opening any model: what a file is, is told by its content, never by its name, and nothing in it is executed."""
+"""Opening any model: its format is detected from the content, never from the name, and nothing in it is executed."""
 
 import operator
 import os
@@ -20,11 +20,11 @@ from striate.interop.weights import read_weights
 from striate.models import Model, load_model
 from striate.models.saving import KIND, shipped_models
 
-#: Kinds of files, as messages and summaries call them.
+#: Names of kinds of files, in messages and summaries.
 OURS, ONNX, TENSORFLOWJS, WEIGHTS = KIND, "ONNX", "TensorFlow.js", "weights"
 KERAS, KERAS_HDF5 = "Keras", "Keras (HDF5)"
 PICTURES = ("PNG", "JPEG", "GIF", "BMP", "WebP")
-#: What reads a file of somebody else's that holds a whole network: of its path, and of the sizes of one sample.
+#: Readers of other programs' files that hold a whole network: functions of a path and the sizes of one sample.
 READERS: dict[str, Callable[[Path, Shape | None], Model]] = {
     ONNX: read_onnx,
     KERAS: read_keras,
@@ -36,14 +36,14 @@ HEAD = 4096  # bytes from each end that tell what a file is
 ZIP, PICKLE = b"PK\x03\x04", b"\x80"
 KERAS_MEMBER = b"metadata.json"  # a file in Keras's archives
 BLANK = b" \t\r\n"
-#: How the header of a file begins that `Model.save` wrote.
+#: The beginning of the header of a file that `Model.save` wrote.
 OUR_HEADER = b'{"__metadata__":{"striate":'
 
 
 def open_model(
     path: str | os.PathLike[str], arch: str | None = None, input_shape: Sequence[int] | None = None
 ) -> Model:
-    """A model from anybody's file: ours, ONNX, Keras, TensorFlow.js, or weights of a known architecture.
+    """A model from a file of any origin: ours, ONNX, Keras, TensorFlow.js, or weights of a known architecture.
 
     ========================  =============================================================
     Striate                   ``.safetensors`` that `Model.save` wrote; names of models that ship with it
@@ -53,21 +53,21 @@ def open_model(
     weights                   PyTorch's ``.pth`` and ``.pt``, ``.safetensors``, ``.npz``, pickled arrays
     ========================  =============================================================
 
-    What the file is, is told by its content. Nothing in it is executed: operators, layers and containers are looked up
-    in tables of this library, and whatever is not there is refused, all of it at once.
+    The format is detected from the content. Nothing in the file is executed: operators, layers and containers are
+    looked up in tables of this library, and what is not there is refused, in one message that lists all of it.
 
     Arguments:
-        path: of the file; the folder of a TensorFlow.js model will do.
+        path: of the file, or of the folder of a TensorFlow.js model.
         arch: for files of weights the architecture's name, such as "resnet18"; default: the one whose layers have the
             file's names and shapes.
-        input_shape: (H, W, C), or other sizes of one sample of the first input; default: those that the file says, or
-            that an architecture was published for. A network that cannot have these sizes is refused.
+        input_shape: (H, W, C), or other sizes of one sample of the first input; default: those in the file, or
+            those that an architecture was published for. A network that cannot have these sizes is refused.
 
     Raises:
-        FormatError: there is no such file; it is none of these, is damaged, or has what this library does not.
-        LimitError: it asks for more memory than it may.
-        ArgumentError: there is no architecture of this name, or the file needs none; or ``input_shape`` is no shape, or
-            none for this file.
+        FormatError: there is no such file; it is none of these, is damaged, or uses what this library does not support.
+        LimitError: it asks for more memory than allowed.
+        ArgumentError: there is no architecture of this name, or the file needs none; or ``input_shape`` is not a shape,
+            or cannot be that of this file.
 
     Examples:
         >>> import striate
@@ -89,7 +89,7 @@ def open_model(
         refuse(place, f"it is a picture ({kind}), not a model")
     if kind == OURS:
         return _ours(place, arch, sizes)
-    # Keras's weights alone are in HDF5 files, as are its models: who says an architecture means the weights.
+    # HDF5 files hold Keras's models, or weights alone: an architecture is given only for weights.
     if kind is None or kind not in READERS or (kind == KERAS_HDF5 and arch is not None):
         return _from_state(place, arch, sizes)
     _needs_no_arch(place, arch)
@@ -99,7 +99,7 @@ def open_model(
 
 
 def file_kind(path: Path) -> str | None:
-    """What a file is, by its content: a kind of model, `WEIGHTS`, a format of pictures; None for anything else.
+    """The kind of a file, by its content: a kind of model, `WEIGHTS`, a format of pictures; None for anything else.
 
     Raises:
         FormatError, OSError: it cannot be read.
@@ -115,7 +115,7 @@ def file_kind(path: Path) -> str | None:
         KERAS: head.startswith(ZIP) and KERAS_MEMBER in head + tail,
         TENSORFLOWJS: head.lstrip(BLANK).startswith(b"{"),
         OURS: OUR_HEADER in head[8:],
-        # Of an ONNX file the first field is its version, and that of a pickle or safetensors file cannot be.
+        # The first field of an ONNX file is its version; a pickle or safetensors file cannot begin so.
         ONNX: head[:1] == b"\x08",
         WEIGHTS: head.startswith((ZIP, PICKLE)) or head[8:9] == b"{",
     }
@@ -141,7 +141,7 @@ def _needs_no_arch(path: Path, arch: str | None) -> None:
 
 
 def _ours(path: Path, arch: str | None, sizes: Shape | None) -> Model:
-    """A file of our own, or a model that ships: it says everything itself."""
+    """A file of our own, or a model that ships with Striate, which needs no arguments."""
     _needs_no_arch(path, arch)
     model = load_model(path)
     if sizes is not None and sizes != (own := tuple(model.input_specs()[0][0])):
@@ -160,7 +160,7 @@ def _from_state(path: Path, arch: str | None, sizes: Shape | None) -> Model:
     if architecture is None:
         refuse(
             path,
-            f"its {len(state)} arrays ({', '.join(list(state)[:4])}, …) are of no architecture that is known here; if "
+            f"its {len(state)} arrays ({', '.join(list(state)[:4])}, …) do not match any known architecture; if "
             f"it is one of {', '.join(ARCHITECTURES)}, give its name as arch",
         )
     if sizes is not None and len(sizes) != 3:

@@ -1,7 +1,7 @@
 """Random numbers as a pure function of (seed, purpose, step, stream, position).
 
-Nothing here has a state that a call changes, except the seed that `set_seed` sets and the count of weights drawn since.
-So a dropout mask, a shuffle or an augmentation can be computed again, later, elsewhere, in any order.
+The only state is the seed that `set_seed` sets, and how many arrays of weights and runs outside of training have drawn
+since. So a dropout mask, a shuffle or an augmentation can be computed again, later, elsewhere, in any order.
 
 Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), whose Philox-4x64-10 NumPy implements.
 """
@@ -26,13 +26,13 @@ OTHER_RUNS = 2**62
 
 
 def set_seed(seed: int) -> None:
-    """Fix every random choice that follows: weights, shuffles, dropout, augmentation.
+    """Set the seed of all random choices that follow: weights, shuffles, dropout, augmentation.
 
     Arguments:
         seed: an integer from 0 to 2**63 − 1.
 
     Raises:
-        ArgumentError: it is not.
+        ArgumentError: it is not such an integer.
     """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
         raise ArgumentError(f"set_seed: expected an integer from 0 to 2**63 − 1, got {seed!r}.")
@@ -41,7 +41,7 @@ def set_seed(seed: int) -> None:
 
 
 def get_seed() -> int:
-    """The seed in force: the one that was set, or one drawn from the operating system at import."""
+    """The current seed: the one that was set, or one drawn from the operating system at import."""
     return _State.seed
 
 
@@ -58,7 +58,7 @@ def next_run() -> int:
 
 
 def purpose_number(purpose: str) -> int:
-    """The second word of the key: a number for a word."""
+    """The second word of the generator's key: a number for each purpose."""
     return int.from_bytes(hashlib.blake2s(purpose.encode(), digest_size=8).digest(), "little")
 
 

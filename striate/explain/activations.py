@@ -1,4 +1,4 @@
-"""What every layer of a network gives for an input."""
+"""The output of every layer of a network for an input."""
 
 from typing import Any, NamedTuple
 
@@ -32,7 +32,7 @@ def _compile(model: Model, batch_size: int) -> tuple[dict[str, Call], Executor]:
 
 
 def activations(model: Model, x: Any) -> list[LayerOutput]:
-    """What every layer of ``model`` gives for ``x``; see `Model.activations`."""
+    """The output of every layer of ``model`` for ``x``; see `Model.activations`."""
     arrays = as_inputs("activations", model.signature, x)
     calls, runner = model.compiled(("activations", len(arrays[0])), lambda: _compile(model, len(arrays[0])))
     return [

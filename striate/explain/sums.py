@@ -13,7 +13,7 @@ from striate.ops.operation import Index, Terms, known_shape
 from striate.runtime import executor
 from striate.training.batches import as_inputs
 
-#: Terms of one sum that are written out.
+#: How many terms of a sum are printed.
 SHOWN = 10
 
 
@@ -25,7 +25,7 @@ class Sum:
         operation: its name, such as "conv".
         index: of the number in the operation's output.
         value: the number, in float32.
-        terms: the summands and what they were made of; their sum is correctly rounded.
+        terms: the summands and what they were computed from; their sum is correctly rounded.
     """
 
     operation: str
@@ -71,7 +71,7 @@ def explain(model: Model, x: Any, layer: str | Layer, index: Sequence[int]) -> E
 
 
 class _Traced:
-    """What computes a layer's inputs and output for a batch, and the operations between them."""
+    """A graph that computes a layer's inputs and output for a batch, and the operations between them."""
 
     def __init__(self, model: Model, name: str, batch_size: int):
         graph = model.traced(batch_size)

@@ -17,7 +17,7 @@ def gradients(output: Tensor, wrt: Sequence[Tensor], grad_output: Tensor | None 
 
     Arguments:
         output: a scalar, or any tensor if ``grad_output`` is given.
-        wrt: tensors to differentiate by.
+        wrt: tensors to differentiate with respect to.
         grad_output: gradient of some later scalar with respect to ``output``, of the same shape; default 1.
 
     Returns:

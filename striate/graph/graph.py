@@ -25,7 +25,7 @@ class Graph:
 
     Arguments:
         inputs: tensors that are given at each run.
-        outputs: tensors that are asked for.
+        outputs: tensors that each run returns.
         variables: the symbol that stands for each variable inside this graph.
         updates: variables that take a new value after each run, and the tensors that hold it.
         random: the symbol for (seed, step), two uint64, from which dropout draws; None if nothing is drawn.
@@ -46,13 +46,13 @@ class Graph:
 
 
 def topological_order(tensors: Iterable[Tensor], behind: Iterable[Tensor] = ()) -> list[Node]:
-    """The nodes that some tensors come from, each after those it reads.
+    """The nodes that some tensors are computed by, each after those it reads.
 
     Without recursion: networks are deeper than Python's stack.
 
     Arguments:
         tensors: where to begin.
-        behind: tensors that are taken as given; the nodes they come from are left out.
+        behind: tensors that are known already; the nodes they come from are left out.
     """
     order: list[Node] = []
     done: set[Node] = {tensor.node for tensor in behind if tensor.node}

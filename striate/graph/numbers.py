@@ -1,4 +1,4 @@
-"""What people pass as numbers, as an array."""
+"""What users pass as numbers, as an array."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ def as_numbers(where: str, value: Any) -> Array:
     """``value`` as an array of numbers or booleans.
 
     Arguments:
-        where: what the value is, for messages, such as "conv: x".
+        where: the name of the value, for messages, such as "conv: x".
         value: an array, a number, or lists of them.
 
     Raises:

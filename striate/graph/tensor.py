@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 Array: TypeAlias = NDArray[Any]
 Shape: TypeAlias = tuple[int, ...]
 
-#: What ``tensor + other`` and its like mean. ``striate.ops`` fills it: imports go down only, and ops lie above us.
+#: What operators such as ``tensor + other`` mean. ``striate.ops`` fills it: imports go down only, and ops lie above us.
 ARITHMETIC: dict[str, Callable[..., Any]] = {}
 
 
 class Arithmetic:
     """Operators for what may be computed later: ``a + b`` means ``striate.ops.add(a, b)``.
 
-    Also ``==`` and its like are computed number by number. So what is the *same* tensor or variable is asked by ``is``,
-    and found by sets and dictionaries, which know it by its identity; ``in`` a list would compare numbers.
+    Comparisons such as ``==`` are element-wise too. To test for the *same* tensor or variable use ``is``, or a set or a
+    dictionary, which compare identities; ``in`` on a list would compare numbers.
     """
 
     __slots__ = ()
@@ -114,7 +114,7 @@ class Arithmetic:
         return ARITHMETIC["get_item"](self, index)
 
     def __iter__(self) -> Iterator[Any]:
-        raise TypeError(f"{self!r} cannot be iterated; index it, such as x[:, 0], or take it apart with striate.ops.")
+        raise TypeError(f"{self!r} cannot be iterated; index it, such as x[:, 0], or split it with striate.ops.")
 
 
 class Tensor(Arithmetic):
@@ -163,7 +163,7 @@ class Tensor(Arithmetic):
     def __bool__(self) -> bool:
         raise TypeError(
             f"{self!r} has no truth value: a network's graph cannot branch on numbers it has not computed. "
-            "Choose number by number with striate.ops.where; whether two symbols are the same one is asked by `is`."
+            "Select element-wise with striate.ops.where; to ask whether two symbols are the same one, use `is`."
         )
 
 
@@ -173,7 +173,7 @@ class Node:
     Arguments:
         operation: what is applied: an operation, or between layers a layer.
         arguments: positional arguments; tensors, or lists of tensors as ``Concatenate`` takes them.
-        attributes: settings that are no tensors, such as strides.
+        attributes: settings that are not tensors, such as strides.
     """
 
     __slots__ = ("arguments", "attributes", "operation", "outputs")

@@ -1,4 +1,4 @@
-"""Tracing: calling a function on symbols to learn the graph of what it computes."""
+"""Tracing: calling a function on symbols to record the graph of what it computes."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ class Trace:
     """What a function did while it was called on symbols.
 
     Arguments:
-        training: what layers that were not told otherwise take as their ``training`` argument.
+        training: the default of the layers' ``training`` argument.
         dtype: floating type in which variables appear; float64 when gradients are checked.
     """
 
@@ -55,7 +55,7 @@ class Trace:
     def symbol(self, variable: "Variable") -> Tensor:
         """The tensor that stands for a variable at this point of the trace: after an assignment, what was assigned.
 
-        A read is where gradients end: they do not go on into what the assigned value was computed from.
+        Gradients end at a read: they do not flow into what the assigned value was computed from.
         """
         reads = self.reads.setdefault(variable, [])
         if not reads:
@@ -66,7 +66,7 @@ class Trace:
         return reads[-1]
 
     def assign(self, variable: "Variable", value: Tensor) -> None:
-        """Have a variable be ``value`` from here on; executors store what was assigned last, after each run."""
+        """Set a variable to ``value`` from here on; after each run executors store what was assigned last."""
         self._assigned[variable] = value
         self._unread.add(variable)
 

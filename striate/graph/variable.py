@@ -18,7 +18,7 @@ class Variable(Arithmetic):
         name: such as ``kernel``.
         trainable: whether an optimizer may change it.
         regularizer: a function of the variable whose result is added to the training loss, or None.
-        copy: False: an array that fits may become the variable's own, and nobody else may change it from then on.
+        copy: False: a suitable array may be used without copying it; nobody else may change it from then on.
 
     Raises:
         DataError: ``value`` is not a rectangular array of numbers.
@@ -31,7 +31,7 @@ class Variable(Arithmetic):
     changes = 0
     selections = 0
 
-    #: What an optimizer multiplies the learning rate by for this variable; counts as it is when training begins.
+    #: An optimizer multiplies the learning rate by this for this variable; fixed when training begins.
     rate_factor = 1.0
 
     def __init__(
@@ -53,17 +53,17 @@ class Variable(Arithmetic):
 
     @property
     def array(self) -> Array:
-        """The array as it is now and will be later; to be read, and changed by `assign`."""
+        """The array itself, which also shows later values; read it only, and change it by `assign`."""
         return self._shown
 
     @property
     def value(self) -> Any:
-        """`array`; inside a trace the symbol for it, as its numbers are not those of later runs."""
+        """`array`; inside a trace the symbol for it, as later runs have other numbers."""
         scope = active_trace()
         return self._shown if scope is None else scope.symbol(self)
 
     def keep_in(self, array: Array) -> None:
-        """Keep the value in this array from now on; whoever changes it there says so by `count_change`."""
+        """Keep the value in this array from now on; whoever changes it there calls `count_change`."""
         self._array, self._shown = array, array.view()
         self._shown.flags.writeable = False
         self.count_change()
@@ -103,7 +103,7 @@ class Variable(Arithmetic):
         """A copy of the value.
 
         Raises:
-            TypeError: inside a trace, where its numbers are not those of later runs.
+            TypeError: inside a trace, as later runs have other numbers.
         """
         return self.__array__(copy=True)
 
@@ -122,15 +122,14 @@ class Variable(Arithmetic):
 
     def __bool__(self) -> bool:
         raise TypeError(
-            f"{self!r} has no truth value; ask for that of its numbers, such as variable.value.any(), or whether it "
-            "`is None`."
+            f"{self!r} has no truth value; test its numbers, such as variable.value.any(), or whether it `is None`."
         )
 
     def __repr__(self) -> str:
         return f"<Variable {self.name} {self.shape} {self.dtype}>"
 
     def assign(self, value: Any) -> "Variable":
-        """Replace the value; inside a trace, for what reads it from here on, and for good after each run.
+        """Replace the value; inside a trace, for later reads in it, and after each run for good.
 
         Returns:
             The variable, as Keras does.

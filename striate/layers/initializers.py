@@ -2,7 +2,7 @@
 
 Below, fan_in is how many inputs one output has, and fan_out how many outputs one input reaches: for a kernel
 (KH, KW, C, K) they are KH·KW·C and KH·KW·K. Numbers are drawn by `striate.random` as a function of the seed and of how
-many arrays of weights were drawn since it was set; an initializer with a seed of its own draws the same every time.
+many arrays of weights were drawn since it was set; an initializer with its own seed draws the same every time.
 """
 
 import math

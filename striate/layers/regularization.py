@@ -8,7 +8,7 @@ from striate.layers.arguments import channels, channels_last, integer, share
 from striate.layers.layer import Layer
 from striate.random import get_seed, next_weights
 
-#: Layers with a seed of their own draw from streams beyond those that networks count.
+#: Layers with their own seed draw from streams beyond those that networks count.
 OWN_STREAMS = 2**62
 
 

@@ -1,4 +1,4 @@
-"""Where a training stands, in one file: weights, the optimizer's state, and what the program adds.
+"""The state of a training run in one file: weights, the optimizer's state, and what the program adds.
 
 A safetensors file with the tensors ``weights/…`` and ``optimizer/…``, and JSON in its metadata. It is written so that
 after a crash either the old or the new one is there, whole.

@@ -1,7 +1,7 @@
-"""What a network's numbers stand for: the range of the pixels that it takes, and the scale of what it gives.
+"""What a network's numbers stand for: the range of the pixels that it takes, and the scale of its outputs.
 
-Both are read from the network's graph, once, when its file is opened. Where the graph does not say it they are not
-known, and who uses the network says what is assumed. A user who knows better states it: ``model.facts = Facts(…)``.
+Both are read from the network's graph, once, when its file is opened. Where the graph does not tell, they are
+unknown, and whoever uses the network says what is assumed. Users can state them: ``model.facts = Facts(…)``.
 """
 
 from dataclasses import asdict, dataclass, field, replace
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from striate.models.model import Model
 
 Range = tuple[float, float]
-#: What outputs are. The sum of "probabilities" is 1; "independent" ones are a probability each; the softmax of "logits"
-#: and the sigmoid of "independent-logits" are such; "numbers" are no classes at all.
+#: What outputs are. "probabilities" sum to 1; "independent" ones are a probability each; the softmax of "logits" and
+#: the sigmoid of "independent-logits" give these; "numbers" are not scores of classes.
 Scale = Literal[
     "probabilities", "independent", "log-probabilities", "logits", "independent-logits", "numbers", "unknown"
 ]
@@ -26,11 +26,11 @@ SCALES: tuple[Scale, ...] = get_args(Scale)
 #: Each scale in words.
 WORDS: dict[Scale, str] = {
     "probabilities": "probabilities that sum to 1 (softmax)",
-    "independent": "a probability each, on its own (sigmoid)",
+    "independent": "independent probabilities (sigmoid)",
     "log-probabilities": "logarithms of probabilities (log-softmax)",
     "logits": "logits, whose softmax gives probabilities",
-    "independent-logits": "logits, of each of which the sigmoid is a probability",
-    "numbers": "numbers that are no probabilities",
+    "independent-logits": "logits, the sigmoid of each of which is a probability",
+    "numbers": "numbers that are not probabilities",
     "unknown": "numbers without a softmax or sigmoid; whether they are logits is not known",
 }
 #: What is assumed of pixels where nothing is known.
@@ -39,12 +39,12 @@ ASSUMED: Range = (0.0, 1.0)
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a network beside its layers.
+    """What is known about a network beyond its layers.
 
     Arguments:
         pixels: what black and white are in its input; None: not known.
         outputs: what its first output is, one of `SCALES`.
-        file: the kind of file that it was opened from; "" for a network that was made here.
+        file: the kind of file that it was opened from; "" for a network that was not opened from a file.
 
     Raises:
         ArgumentError: black is not below white, or there is no such scale.
@@ -64,7 +64,7 @@ class Facts:
             raise ArgumentError(f"outputs: expected one of {', '.join(SCALES)}, got {self.outputs!r}.")
 
     def stated(self, pixels: Range | None = None, outputs: str | None = None) -> Self:
-        """The facts with what somebody states, who knows better; errors as `Facts`."""
+        """These facts, with those replaced that a user states; errors as `Facts`."""
         said = {"pixels": pixels, "outputs": outputs}
         return replace(self, **{name: value for name, value in said.items() if value is not None})  # type: ignore[arg-type]
 
@@ -88,14 +88,14 @@ class Facts:
             ) from None
 
     def sentences(self, model: "Model") -> list[str]:
-        """What a summary says of them."""
+        """The lines of a summary about them."""
         lines = [f"Opened from: {self.file}"] if self.file else []
         if model.preprocessing is not None:
             lines.append(f"Input: {model.preprocessing.describe().rstrip('.')}")
         elif takes_pictures(model):
             black, white = self.pixels or ASSUMED
             range_ = f"pixels from {black:g} (black) to {white:g} (white)"
-            lines.append(f"Input: {range_}{'' if self.pixels else ', which is assumed: the network does not say it'}")
+            lines.append(f"Input: {range_}{'' if self.pixels else ', which is assumed: the network does not say'}")
         lines.append(f"Output: {WORDS[self.outputs]}")
         return lines
 
@@ -109,7 +109,7 @@ def takes_pictures(model: "Model") -> bool:
 
 
 def pixels_between(model: "Model", black: float, white: float) -> PhotoPreprocessing:
-    """What prepares whole pictures for a model's input, as numbers from ``black`` to ``white``.
+    """The preprocessing that turns whole pictures into a model's input, numbers from ``black`` to ``white``.
 
     Raises ArgumentError if black is not below white.
     """
@@ -151,7 +151,7 @@ def _gives_several(model: "Model") -> bool:
 
 
 def class_count(scale: Scale, outputs: int) -> int:
-    """Of how many classes outputs are the scores; 0: they are none. One probability tells two classes apart."""
+    """How many classes the outputs score; 0: they are not scores. A single probability scores two classes."""
     if outputs == 1:
         return 2 if scale in ("independent", "independent-logits") else 0
     return 0 if scale == "numbers" else outputs
@@ -161,11 +161,11 @@ def probabilities(scale: Scale, outputs: Array) -> Array:
     """The probability of each class.
 
     Arguments:
-        scale: of the outputs; the softmax is taken of those that are not known.
+        scale: of the outputs; the softmax is taken of outputs of unknown scale.
         outputs: (N, K).
 
     Returns:
-        (N, `class_count`) in float32. Of a single output it is that of the second class, as labels of 0 and 1 say.
+        (N, `class_count`) in float32. A single output is the probability of the second class, that of label 1.
     """
     values = outputs.astype(np.float64)
     with np.errstate(over="ignore"):

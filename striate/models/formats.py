@@ -1,6 +1,6 @@
-"""Other people's model files, which `Model.save`, `save_weights`, `export`, `load_model` and `load_weights` know.
+"""Model files of other programs that `Model.save`, `save_weights`, `export`, `load_model` and `load_weights` support.
 
-What is written follows from the file's name, and what is read from its content.
+The format written is chosen by the file's name, and the format read is detected from its content.
 """
 
 import re
@@ -25,9 +25,9 @@ class Format:
     """A kind of file.
 
     Arguments:
-        write, write_weights: functions of a model, a path and ``overwrite``; None: there are no such files.
-        read, read_weights: functions of a path, and of a path and a model; None: nothing of it is read back.
-        beginning: the first bytes of such files, by which they are told when read.
+        write, write_weights: functions of a model, a path and ``overwrite``; None: not supported.
+        read, read_weights: functions of a path, and of a path and a model; None: not supported.
+        beginning: the first bytes of such files, by which they are detected when read.
     """
 
     write: Write | None = None
@@ -37,7 +37,7 @@ class Format:
     beginning: bytes = b""
 
 
-#: Kinds of files by suffix. ``striate`` fills it: imports go down only, and other people's formats lie above us.
+#: Kinds of files by suffix. ``striate`` fills it: imports go down only, and other programs' formats lie above us.
 FORMATS: dict[str, Format] = {}
 
 
@@ -60,7 +60,7 @@ def writer(operation: str, path: str | Path) -> Write | None:
         path: the file's name.
 
     Raises:
-        ArgumentError: nothing is written under such a name.
+        ArgumentError: no such file can be written under this name.
     """
     whole = {suffix: one.write for suffix, one in FORMATS.items() if one.write}
     saved = {suffix: write for suffix, write in whole.items() if FORMATS[suffix].read}
@@ -87,7 +87,7 @@ def _same(suffix: str, other: str, choice: dict[str, Write]) -> bool:
 
 
 def reader(path: Path) -> Format | None:
-    """The format that a file's first bytes tell; None: one of our own, or none."""
+    """The format detected from a file's first bytes; None: one of our own, or unknown."""
     with path.open("rb") as file:
         head = file.read(max((len(one.beginning) for one in FORMATS.values()), default=0))
     return next((one for one in FORMATS.values() if one.read and head.startswith(one.beginning)), None)

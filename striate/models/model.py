@@ -1,4 +1,4 @@
-"""What people call a model: a network that can be trained, looked into and saved."""
+"""Models: networks that can be trained, inspected and saved."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,12 +17,12 @@ from striate.models.trainer import Trainer
 if TYPE_CHECKING:
     from striate.explain import Explanation, LayerOutput
 
-#: What looks inside a model, by the name of the method that asks for it; ``striate.explain``, above us, fills it.
+#: What looks inside a model, by the name of the method that calls it; ``striate.explain``, above us, fills it.
 INSIGHTS: dict[str, Callable[..., Any]] = {}
 
 
 class Model(Trainer):
-    """A network: layers put together, that can be trained, asked, looked at and saved.
+    """A network of layers that can be trained, evaluated, inspected and saved.
 
     Two ways to make one: ``Model(inputs, outputs)`` from symbols that began with `Input`; or a subclass that makes
     its layers in ``__init__`` and defines ``call``.
@@ -52,9 +52,9 @@ class Model(Trainer):
 
     @property
     def facts(self) -> Facts:
-        """The range of pixels that the network takes, and the scale of what it gives.
+        """The range of pixels that the network takes, and the scale of its outputs.
 
-        They were decided when its file was opened, or follow from the network as it is. Setting them states them.
+        They were decided when its file was opened, or follow from the network as it is. They can be set.
         """
         return self._facts or find_facts(self)
 
@@ -65,7 +65,7 @@ class Model(Trainer):
     def run(self, inputs: Sequence[Any]) -> list[Any]:
         """The outputs for a list of inputs, in the order, layout and types of the file that the model was opened from.
 
-        For a model that was not opened from somebody else's file, these are its own.
+        For a model that was not opened from another program's file, these are its own.
 
         Arguments:
             inputs: one array for each input.
@@ -81,7 +81,7 @@ class Model(Trainer):
     # Looking inside
 
     def activations(self, x: Any) -> "list[LayerOutput]":
-        """What every layer gives for this input, in order.
+        """The output of every layer for this input, in order.
 
         Arguments:
             x: a batch of inputs, as `predict` takes.
@@ -101,8 +101,8 @@ class Model(Trainer):
             index: of the number in ``activations(x)``'s values of that layer: the sample first.
 
         Returns:
-            The layer's operations from the last one back, each with its formula, its summands, and the numbers that
-            these were made of: of a convolution with ReLU, first the ReLU, then a + b, then Σ x·w. Printed, it is text.
+            The layer's operations from the last one back, each with its formula, its summands, and the numbers they
+            were computed from: for a convolution with ReLU, first the ReLU, then a + b, then Σ x·w. It prints as text.
 
         Raises:
             ArgumentError: no such layer, or an index outside of its output.
@@ -130,7 +130,7 @@ class Model(Trainer):
 
         Arguments:
             layer: the layer, or its name.
-            position: row and column (as many numbers as the layer's output has spatial axes).
+            position: row and column; one integer for each spatial axis of the layer's output.
 
         Returns:
             (first, last) for each spatial axis of the input, last excluded. Changing the input outside of it leaves
@@ -148,7 +148,7 @@ class Model(Trainer):
 
         Arguments:
             line_length: columns at most; default: as wide as the table needs.
-            print_fn: gets the whole text, once.
+            print_fn: called once with the whole text.
         """
         print_fn(summary.as_text(summary.summarize(self), line_length))
 
@@ -157,18 +157,18 @@ class Model(Trainer):
     def save(self, filepath: str | Path, overwrite: bool = True) -> None:
         """Write architecture, preprocessing and weights to one file, atomically.
 
-        What `compile` was given is written too, as far as it is plain data that the format has; the optimizer's state
-        is not, so a loaded model goes on training with a fresh optimizer.
+        What `compile` was given is written too, where it is plain data that the format supports; the optimizer's
+        state is not, so a loaded model continues training with a fresh optimizer.
 
         Arguments:
-            filepath: its suffix says the format. ".safetensors" or none: our own, which holds everything; ".keras":
+            filepath: its suffix selects the format. ".safetensors" or none: our own, which holds everything; ".keras":
                 Keras 3's; ".h5" or ".hdf5": Keras's older one.
             overwrite: False: refuse to replace a file.
 
         Raises:
             ArgumentError: there is no format of this suffix.
             ModelError: the architecture cannot be written as data (a subclassed model): use `save_weights`; or Keras
-                has no such layer: all of them are listed.
+                has no such layer: the message lists all of them.
             FormatError: the file cannot be written.
         """
         saving.save(self, filepath, overwrite)
@@ -177,15 +177,15 @@ class Model(Trainer):
         """Write the model, as it is after training, for other programs: ``model.export("m.onnx")``.
 
         Arguments:
-            filepath: its suffix says the format. ".onnx": operator set 17, any batch size, and inputs and outputs of
+            filepath: its suffix selects the format. ".onnx": operator set 17, any batch size, and inputs and outputs of
                 three and more axes channels-first, as other tools expect (`striate.interop.onnx.write_onnx` can keep
                 them channels-last). ".keras", ".h5": as `save`.
-            format: the suffix without its dot, such as "onnx", for those who like to say it twice.
+            format: the suffix without its dot, such as "onnx"; it must match.
             overwrite: False: refuse to replace a file.
 
         Raises:
             ArgumentError: there is no format of this suffix, or ``format`` names another.
-            ModelError: the shape of the model's input is not known yet, or the format has no words for something in it.
+            ModelError: the shape of the model's input is not known yet, or the format cannot represent something in it.
             FormatError: the file cannot be written.
         """
         if format is not None and f".{format}" != suffix_of(filepath):
@@ -196,22 +196,22 @@ class Model(Trainer):
             write(self, filepath, overwrite)
 
     def save_weights(self, filepath: str | Path, overwrite: bool = True) -> None:
-        """Write the weights alone; any model will do that has seen an input.
+        """Write the weights alone, of any model that has seen an input.
 
         Arguments:
             filepath: ".safetensors" or no suffix: our own format; ".weights.h5": Keras 3's; ".h5" or ".hdf5": Keras's
-                older one, which tells layers by their names.
+                older one, which identifies layers by name.
             overwrite: False: refuse to replace a file.
 
         Raises:
             ArgumentError: there is no format of this suffix.
-            ModelError: its structure is Python code, and ".h5" is of layers with names.
+            ModelError: the model's structure is Python code, and ".h5" needs named layers.
             FormatError: the file cannot be written.
         """
         saving.save_weights(self, filepath, overwrite)
 
     def load_weights(self, filepath: str | Path) -> None:
-        """Read weights that `save` or `save_weights` wrote, ours or Keras's; what the file is, its content says.
+        """Read weights that `save` or `save_weights` wrote, ours or Keras's; the format is detected from the content.
 
         Raises:
             FormatError: the file is damaged, or holds other variables than this model has.

@@ -1,4 +1,4 @@
-"""The structure of networks: layers put together, as data."""
+"""The structure of networks as data: layers and how they are connected."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -14,14 +14,14 @@ from striate.training.batches import Signature
 
 
 class Origin(Protocol):
-    """What a model was opened from, as far as it can run as the file has it."""
+    """What a model was opened from, able to run as the file defines it."""
 
     def run(self, inputs: Sequence[Any]) -> list[Any]:
         """The outputs for a list of inputs."""
 
 
 class Network(Layer, abstract=True):
-    """Layers put together: from symbols that began with `Input`, or by a subclass that defines ``call``.
+    """A network of layers: built from symbols that began with `Input`, or by a subclass that defines ``call``.
 
     Arguments:
         inputs, outputs, name, trainable: see `striate.models.Model`.
@@ -101,7 +101,7 @@ class Network(Layer, abstract=True):
 
     @property
     def names(self) -> dict[Layer, str]:
-        """What each layer is called in this network: its own name, unless another layer here has it already."""
+        """The name of each layer in this network: its own name, unless another layer here has it already."""
         return unique_names(self.layers)
 
     @property
@@ -139,7 +139,7 @@ class Network(Layer, abstract=True):
 
     @property
     def output_shape(self) -> Any:
-        """The output's shape, None being the batch size; several as `output` has them."""
+        """The output's shape, None being the batch size; several in the structure of `output`."""
         return map_tensors(self.output, lambda tensor: tensor.shape)
 
     def _structure(self) -> tuple[Any, Any]:
@@ -180,7 +180,7 @@ class Network(Layer, abstract=True):
         Arguments:
             batch_size: default: the one that its inputs were made for; if that is any, 1, or 2 for a network that needs
                 several samples.
-            training: whether layers do what they do in training.
+            training: whether layers are in training mode.
 
         Raises:
             ModelError: the shape of its input is not known yet.
@@ -200,7 +200,7 @@ class Network(Layer, abstract=True):
 
     @property
     def signature(self) -> Signature:
-        """What arrays must be to be this network's inputs and targets."""
+        """The names, shapes and types of this network's inputs and targets."""
         known = self.is_graph
         return Signature(
             self.input_specs() if known else None,
@@ -223,11 +223,11 @@ class Network(Layer, abstract=True):
         return [(shape[1:], "float32") for shape in shapes]
 
     def forget_compiled(self) -> None:
-        """Trace anew from now on: the network has changed."""
+        """Discard what was traced and compiled: the network has changed."""
 
 
 def unique_names(layers: Sequence[Layer]) -> dict[Layer, str]:
-    """A name for each layer of a network that no other has; a layer without one gets it here.
+    """A unique name for each layer of a network; a layer without one gets it here.
 
     Raises:
         ArgumentError: two layers were given the same name.
@@ -254,7 +254,7 @@ def unique_names(layers: Sequence[Layer]) -> dict[Layer, str]:
 
 
 def _source_names(tensors: Sequence[Tensor]) -> list[str]:
-    """The name of what gave each tensor; made unique, since an operation or a shared layer may give several."""
+    """The name of what made each tensor; made unique, since an operation or a shared layer may make several."""
     names: list[str] = []
     for tensor in tensors:
         names.append(free_name(tensor.node.name if tensor.node else tensor.name, names))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def find_facts(model: "Model", *, dtype: Any = None, loss: Any = None) -> Facts:
-    """What a network's graph says; nothing where its structure is not known.
+    """The facts that a network's graph tells; none where its structure is not known.
 
     Arguments:
         model: the network.
@@ -31,7 +31,7 @@ def find_facts(model: "Model", *, dtype: Any = None, loss: Any = None) -> Facts:
     if loss is None:
         loss = (model.compile_config() or {}).get("loss")
     integers = dtype is not None and np.dtype(dtype).kind in "iu"
-    with np.errstate(all="ignore"):  # what is out of range fits no range of pixels
+    with np.errstate(all="ignore"):  # what overflows fits no range of pixels
         return Facts((0.0, 255.0) if integers else _pixels(graph), _scale(graph, loss))
 
 
@@ -39,29 +39,29 @@ def find_facts(model: "Model", *, dtype: Any = None, loss: Any = None) -> Facts:
 
 
 class _Affine(NamedTuple):
-    """scale · input + offset: what the numbers of a tensor are, after some steps."""
+    """scale · input + offset: the numbers of a tensor, after some steps."""
 
     scale: Array
     offset: Array
     steps: int = 0
 
 
-#: Numbers that a step may have, such as a mean for each pixel of 256 × 256, and steps that are followed.
+#: How many numbers a step may have, such as a mean for each pixel of 256 × 256, and how many steps are followed.
 MOST_NUMBERS, MOST_STEPS = 1 << 18, 16
 #: What stands for steps beyond that; it fits no range of pixels.
 LOST = _Affine(np.zeros(()), np.zeros(()), MOST_STEPS)
-#: Operations that move numbers, repeat or leave out some, or mix neighbours that stand for the same kind of thing.
+#: Operations that move, repeat or omit numbers, or interpolate between neighbours of the same kind.
 MOVING = {"reshape", "transpose", "pad", "crop", "take", "upsample_nearest", "upsample_bilinear"}
 
 
 def _pixels(graph: Graph) -> Range | None:
-    """The range of pixels for which a network's first steps make sense; None: they do not tell, or contradict."""
+    """The range of pixels for which a network's first steps make sense; None: they do not tell, or disagree."""
     found = {_range(step) for step in _first_steps(graph)}
     return found.pop() if len(found) == 1 else None
 
 
 def _first_steps(graph: Graph) -> Iterator[_Affine]:
-    """What becomes of a network's first input until the first operation that does more than scale and shift."""
+    """The values of a network's first input up to the first operation that does more than scale and shift."""
     statistics = {v for call in graph.calls if isinstance(call.layer, Normalization) for v in call.layer.weights}
     values = {symbol: variable.array for variable, symbol in graph.variables.items() if variable in statistics}
     known = {graph.inputs[0]: _Affine(np.ones(()), np.zeros(()))}
@@ -77,7 +77,7 @@ def _first_steps(graph: Graph) -> Iterator[_Affine]:
 
 
 def _followed(node: Node, x: Tensor, of_x: _Affine, values: Mapping[Tensor, Array]) -> _Affine | None:
-    """What a node's output is of the network's input; None where it does more than scale and shift."""
+    """A node's output in terms of the network's input; None where it does more than scale and shift."""
     name, (scale, offset, steps) = node.operation.name, of_x
     if name in MOVING:
         return of_x if scale.size == offset.size == 1 else _moved(node, of_x)
@@ -127,25 +127,25 @@ def _moved(node: Node, of_x: _Affine) -> _Affine | None:
 
 #: Ranges that people give pixels in.
 RANGES: tuple[Range, ...] = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
-#: How wide, at least and at most, the numbers are spread that a network's first steps make of pixels. Our choice:
-#: divided by their deviation they are some units wide, and less their mean only, up to 255.
+#: The least and the greatest width of the range that a network's first steps make of the pixels' range. Our choice:
+#: divided by their standard deviation pixels span a few units; with only the mean subtracted, up to 255.
 SPREAD = (0.9, 600.0)
-#: Where in a range its mean may lie, as a share. Our choice: nearer to an end somebody subtracts nearly nothing.
+#: Where in a range the mean may lie, as a fraction. Our choice: nearer to an end, next to nothing is subtracted.
 MIDDLE = (0.01, 0.99)
 
 
 def _range(step: _Affine) -> Range | None:
-    """The one range of pixels that a step fits: division by 255 is for 0 … 255.
+    """The only range of pixels that a step fits: division by 255 is for 0 … 255.
 
-    A range fits if what becomes 0 is black, or white, or well inside of it, and the result is neither crowded together
-    nor scattered. A step that changes nothing fits several, and so tells none.
+    A range fits if the value that becomes 0 is black, or white, or well inside of it, and the result is neither too
+    narrow nor too wide. A step that changes nothing fits several ranges, and so tells none.
     """
     scale, offset = np.broadcast_arrays(step.scale, step.offset)
     if not np.all(scale):
         return None
     fitting = []
     for low, high in RANGES:
-        zero = (-offset / scale - low) / (high - low)  # where in the range what becomes 0 lies
+        zero = (-offset / scale - low) / (high - low)  # where in the range the value lies that becomes 0
         spread = np.abs(scale) * (high - low)
         ends = np.isclose(zero, 0, atol=1e-5) | (np.isclose(zero, 1, atol=1e-5) & (scale < 0))
         inside = (zero > MIDDLE[0]) & (zero < MIDDLE[1])
@@ -165,15 +165,15 @@ ENDS: dict[str, Scale] = {
     "sigmoid": "independent",
     "hard_sigmoid": "independent",
 }
-#: What becomes of outputs that are all of some scales.
+#: The scale after an operation on inputs that all have one of these scales.
 COMBINING: dict[str, tuple[set[Scale], Scale]] = {
     "concatenate": ({"independent", "probabilities"}, "independent"),
     "log": ({"probabilities"}, "log-probabilities"),
     "exp": ({"log-probabilities"}, "probabilities"),
 }
-#: Operations whose results are never negative: divided by their sum they are shares.
+#: Operations whose results are never negative: divided by their sum they are probabilities.
 POSITIVE = {"exp", "softplus", "relu", "sigmoid", "square", "absolute", "softmax"}
-#: Losses by what they say of outputs that no softmax or sigmoid has made.
+#: What losses tell about outputs that come from no softmax or sigmoid.
 OF_LOGITS = {"categorical_crossentropy", "categorical_focal_crossentropy", "sparse_categorical_crossentropy"}
 OF_INDEPENDENT_LOGITS = {"binary_crossentropy", "binary_focal_crossentropy"}
 OF_NUMBERS = {
@@ -183,13 +183,13 @@ OF_NUMBERS = {
 
 
 def _scale(graph: Graph, loss: Any) -> Scale:
-    """What a graph's first output is, from the last operation that is more than a move; else by the loss."""
+    """The scale of a graph's first output, by the last operation that does more than move numbers; else by the loss."""
     made = _made_by_operations(graph).get(graph.outputs[0])
     return made if made is not None else _of_loss(loss)
 
 
 def _of_loss(loss: Any) -> Scale:
-    """What a loss says of outputs that no softmax or sigmoid has made, as plain data; of several, the first."""
+    """What a loss, as plain data, tells about outputs that come from no softmax or sigmoid; of several, the first."""
     if isinstance(loss, list | tuple):
         loss = loss[0] if loss else None
     if isinstance(loss, dict) and "class_name" not in loss:  # by the name of the output
@@ -241,7 +241,7 @@ def _is_sum_of(divisor: Tensor, x: Tensor) -> bool:
 
 
 def _mean_of(node: Node, kind: Scale, count: int) -> Scale | None:
-    """What the mean of several outputs is, as an ensemble's: what all of them are."""
+    """The scale of the mean of several outputs, as in an ensemble: that of all of them."""
     factor = node.inputs[1].value
     if factor is None or factor.size != 1 or kind not in ("probabilities", "independent"):
         return None

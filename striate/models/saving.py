@@ -54,8 +54,8 @@ KIND = "Striate"  # what summaries call such files
 MAX_METADATA = 32 << 20  # bytes of JSON; the largest architectures need far less
 #: Numbers in a constant that is written as JSON; larger ones are tensors of the file.
 MAX_CONSTANT = 256
-CONSTANT = "#"  # how their names begin
-#: What large constants are called in the file that is being written or read; None: there is no file.
+CONSTANT = "#"  # the beginning of their names
+#: Large constants by name, in the file that is being written or read; None: there is no file.
 _CONSTANTS: ContextVar[dict[str, Array] | None] = ContextVar("constants", default=None)
 
 
@@ -110,14 +110,14 @@ def _write(
 def load_model(filepath: str | Path) -> "Model":
     """Open a model: one that ships with Striate by its name ("digits"), or a file that `Model.save`, or Keras, wrote.
 
-    What the file is, is told by its content. No code from it is run: it holds plain data only.
+    The format is detected from the content. No code from the file is run: it holds plain data only.
 
     Arguments:
         filepath: path of the file, or the name of a model in ``striate/pretrained``.
 
     Raises:
         FormatError: no such file, or it is damaged, too large, or neither ours nor Keras's; or it is Keras's and has
-            something that has no counterpart here.
+            something that is not supported here.
     """
     path = Path(filepath)
     if not path.is_file() and str(path) in (shipped := shipped_models()):
@@ -149,7 +149,7 @@ def load_model(filepath: str | Path) -> "Model":
 
 
 def beside_the_network(model: "Model") -> dict[str, Any]:
-    """What a file says of a model beside its network, weights and training, as plain data."""
+    """What a file holds of a model besides network, weights and training, as plain data."""
     return {
         "preprocessing": model.preprocessing.to_json() if model.preprocessing else None,
         "classes": list(model.classes),
@@ -162,7 +162,7 @@ def put_beside_the_network(model: "Model", description: Mapping[str, Any]) -> No
     """Give a model what `beside_the_network` described.
 
     Raises:
-        FormatError, TypeError, ValueError, AttributeError: it is no such description.
+        FormatError, TypeError, ValueError, AttributeError: it is not such a description.
     """
     if description.get("preprocessing") is not None:
         model.preprocessing = preprocessing_from(description["preprocessing"])
@@ -173,10 +173,10 @@ def put_beside_the_network(model: "Model", description: Mapping[str, Any]) -> No
 
 
 def preprocessing_from(values: Any) -> Preprocessing | PhotoPreprocessing:
-    """How pictures are prepared, from what a model's ``preprocessing.to_json()`` gave.
+    """How pictures are prepared, from what a model's ``preprocessing.to_json()`` returned.
 
     Raises:
-        FormatError: these are no such values.
+        FormatError: these are not such values.
     """
     if isinstance(values, dict) and values.get("kind") == PHOTO:
         return PhotoPreprocessing.from_json(values)
@@ -234,7 +234,7 @@ def _assign(path: Path, model: "Model", tensors: dict[str, Array]) -> None:
 
 
 def _foreign(path: Path) -> Format | None:
-    """The format of somebody else's file; None: it is ours, or `_read` says what is wrong with it."""
+    """The format of another program's file; None: it is ours, or `_read` says what is wrong with it."""
     try:
         return reader(path) if path.is_file() else None
     except OSError:
@@ -242,7 +242,7 @@ def _foreign(path: Path) -> Format | None:
 
 
 def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Tensors and description of a model file, each checked for what it claims."""
+    """Tensors and description of a model file, both checked."""
     if not path.is_file():
         raise FormatError(f"load_model: no file {path}. The models that ship are called {', '.join(shipped_models())}.")
     try:
@@ -270,7 +270,7 @@ def _refuse(path: Path, reason: str) -> NoReturn:
 
 @contextmanager
 def _constants(constants: dict[str, Array]) -> "Iterator[dict[str, Array]]":
-    """While an architecture is written or read, its large constants go to a file's tensors or come from there."""
+    """While an architecture is written or read, its large constants go to, or come from, the file's tensors."""
     token = _CONSTANTS.set(constants)
     try:
         yield constants
@@ -284,7 +284,7 @@ def weights_from_file(budget: int, what: str) -> "Iterator[None]":
 
     Arguments:
         budget: how many numbers the file holds.
-        what: the message's beginning, such as "the architecture".
+        what: how the message begins, such as "the architecture".
 
     Raises:
         FormatError: the network needs more.
@@ -312,7 +312,7 @@ def from_description(description: Any) -> Any:
     """A layer or model from ``{"class_name": …, "config": …}``.
 
     Raises:
-        FormatError: the class is none of this library's layers.
+        FormatError: the class is not one of this library's layers.
     """
     if not isinstance(description, dict) or not isinstance(description.get("config"), dict):
         raise FormatError(f"load_model: expected a class name and a config, got {str(description)[:80]}.")
@@ -382,7 +382,7 @@ def graph_config(model: "Model") -> dict[str, Any]:
 
 
 def _named(layer: Layer, name: str) -> Any:
-    """A layer as data, under its name in the model that is written."""
+    """A layer as data, under its name in the model being written."""
     description = serialize(layer)
     description["config"]["name"] = name
     return description

@@ -1,4 +1,4 @@
-"""Networks that are one layer after the other."""
+"""Networks that are a sequence of layers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ class Sequential(Model):
     """A network whose layers follow one another.
 
     Arguments:
-        layers: layers; the first may be an `Input`, else the network is put together when it sees its first input.
+        layers: layers; the first may be an `Input`, else the network is built when it sees its first input.
         name: shown in summaries and files.
     """
 
@@ -40,7 +40,7 @@ class Sequential(Model):
         self._rebuild()
 
     def pop(self) -> Layer:
-        """Take the last layer off.
+        """Remove the last layer.
 
         Raises:
             ModelError: there is none.
@@ -65,7 +65,7 @@ class Sequential(Model):
         self._stack.append(layer)
 
     def _rebuild(self) -> None:
-        """Put the network together, if the shape of its input is known."""
+        """Build the network, if the shape of its input is known."""
         self._ends, self.nodes_in_order, self.built = None, [], False
         unique_names(self._stack)
         if not self._stack:
@@ -79,7 +79,7 @@ class Sequential(Model):
             self._chain(Input(first.input_specs()[0][0]), self._stack)
 
     def build(self, input_shape: Any) -> None:
-        """Put the network together for inputs of this shape, None being the batch size."""
+        """Build the network for inputs of this shape, None being the batch size."""
         if self._ends is None and self.layers:
             self._chain(Input(tuple(input_shape)[1:]), self._stack)
 

@@ -21,7 +21,7 @@ class Row(NamedTuple):
     Arguments:
         name, kind: the layer's name and class.
         output_shape: with None for the batch size, unless the network was made for batches of several.
-        parameters: how many numbers its variables hold.
+        parameters: total size of its variables.
         multiply_adds: for one sample.
         activation_bytes: size of its output for one sample, in float32.
         receptive_field: rows and columns of the input behind one output number in the middle; () where the layer's
@@ -45,9 +45,9 @@ class Summary(NamedTuple):
     Arguments:
         title: the network's class and name.
         rows: of the layers, in order.
-        parameters, trainable_parameters: how many numbers all variables hold, and those that training changes.
+        parameters, trainable_parameters: total size of all variables, and of those that training changes.
         facts: what its input and outputs stand for.
-        notes: the same in sentences.
+        notes: the same, in sentences.
     """
 
     title: str
@@ -90,7 +90,7 @@ def summarize(model: "Model") -> Summary:
 
 
 def _row(name: str, call: Call, source: Tensor, fixed: int | None) -> Row:
-    """What a layer's call says of it.
+    """A layer's row, from its call.
 
     Arguments:
         name: the layer's.

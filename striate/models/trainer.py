@@ -28,7 +28,7 @@ from striate.training.metrics import Metric
 from striate.training.objective import Objective
 from striate.training.step import Step
 
-#: What subclasses of Keras's models may define for a loop to call, and ours has no way to honour.
+#: Methods that subclasses of Keras's models may define and Keras's loop calls, but that ours does not support.
 OF_OTHER_LOOPS = {
     **dict.fromkeys(("fit", "train_on_batch"), ("train_step", "make_train_function")),
     **dict.fromkeys(("evaluate", "test_on_batch"), ("test_step", "make_test_function")),
@@ -37,7 +37,7 @@ OF_OTHER_LOOPS = {
 
 
 class Trainer(Network, abstract=True):
-    """A network that can be trained, evaluated and asked. Arguments: see `striate.models.Model`."""
+    """A network that can be trained, evaluated and used to predict. Arguments: see `striate.models.Model`."""
 
     optimizer: Any = None
     objective: Objective | None = None
@@ -89,12 +89,12 @@ class Trainer(Network, abstract=True):
         self.forget_compiled()
 
     def compile_config(self) -> dict[str, Any] | None:
-        """What `compile` was given as plain data; None if not compiled, or with functions that are no data."""
+        """What `compile` was given, as plain data; None if not compiled, or with functions that are not data."""
         return None if self._compiled_with is None else _as_data_or_none(self._compiled_with)
 
     @property
     def training_step(self) -> Step:
-        """The step that `fit` makes for each batch.
+        """The step that `fit` runs for each batch.
 
         Raises:
             ModelError: the model is not compiled.
@@ -102,7 +102,7 @@ class Trainer(Network, abstract=True):
         return self._ready("training_step")[0]
 
     def _ready(self, where: str) -> tuple[Step, Function]:
-        """What trains and what tests.
+        """The training step and the compiled evaluation.
 
         Raises:
             ModelError: the model is not compiled, or defines steps that would never run.
@@ -128,7 +128,7 @@ class Trainer(Network, abstract=True):
         steps: int | None,
         history: History | None = None,
     ) -> CallbackList:
-        """The user's callbacks, then what shows and records the logs that they may have added to."""
+        """The user's callbacks, then those that show and record the logs, to which the user's may have added."""
         own = [*([ProgbarLogger()] if verbose else []), *([history] if history else [])]
         params = {"verbose": verbose, "epochs": epochs, "steps": steps}
         given = [callbacks] if isinstance(callbacks, Callback) else callbacks or []
@@ -163,15 +163,15 @@ class Trainer(Network, abstract=True):
             batch_size: samples in one step; default 32.
             epochs: train until this epoch.
             verbose: 0 silent, 1 a progress bar, 2 a line for each epoch, "auto" 1.
-            callbacks: objects that are told what happens.
-            validation_split: share of the samples, the last ones, kept for validation.
+            callbacks: `Callback` objects, whose hooks are called.
+            validation_split: fraction of the samples, the last ones, kept for validation.
             validation_data: (x, y) or (x, y, weight), or an iterable of batches (no tuple or list).
-            shuffle: take the samples in another order each epoch, a function of seed and step alone.
+            shuffle: take the samples in a new order each epoch, which depends on seed and step alone.
             class_weight: weight of each label in the loss; in training, not in validation.
             sample_weight: weight of each sample in the loss, (N,); for several outputs one for all, or a list or
                 dictionary of one each.
             initial_epoch: number of the first epoch.
-            steps_per_epoch: batches in one epoch, which goes on where the last one ended; default all.
+            steps_per_epoch: batches in one epoch, which continues where the last one ended; default all.
             validation_steps, validation_batch_size, validation_freq: the same for validation; every how many epochs.
 
         Returns:
@@ -254,7 +254,7 @@ class Trainer(Network, abstract=True):
         return self._report(batch, *step(batch.inputs, batch.targets, batch.weights))
 
     def load_optimizer_state(self, state: Mapping[str, Any]) -> None:
-        """Have the optimizer go on from what ``model.optimizer.state()`` returned, as a resumed training does.
+        """Let the optimizer continue from what ``model.optimizer.state()`` returned, to resume training.
 
         Raises:
             ModelError: not compiled.
@@ -279,7 +279,7 @@ class Trainer(Network, abstract=True):
             training: whether this is a training step.
 
         Raises:
-            ModelError: there is no loss, or another count of targets than of outputs.
+            ModelError: there is no loss, or there are not as many targets as outputs.
         """
         predictions = tensors_in(y_pred)
         objective = self._objective(len(predictions))
@@ -295,7 +295,7 @@ class Trainer(Network, abstract=True):
         return total
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
-        """Take in one batch of arrays, and return all metrics so far by name; a subclass may add its own.
+        """Update the metrics with a batch of arrays, and return all results so far by name; a subclass may add its own.
 
         Arguments:
             x, y, y_pred, sample_weight: as `compute_loss`, but arrays.
@@ -306,12 +306,12 @@ class Trainer(Network, abstract=True):
 
     @property
     def metrics(self) -> list[Metric]:
-        """The metrics that were compiled in, once data was seen, and those among this model's attributes."""
+        """The metrics given to `compile`, once data was seen, and those among this model's attributes."""
         compiled = [] if self.objective is None else self.objective.all_metrics()
         return [*compiled, *(value for value in vars(self).values() if isinstance(value, Metric))]
 
     def reset_metrics(self) -> None:
-        """Begin a new count, as at the beginning of an epoch."""
+        """Reset all metrics, as at the beginning of an epoch."""
         if self.objective is not None:
             self.objective.reset()
         for metric in self.metrics:
@@ -320,13 +320,13 @@ class Trainer(Network, abstract=True):
     def _losses_and_predictions(
         self, training: bool, inputs: list[Tensor], targets: list[Tensor], weights: list[Tensor]
     ) -> tuple[Any, list[Any], list[Tensor]]:
-        """What a step computes: the loss, that of each output if they are known, and predictions."""
+        """What a step computes: the loss, the losses of the outputs if they are known, and predictions."""
         outputs = self(_one_or_all(inputs), training=training)
         predictions = tensors_in(outputs)
         self._output_losses = []
         y = dict(zip(outputs, targets, strict=False)) if isinstance(outputs, dict) else _one_or_all(targets)
         if len(targets) not in (0, len(predictions)):
-            y = targets  # what compute_loss finds fault with
+            y = targets  # which compute_loss refuses
         loss = self.compute_loss(
             x=_one_or_all(inputs), y=y, y_pred=outputs, sample_weight=_one_or_all(weights), training=training
         )
@@ -369,23 +369,25 @@ class Trainer(Network, abstract=True):
         return self._as_outputs(_run(self._predicting(batch), batch.inputs))
 
     def predictor(self, batch_size: int = 1) -> Callable[..., Any]:
-        """A function from batches of one size to the model's outputs, for programs that want an answer at once.
+        """A function from batches of one size to the model's outputs, for programs that need low latency.
 
-        What `predict_on_batch` finds out at each call is found out now. The function takes one array (N, …) for each of
-        the model's inputs. It follows when weights change, not when layers do, and does not look for NaN.
+        What `predict_on_batch` prepares at each call is prepared once. The function takes one array (N, …) for each of
+        the model's inputs. It uses changed weights, but not changed layers, and does not check for NaN.
 
         Arguments:
             batch_size: samples of each batch.
 
         Raises:
             ArgumentError: ``batch_size`` below 1.
-            ModelError: a model that has no graph, and has not said what its inputs are.
-            ShapeError: by the function: other shapes than those.
+            ModelError: the model has no graph that tells what its inputs are.
+            ShapeError: raised by the function: the arrays have other shapes.
         """
         if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise ArgumentError(f"predictor: expected batch_size of at least 1, got {batch_size!r}.")
         if not self.is_graph:
-            raise ModelError("predictor: this model has no graph of layers to say what its inputs are. Use predict.")
+            raise ModelError(
+                "predictor: this model has no graph of layers that tells what its inputs are. Use predict."
+            )
         batch = Batch([np.zeros((int(batch_size), *shape), dtype) for shape, dtype in self.input_specs()])
         runner = self._predicting(batch)
 
@@ -455,8 +457,8 @@ class Trainer(Network, abstract=True):
             batch_size: samples computed at once; default 32.
             verbose: 1 shows a progress bar; "auto" 0.
             steps: batches at most.
-            callbacks: objects that are told what happens.
-            deterministic: compute sample by sample, so that the bits of a result do not depend on its neighbours.
+            callbacks: `Callback` objects, whose hooks are called.
+            deterministic: compute sample by sample, so that the bits of a result do not depend on the other samples.
 
         Returns:
             (N, …), or a list of them for several outputs, or a dictionary where the model's outputs are one.
@@ -504,7 +506,7 @@ class Trainer(Network, abstract=True):
 
     @property
     def executors(self) -> ExecutorCache:
-        """What was compiled to predict and to look inside, one for each shape of batch."""
+        """What was compiled for prediction and inspection, one for each shape of batch."""
         found: ExecutorCache | None = self.__dict__.get("_executors")
         if found is None:
             found = self.__dict__["_executors"] = ExecutorCache()
@@ -532,11 +534,11 @@ class Trainer(Network, abstract=True):
 
 
 class _Feed:
-    """The batches of one epoch after the other.
+    """The batches of successive epochs.
 
     Arguments:
         start: begins a pass over the data.
-        steps: batches in one epoch, which goes on where the last one ended, and ends where the data does; None: a pass.
+        steps: batches in one epoch, which continues where the last one ended, or ends with the data; None: a pass.
     """
 
     def __init__(self, start: Callable[[], Iterator[Batch]], steps: int | None):
@@ -556,7 +558,7 @@ class _Feed:
             count += 1
         if count < (self._steps or 1):
             warnings.warn(
-                f"fit: the data ended after {count} of {self._steps} steps of an epoch; the next epoch begins it anew.",
+                f"fit: the data ended after {count} of {self._steps} steps of an epoch; the next epoch starts over.",
                 stacklevel=4,
             )
 
@@ -568,7 +570,7 @@ def _verbosity(where: str, verbose: int | str, auto: int = 1) -> int:
 
 
 def _run(runner: Executor, inputs: Sequence[Array]) -> list[Array]:
-    """One prediction; where numbers are drawn, as by a dropout that is always on, others than the last time."""
+    """One prediction; random numbers, as of a dropout that is always on, are new each time."""
     return runner.run(inputs, get_seed(), 0 if runner.graph.random is None else next_run())
 
 
@@ -578,7 +580,7 @@ def _joined(parts: Sequence[list[Array]]) -> list[Array]:
 
 
 def _one_or_all(items: list[Any]) -> Any:
-    """What programs see: None for nothing, one thing itself, several in a list."""
+    """As users see it: None for nothing, a single item itself, several in a list."""
     return (items or [None])[0] if len(items) < 2 else items
 
 

@@ -27,7 +27,7 @@ class _Taken(NamedTuple):
 
 
 def get_item(x: Any, key: Any) -> Any:
-    """What NumPy gives for ``x[key]``.
+    """``x[key]``, as in NumPy.
 
     Arguments:
         x: any shape; a symbol, a variable or an array.

@@ -130,7 +130,7 @@ class Operation:
         scope = active_trace()
         if scope is not None:
             inputs = tuple(scope.symbol(value) if isinstance(value, Variable) else value for value in inputs)
-        types = (getattr(value, "dtype", None) for value in inputs)  # other libraries' arrays have types of their own
+        types = (getattr(value, "dtype", None) for value in inputs)  # other libraries' arrays have their own types
         dtype = np.result_type(np.float32, *(t for t in types if isinstance(t, np.dtype) and t.kind == "f"))
         symbolic = any(isinstance(value, Tensor) for value in inputs)
         converted: list[Any] = []

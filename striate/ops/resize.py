@@ -110,8 +110,8 @@ def check_weights(where: str, size: Sequence[int], out: Sequence[int]) -> None:
     """Raise MemoryLimitError if the weights of an axis, one for each pair of input and output entries, are too many."""
     if (pair := max(zip(size, out, strict=True), key=math.prod, default=(0, 0))) and math.prod(pair) > MOST_WEIGHTS:
         raise MemoryLimitError(
-            f"{where}: expected at most {MOST_WEIGHTS:,} weights along an axis, got a change from {pair[0]:,} to "
-            f"{pair[1]:,} positions. Do it in several steps, or by integer factors."
+            f"{where}: expected at most {MOST_WEIGHTS:,} weights along an axis, got {pair[0]:,} positions "
+            f"resampled to {pair[1]:,}. Resample in several steps, or by integer factors."
         )
 
 

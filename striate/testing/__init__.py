@@ -1,4 +1,4 @@
-"""Checkers for anyone who writes an operation; each raises AssertionError and says what it saw."""
+"""Checkers for anyone who writes an operation; each raises AssertionError with what it found."""
 
 from striate.testing.adjoint import check_adjoint
 from striate.testing.gradient import check_gradient

@@ -12,7 +12,7 @@ from striate.graph import Array, Shape, as_numbers
 
 
 class Signature(NamedTuple):
-    """What arrays must be to be a network's inputs and targets.
+    """The names, shapes and types of a network's inputs and targets.
 
     Arguments:
         inputs: shape without the batch size, and dtype, of each input; None where the network's structure is code.
@@ -27,7 +27,7 @@ class Signature(NamedTuple):
     outputs: list[tuple[int | None, ...]] | None
 
     def dtypes(self, count: int) -> list[Any]:
-        """What each of ``count`` inputs is computed in: float32, unless the network says otherwise."""
+        """The dtype that each of ``count`` inputs is computed in: float32, unless the network says otherwise."""
         return [np.dtype(np.float32)] * count if self.inputs is None else [dtype for _, dtype in self.inputs]
 
 
@@ -48,7 +48,7 @@ def as_inputs(where: str, signature: Signature, x: Any) -> list[Array]:
     """Arrays for the model's inputs, checked against the shapes it takes.
 
     Raises:
-        DataError: no numbers, none at all, or NaN.
+        DataError: not numbers, empty, or NaN.
         ShapeError: rank or sizes are not what the model takes.
     """
     arrays = _arrays(where, "x", x, signature.input_names)
@@ -79,7 +79,7 @@ def as_targets(where: str, signature: Signature, y: Any) -> list[Array]:
     """Arrays for the targets of the model's outputs.
 
     Raises:
-        DataError: no numbers, none at all, or NaN.
+        DataError: not numbers, empty, or NaN.
     """
     return _arrays(where, "y", y, signature.output_names)
 
@@ -119,7 +119,7 @@ class ArrayData:
         x: input or inputs.
         y: target or targets; None for prediction.
         sample_weight: one number for each sample, or None.
-        class_weight: weights for some labels, others weigh 1; or None.
+        class_weight: weights by label, 1 for all others; or None.
         batch_size: samples in a batch.
 
     Raises:
@@ -199,13 +199,13 @@ class ArrayData:
 
 
 class IterableData:
-    """Batches from somebody's iterable: x, (x, y) or (x, y, sample_weight) each.
+    """Batches from an iterable: x, (x, y) or (x, y, sample_weight) each.
 
     Arguments:
         where: the method, for messages.
         signature: what the network takes.
-        batches: an iterable; an iterator is continued from epoch to epoch, everything else begun anew.
-        class_weight: weights for some labels, others weigh 1; or None.
+        batches: an iterable; an iterator continues from epoch to epoch, anything else starts over.
+        class_weight: weights by label, 1 for all others; or None.
     """
 
     def __init__(
@@ -219,7 +219,7 @@ class IterableData:
 
     @property
     def steps(self) -> int | None:
-        """Batches in one pass; None where nobody knows before it ends."""
+        """Batches in one pass; None if not known before it ends."""
         return len(self.source) if isinstance(self.source, Sized) else None
 
     def batches(self, order: Array | None = None) -> Iterator[Batch]:
@@ -233,7 +233,7 @@ class IterableData:
             yield from whole.batches()
             empty = False
         if empty:
-            raise DataError(f"{self.where}: the iterable of batches gave none. Was its iterator used up before?")
+            raise DataError(f"{self.where}: the iterable of batches gave none. Was its iterator already exhausted?")
 
 
 def as_data(
@@ -269,16 +269,14 @@ def combine_class_weight(
     A label without a weight weighs 1, as in Keras.
 
     Raises:
-        ArgumentError: several outputs, labels that are no integers, or targets of which nobody knows what labels are.
+        ArgumentError: several outputs, labels that are not integers, or targets of which the labels cannot be told.
         ShapeError: the weights of samples fit neither samples nor labels.
     """
     if len(targets) != 1:
         raise ArgumentError(f"{where}: class_weight needs a model with one output, got {len(targets)} targets.")
     for label in class_weight:
         if isinstance(label, bool) or not isinstance(label, int | np.integer):
-            raise ArgumentError(
-                f"{where}: expected class_weight for labels, which are integers, got one for {label!r}."
-            )
+            raise ArgumentError(f"{where}: expected class_weight to have integer labels, got {label!r}.")
     found, places = np.unique(_labels(where, signature, targets[0]), return_inverse=True)
     result = np.array([class_weight.get(int(label), 1.0) for label in found], np.float64)[places]
     if not weights:
@@ -299,8 +297,8 @@ def combine_class_weight(
 def _labels(where: str, signature: Signature, target: Array) -> Array:
     """The label of each sample (N,), or of each of its positions (N, …), from labels or from one number per class.
 
-    What the numbers are, the output's shape says. Of a model without one, targets of one or two axes are taken as Keras
-    does.
+    The output's shape tells which they are. If it is not known, targets of one or two axes are interpreted as in
+    Keras.
     """
     axes = None if signature.outputs is None else len(signature.outputs[0])
     if target.ndim == 1 or (axes is not None and target.ndim == axes - 1):

@@ -1,7 +1,7 @@
 """Losses: one number for how wrong a batch of predictions is, with Keras's names.
 
-A function such as `mean_squared_error` gives one number per sample; a class such as `MeanSquaredError` weighs these and
-adds them up. Both take arrays, or symbols while a training step is traced.
+A function such as `mean_squared_error` gives one number per sample; a class such as `MeanSquaredError` weights and
+reduces these. Both take arrays, or symbols while a training step is traced.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False
     Arguments:
         y_true: t (…, K), probabilities that sum to 1, such as one-hot labels.
         y_pred: p (…, K), probabilities; or logits z.
-        from_logits: whether ``y_pred`` are logits, numbers before the softmax.
+        from_logits: whether ``y_pred`` holds logits, the inputs of a softmax.
         label_smoothing: s from 0 to 1; t becomes (1 − s)·t + s/K.
 
     Returns:
@@ -36,7 +36,7 @@ def categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False
 
     Source: label smoothing: Szegedy et al., "Rethinking the Inception architecture" (2016), section 7.
     """
-    hint = "For labels that are class numbers use sparse_categorical_crossentropy."
+    hint = "For integer labels use sparse_categorical_crossentropy."
     y_true, y_pred = _same_shape("categorical_crossentropy", y_true, y_pred, hint)
     if label_smoothing:
         y_true = ops.add(ops.multiply(y_true, 1.0 - label_smoothing), label_smoothing / y_pred.shape[-1])
@@ -47,12 +47,12 @@ def categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False
 
 
 def sparse_categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False) -> Any:
-    """−ln p at the label: `categorical_crossentropy` for labels that are class numbers.
+    """−ln p at the label: `categorical_crossentropy` for integer labels.
 
     Arguments:
         y_true: labels (…,) or (…, 1), integers from 0 to K − 1.
         y_pred: p (…, K), probabilities; or logits z.
-        from_logits: whether ``y_pred`` are logits, numbers before the softmax.
+        from_logits: whether ``y_pred`` holds logits, the inputs of a softmax.
 
     Returns:
         (…,): one number per sample or position.
@@ -79,12 +79,12 @@ def sparse_categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool 
 
 
 def binary_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0) -> Any:
-    """The mean over the last axis of −t·ln p − (1 − t)·ln(1 − p); as a function of a sigmoid's input stable and exact.
+    """The mean over the last axis of −t·ln p − (1 − t)·ln(1 − p); stable and exact where p is the sigmoid of some z.
 
     Arguments:
         y_true: t (…, K), from 0 to 1.
         y_pred: p (…, K), probabilities; or logits z.
-        from_logits: whether ``y_pred`` are logits, numbers before the sigmoid.
+        from_logits: whether ``y_pred`` holds logits, the inputs of a sigmoid.
         label_smoothing: s from 0 to 1; t becomes (1 − s)·t + s/2.
 
     Returns:
@@ -171,7 +171,7 @@ class Loss(Configurable):
         Arguments:
             y_true: targets, as `call` takes them.
             y_pred: predictions (N, …, K).
-            sample_weight: (N,), or a number for every position; None: all 1. The mean divides by the count of samples,
+            sample_weight: (N,), or a number for every position; None: all 1. The mean divides by the number of samples,
                 not by the sum of weights.
 
         Returns:
@@ -179,7 +179,7 @@ class Loss(Configurable):
 
         Raises:
             ShapeError: the shapes do not fit.
-            DataError: targets are NaN or no numbers.
+            DataError: targets are NaN or not numbers.
         """
         values = self.call(*_computable(self.name, y_true, y_pred))
         if sample_weight is not None:
@@ -263,7 +263,7 @@ class SparseCategoricalCrossentropy(Loss):
 
 
 class NumberLoss(Loss):
-    """A loss that compares number by number: targets and predictions have the same shape, (N,) or (N, …, K).
+    """A loss that compares element-wise: targets and predictions have the same shape, (N,) or (N, …, K).
 
     Arguments: see `Loss`.
     """
@@ -384,7 +384,7 @@ def _computable(where: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """Both as arrays or symbols; arrays of targets take the predictions' type.
 
     Raises:
-        DataError: targets are NaN or no numbers.
+        DataError: targets are NaN or not numbers.
     """
     if not isinstance(y_pred, Tensor):
         y_pred = as_array(y_pred, np.float32, f"{where}: y_pred")
@@ -396,7 +396,7 @@ def _computable(where: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
 
 
 def _same_shape(
-    where: str, y_true: Any, y_pred: Any, hint: str = "Reshape one of them; they are never stretched to fit."
+    where: str, y_true: Any, y_pred: Any, hint: str = "Reshape one of them; they are never broadcast."
 ) -> tuple[Any, Any]:
     y_true, y_pred = _computable(where, y_true, y_pred)
     if tuple(y_true.shape) != tuple(y_pred.shape):
@@ -408,14 +408,14 @@ def _same_shape(
 
 
 def _softmax_input(y_pred: Any) -> Any:
-    """What a softmax over the last axis was applied to, if that is where ``y_pred`` came from."""
+    """The input of the softmax over the last axis that made ``y_pred``, if one did."""
     last = (-1, len(y_pred.shape) - 1)
     logits = _input_of(SOFTMAX, y_pred)
     return logits if logits is not None and y_pred.node.attributes["axis"] in last else None
 
 
 def _input_of(operation: Operation, value: Any) -> Any:
-    """What ``operation`` was applied to, if ``value`` is a symbol that it made; else None."""
+    """The input of ``operation``, if ``value`` is a symbol that it made; else None."""
     made = isinstance(value, Tensor) and value.node is not None and value.node.operation is operation
     return value.node.inputs[0] if made else None
 

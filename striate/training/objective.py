@@ -17,7 +17,7 @@ class Objective:
         loss: a loss, or a list or dictionary of one for each output; None: the model computes its own.
         metrics: a list of metrics, or a list or dictionary of lists, one for each output.
         loss_weights: a number for each output; default 1.
-        output_names: what dictionaries are keyed by.
+        output_names: the keys of dictionaries.
 
     Raises:
         ArgumentError: counts or names do not fit the outputs.
@@ -63,7 +63,7 @@ class Objective:
         """Each output's loss, a scalar in the graph; none where `compile` was given none.
 
         Raises:
-            ModelError: another count of targets than of outputs.
+            ModelError: there are not as many targets as outputs.
         """
         if not self.losses:
             return []
@@ -76,7 +76,7 @@ class Objective:
         ]
 
     def reset(self) -> None:
-        """Begin a new count, as at the beginning of an epoch."""
+        """Reset all results, as at the beginning of an epoch."""
         for metric in (self.mean_loss, *self.output_losses, *self.all_metrics()):
             metric.reset_state()
 
@@ -112,10 +112,10 @@ class Objective:
         return results
 
     def all_metrics(self) -> list[Any]:
-        """Those of all outputs, once the first batch has told what they are."""
+        """Those of all outputs, known once the first batch has been seen."""
         return [metric for metrics in self._metrics or [] for metric in metrics]
 
 
 def _by_name(value: Any) -> bool:
-    """Whether this says something for each output by its name, and is no config of a single loss or metric."""
+    """Whether this says something for each output by its name, and is not the config of a single loss or metric."""
     return isinstance(value, Mapping) and "class_name" not in value

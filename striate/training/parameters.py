@@ -15,7 +15,7 @@ class ParameterVector:
     One optimizer step is then a few operations on whole vectors.
 
     Arguments:
-        variables: whose values are moved; they keep them.
+        variables: those whose values are moved; the values stay the same.
     """
 
     def __init__(self, variables: Sequence[Variable]):
@@ -37,7 +37,7 @@ class ParameterVector:
         return None if all(f == 1 for f in factors) else np.repeat(np.array(factors, np.float32), self.sizes)
 
     def holds_values(self) -> bool:
-        """Whether the variables' values are still here; the vector of a network that shares some takes them over."""
+        """Whether the variables' values are still here; another network's vector takes over those it shares."""
         return all(v.is_kept_in(view) for v, view in zip(self.variables, self._views, strict=True))
 
     def _parts(self, vector: Array) -> list[Array]:
@@ -46,6 +46,6 @@ class ParameterVector:
 
 
 def _give_memory_back() -> None:
-    """Let the system have the places that the variables have left: glibc keeps them unless it is asked."""
+    """Return the variables' former memory to the system: glibc keeps it unless asked."""
     if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
         trim(ctypes.c_size_t(0))

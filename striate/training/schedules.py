@@ -14,7 +14,7 @@ from striate.errors import ArgumentError
 
 
 class LearningRateSchedule(Settings):
-    """Base of all schedules: a schedule is called with the step and returns the learning rate."""
+    """Base of all schedules: calling one with a step returns the learning rate."""
 
     def __call__(self, step: int) -> float:
         """The learning rate of the update number ``step``, counted from 0."""
@@ -42,7 +42,7 @@ class ExponentialDecay(LearningRateSchedule):
 
     Arguments:
         initial_learning_rate: η₀.
-        decay_steps: after so many steps the learning rate has been multiplied by ``decay_rate`` once.
+        decay_steps: steps after which the learning rate has been multiplied by ``decay_rate`` once.
         decay_rate: rate.
         staircase: round the exponent down, so that the learning rate falls in steps.
         name: for listings.
@@ -92,12 +92,12 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     """η(t) = values[i], where i is the number of boundaries below t.
 
     Arguments:
-        boundaries: steps, rising; the learning rate changes after each of them.
+        boundaries: increasing steps; the learning rate changes after each of them.
         values: learning rates, one more than there are boundaries.
         name: for listings.
 
     Raises:
-        ArgumentError: the counts do not fit, or the boundaries do not rise.
+        ArgumentError: the counts do not fit, or the boundaries do not increase.
     """
 
     boundaries: Sequence[float]
@@ -111,7 +111,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
                 f"and {len(self.boundaries)} boundaries."
             )
         if list(self.boundaries) != sorted(self.boundaries):
-            raise ArgumentError(f"PiecewiseConstantDecay: expected boundaries that rise, got {self.boundaries!r}.")
+            raise ArgumentError(f"PiecewiseConstantDecay: expected increasing boundaries, got {self.boundaries!r}.")
 
     def __call__(self, step: int) -> float:
         return self.values[bisect_left(self.boundaries, step)]
@@ -152,14 +152,14 @@ class PolynomialDecay(LearningRateSchedule):
 
 @dataclass(eq=False, repr=False)
 class CosineDecay(LearningRateSchedule):
-    """Half a cosine from η to α·η, after a linear warm-up if one is asked for.
+    """Half a cosine from η to α·η, optionally after a linear warm-up.
 
     η(t) = η · ((1 − α) · (1 + cos(π · t / decay_steps)) / 2 + α), and α·η from then on.
 
     Arguments:
         initial_learning_rate: η; with a warm-up, where the warm-up starts.
         decay_steps: length of the decay, without the warm-up.
-        alpha: α, the share of the learning rate that remains.
+        alpha: α, the fraction of the learning rate that remains.
         name: for listings.
         warmup_target: η after the warm-up; None: no warm-up.
         warmup_steps: length of the warm-up.
@@ -200,7 +200,7 @@ class CosineDecayRestarts(LearningRateSchedule):
         initial_learning_rate: where the first decay starts.
         first_decay_steps: its length.
         t_mul, m_mul: see above; ``t_mul`` is at least 1.
-        alpha: the share of the initial learning rate that remains at the end of each decay.
+        alpha: the fraction of the initial learning rate that remains at the end of each decay.
         name: for listings.
 
     Raises:
@@ -235,7 +235,7 @@ class OneCycle(LearningRateSchedule):
     Arguments:
         max_learning_rate: the peak.
         total_steps: steps of the whole training, at least 2; from then on the learning rate stays where it ended.
-        warmup_share: which share of the steps goes up.
+        warmup_share: the fraction of the steps in which the learning rate rises.
         start_divisor: the start is the peak divided by this.
         end_divisor: the end is the start divided by this.
 

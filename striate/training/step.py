@@ -20,12 +20,12 @@ from striate.training.optimizers import Optimizer
 
 
 class Step:
-    """A training step of one's own: a loss, its gradient by some variables and their update, in one native call.
+    """A custom training step: a loss, its gradient with respect to some variables and their update, in one native call.
 
         θ ← update(θ, ∂ loss(inputs; θ) / ∂θ)
 
-    ``fit`` makes its steps with this class. Others are written with it: two networks that train each other, a network
-    that learns from another one, a loss that no list has.
+    ``fit`` makes its steps with this class. Use it for others: two networks that train each other, a network that
+    learns from another one, a custom loss.
 
     Arguments:
         loss: a function of symbols that returns the loss, a scalar; or a tuple of the loss and other results. Layers
@@ -36,10 +36,10 @@ class Step:
             share one.
 
     Raises:
-        ArgumentError: an unknown optimizer, or something that cannot be trained; by calls: a loss that does not depend
-            on what is trained.
-        ShapeError: by calls: the loss is not a scalar.
-        DataError: by calls: an input does not consist of numbers.
+        ArgumentError: an unknown optimizer, or something that cannot be trained; in calls: the loss does not depend on
+            what is trained.
+        ShapeError: in calls: the loss is not a scalar.
+        DataError: in calls: an input does not consist of numbers.
 
     Examples:
         >>> import numpy as np
@@ -68,7 +68,7 @@ class Step:
         self._compiled = ExecutorCache()
 
     def __call__(self, *inputs: Any) -> Any:
-        """Make one step.
+        """Run one step.
 
         Arguments:
             inputs: arrays, or lists and dictionaries of arrays; the loss is traced with symbols in their places.
@@ -89,7 +89,7 @@ class Step:
         return (float(found[0]), *found[1:]) if isinstance(found, tuple) else float(found)
 
     def variables(self, symbols: Any) -> tuple[Variable, ...]:
-        """What is trained now; layers that have no variables yet get them by being called on ``symbols``."""
+        """The variables trained now; layers that have none yet get them by being called on ``symbols``."""
         if self._looked_at != (Layer.changes, Variable.selections):
             if not all(item.built for item in self._given if isinstance(item, Layer)):
                 with Trace(training=True).recording():
@@ -101,11 +101,11 @@ class Step:
 
     @property
     def executors(self) -> list[WholeExecutor]:
-        """What computes losses and gradients, one for each combination of shapes so far."""
+        """The executors of losses and gradients, one for each combination of shapes so far."""
         return [compiled.runner for compiled in self._compiled.values()]
 
     def forget(self) -> None:
-        """Trace anew from now on: what the loss calls has changed."""
+        """Discard what was traced: what the loss calls has changed."""
         self._compiled.clear()
 
     def _compile(self, symbols: Any) -> "_Compiled":
@@ -125,7 +125,7 @@ class Step:
         return _Compiled(executor(graph, training=True), result)
 
     def _gradients(self, scope: Trace, loss: Tensor) -> list[Tensor]:
-        """The loss's gradient by each variable: the sum over all symbols that it was read as."""
+        """The gradient of the loss with respect to each variable: the sum over all symbols that it was read as."""
         reads = [(variable, symbol) for variable in self._variables for symbol in scope.reads.get(variable, ())]
         found: dict[Variable, Any] = {}
         for (variable, _), grad in zip(reads, gradients(loss, [symbol for _, symbol in reads]), strict=True):

@@ -75,7 +75,7 @@ def test_R4_model_of_other_classes_is_refused(refused, other_model):
     ("units", "loss", "reason"),
     [
         (1, None, "the output of other is numbers without a softmax or sigmoid; whether they are logits is not known"),
-        (10, "mse", "the outputs of other are numbers that are no probabilities"),
+        (10, "mse", "the outputs of other are numbers that are not probabilities"),
     ],
 )
 def test_R4_model_that_is_no_classifier_is_refused(striate_cli, other_model, units, loss, reason):

@@ -91,7 +91,7 @@ def test_positions_are_compared_with_labels() -> None:
 
 def test_no_symbol_and_no_variable_is_true_or_false() -> None:
     x = Tensor((2, 3))
-    with pytest.raises(TypeError, match=r"has no truth value: .* Choose number by number with striate\.ops\.where; "):
+    with pytest.raises(TypeError, match=r"has no truth value: .* Select element-wise with striate\.ops\.where; "):
         bool(x == 0)
     with pytest.raises(
         TypeError, match=r"<Variable scale \(2,\) float32> has no truth value; ask for that of its numb"

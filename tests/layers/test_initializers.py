@@ -233,5 +233,5 @@ def test_initializers_are_compared_by_their_arguments_and_never_change() -> None
     assert HeNormal(seed=1) == HeNormal(seed=1) != HeNormal(seed=2)
     assert Constant(0) != GlorotNormal()
     assert len({Constant(1), Constant(1.0)}) == 1
-    with pytest.raises(AttributeError, match="Constant: value cannot be changed; make another one"):
+    with pytest.raises(AttributeError, match="Constant: value cannot be changed; make a new one"):
         Constant(1).value = 2

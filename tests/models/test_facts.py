@@ -324,7 +324,7 @@ def test_summary_says_them(capsys):
         "Output: probabilities that sum to 1 (softmax)",
     ]
     beginning().summary()
-    line = "Input: pixels from 0 (black) to 1 (white), which is assumed: the network does not say it"
+    line = "Input: pixels from 0 (black) to 1 (white), which is assumed: the network does not say"
     assert line in capsys.readouterr().out
     model = ending(layers.Dense(3))
     model.summary()

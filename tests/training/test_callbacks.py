@@ -163,7 +163,7 @@ def test_early_stopping_by_hand(capsys: Any) -> None:
     model = train(stop, [3, 2, 2.5, 2.1, 1])
     assert stop.stopped_epoch == 3
     assert model.weights == [2]
-    assert capsys.readouterr().out == "Epoch 4: early stopping\nTaking back the weights of the best epoch, 2\n"
+    assert capsys.readouterr().out == "Epoch 4: early stopping\nRestoring the weights of the best epoch, 2\n"
 
     assert train(EarlyStopping("val_accuracy", patience=1), [0.5, 0.6, 0.6], "val_accuracy").stop_training
     assert not train(EarlyStopping("val_accuracy", patience=1), [0.5, 0.6, 0.7], "val_accuracy").stop_training
@@ -273,7 +273,7 @@ def test_checkpoint_without_its_number_saves_and_warns(tmp_path: Path) -> None:
 
 def test_checkpoint_that_cannot_be(tmp_path: Path) -> None:
     for save_freq in (0, "batch", True):
-        with pytest.raises(ArgumentError, match=r"expected save_freq 'epoch' or a count of batches, got"):
+        with pytest.raises(ArgumentError, match=r"expected save_freq 'epoch' or a number of batches, got"):
             ModelCheckpoint("a", save_freq=save_freq)
     with pytest.raises(ArgumentError, match=r"asks for 'val_acc', but there is epoch, val_loss"):
         train(ModelCheckpoint(tmp_path / "{val_acc}"), [1])

@@ -115,7 +115,7 @@ def test_get() -> None:
             lambda: PiecewiseConstantDecay([1], [1]),
             r"expected one more value than boundaries, got 1 values and 1 bound",
         ),
-        (lambda: PiecewiseConstantDecay([2, 1], [1, 1, 1]), r"expected boundaries that rise, got \[2, 1\]"),
+        (lambda: PiecewiseConstantDecay([2, 1], [1, 1, 1]), r"expected increasing boundaries, got \[2, 1\]"),
         (lambda: OneCycle(1, 1), r"OneCycle: expected total_steps of at least 2, got 1"),
         (lambda: OneCycle(1, 9, 1.0), r"OneCycle: expected warmup_share between 0 and 1, got 1.0"),
         (lambda: OneCycle(1, 9, start_divisor=0), r"OneCycle: expected start_divisor above 0, got 0"),

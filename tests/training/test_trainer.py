@@ -356,7 +356,7 @@ def test_a_predictor_needs_a_graph():
         def call(self, x):
             return x
 
-    with pytest.raises(ModelError, match="predictor: this model has no graph of layers to say what its inputs are"):
+    with pytest.raises(ModelError, match="predictor: this model has no graph of layers that tells what its inputs are"):
         Mine().predictor()
 
 

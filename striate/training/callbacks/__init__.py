@@ -1,4 +1,4 @@
-"""Callbacks: what happens at the seams of training, besides training."""
+"""Callbacks: what else happens between the steps of training, such as at the end of an epoch."""
 
 from striate.training.callbacks.callback import Callback, CallbackList, LambdaCallback
 from striate.training.callbacks.checkpoint import ModelCheckpoint

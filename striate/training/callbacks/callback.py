@@ -9,7 +9,7 @@ Logs: TypeAlias = dict[str, Any]
 
 
 class Callback:
-    """Base of all callbacks: every hook does nothing until a subclass says what it does.
+    """Base of all callbacks: every hook does nothing unless a subclass overrides it.
 
     ``logs`` holds the numbers so far by name, such as "loss" and "val_accuracy"; a callback may add to it. Epochs and
     batches count from 0. `params` holds "epochs", "steps" (batches per epoch, None while unknown) and "verbose".
@@ -83,7 +83,7 @@ class Callback:
         """Before a batch of a prediction."""
 
     def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """After a batch of a prediction; ``logs["outputs"]`` is what the model gave for it."""
+        """After a batch of a prediction; ``logs["outputs"]`` holds the model's outputs."""
 
 
 class CallbackList(Callback):
@@ -165,7 +165,7 @@ class CallbackList(Callback):
         self._each("on_predict_batch_end", batch, logs)
 
     def _each(self, hook: str, *arguments: Any) -> None:
-        # A hook takes (logs) or (number, logs); a callback gets a dictionary even where there is nothing to say.
+        # A hook takes (logs) or (number, logs); a callback gets a dictionary even if there are no logs.
         logs_given = hook.startswith("on_") and arguments[-1] is None
         arguments = (*arguments[:-1], {}) if logs_given else arguments
         for callback in self.callbacks:
@@ -182,7 +182,7 @@ class LambdaCallback(Callback):
         hooks: functions by the name of the hook they become.
 
     Raises:
-        ArgumentError: there is no such hook, or what is given cannot be called.
+        ArgumentError: there is no such hook, or what is given is not callable.
     """
 
     def __init__(self, **hooks: Callable[..., Any] | None):

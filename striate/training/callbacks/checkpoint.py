@@ -9,20 +9,20 @@ from striate.training.callbacks.monitor import Monitor
 
 
 class ModelCheckpoint(Callback):
-    """Save the model after each epoch, after some batches, or whenever it is better than ever.
+    """Save the model after each epoch, after some batches, or whenever it improves.
 
     Arguments:
         filepath: where to; ``{epoch:02d}`` (from 1), ``{batch}`` and logs, ``{val_loss:.2f}``, are filled in.
-        monitor: name in the logs of the number that says how good the model is.
-        verbose: 1 says what is saved.
+        monitor: name in the logs of the number that the model is judged by.
+        verbose: 1 prints what is saved.
         save_best_only: whether a file is written only if the number improved.
         save_weights_only: `save_weights` instead of `save`.
-        mode: "min" (lower is better), "max", or "auto": told by the name.
-        save_freq: "epoch", or after how many batches.
-        initial_value_threshold: the number has to be better than this to be saved at all.
+        mode: "min" (lower is better), "max", or "auto": inferred from the name.
+        save_freq: "epoch", or a number of batches.
+        initial_value_threshold: the number must be better than this for the first file to be written.
 
     Raises:
-        ArgumentError: ``save_freq`` or ``mode`` is something else, or ``filepath`` names what is not in the logs.
+        ArgumentError: ``save_freq`` or ``mode`` is something else, or ``filepath`` names what the logs do not have.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class ModelCheckpoint(Callback):
         whole = isinstance(save_freq, int) and not isinstance(save_freq, bool) and save_freq > 0
         if save_freq != "epoch" and not whole:
             raise ArgumentError(
-                f"ModelCheckpoint: expected save_freq 'epoch' or a count of batches, got {save_freq!r}."
+                f"ModelCheckpoint: expected save_freq 'epoch' or a number of batches, got {save_freq!r}."
             )
         self.filepath = os.fspath(filepath)
         self.monitor = Monitor("ModelCheckpoint", monitor, mode) if save_best_only else None
@@ -66,7 +66,7 @@ class ModelCheckpoint(Callback):
     def _save_if_better(self, logs: Logs) -> None:
         if self.monitor is not None:
             value = self.monitor.read(logs)
-            # Without the number nothing says that the model is worse: better one file too many than none.
+            # Without the number nothing tells that the model is worse: better one file too many than none.
             if value is not None:
                 if not self.monitor.better(value, self.best):
                     self._say(f"{self.monitor.name} is {value:.5f}, not better than {self.best}")

@@ -13,7 +13,7 @@ class LearningRateScheduler(Callback):
 
     Arguments:
         schedule: (epoch, learning rate so far) → learning rate, or (epoch) → learning rate; epochs count from 0.
-        verbose: 1 says what it is set to.
+        verbose: 1 prints the new value.
     """
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0):
@@ -43,15 +43,15 @@ class ReduceLROnPlateau(Callback):
     Arguments:
         monitor: its name in the logs.
         factor: the new learning rate is the old one times this; above 0 and below 1.
-        patience: so many epochs without improvement make it smaller.
-        verbose: 1 says when.
-        mode: "min" (lower is better), "max", or "auto": told by the name.
-        min_delta: a smaller change is no improvement.
-        cooldown: so many epochs after a change do not count.
-        min_lr: the learning rate does not go below.
+        patience: epochs without improvement before it is made smaller.
+        verbose: 1 prints each change.
+        mode: "min" (lower is better), "max", or "auto": inferred from the name.
+        min_delta: smaller changes do not count as improvements.
+        cooldown: epochs after a change that do not count.
+        min_lr: lower bound of the learning rate.
 
     Raises:
-        ArgumentError: ``factor`` is out of range, another mode, or "auto" and the name does not tell.
+        ArgumentError: ``factor`` is out of range, another mode, or "auto" and it cannot be inferred from the name.
     """
 
     def __init__(

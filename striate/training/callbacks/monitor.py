@@ -17,11 +17,11 @@ class Monitor:
     Arguments:
         where: the callback, for messages.
         name: such as "val_loss".
-        mode: "min" (lower is better), "max", or "auto": told by the last word of the name.
-        min_delta: a smaller change is no improvement.
+        mode: "min" (lower is better), "max", or "auto": inferred from the last word of the name.
+        min_delta: smaller changes do not count as improvements.
 
     Raises:
-        ArgumentError: another mode, or "auto" and the name does not tell.
+        ArgumentError: another mode, or "auto" and it cannot be inferred from the name.
     """
 
     def __init__(self, where: str, name: str, mode: str, min_delta: float = 0.0):

@@ -12,11 +12,11 @@ SECONDS_BETWEEN_REDRAWS = 0.1
 
 
 class ProgbarLogger(Callback):
-    """Print how far training, evaluation or prediction is, and its numbers.
+    """Print the progress and the logs of training, evaluation or prediction.
 
-    With verbose 1 on a terminal the line is redrawn all the time; with verbose 2, and where the output is no terminal,
-    there is one line when an epoch is done. The line has the step, the seconds so far (the seconds to go in an
-    unfinished line), the time for one step, and the logs.
+    With verbose 1 on a terminal the line is redrawn all the time; with verbose 2, and where the output is not a
+    terminal, there is one line at the end of each epoch. The line has the step, the elapsed time (the remaining time in
+    an unfinished line), the time for one step, and the logs.
     """
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class ProgbarLogger(Callback):
         self._steps_done = batch + 1
         now = time.perf_counter()
         if self._redraws and now - self._drawn_at >= SECONDS_BETWEEN_REDRAWS:
-            import shutil  # not before: a start would wait for it
+            import shutil  # here, because importing striate would be slower
 
             self._drawn_at = now
             # A line that the terminal wraps cannot be drawn over.

@@ -27,7 +27,7 @@ class CSVLogger(Callback):
     Arguments:
         filename: the file.
         separator: what stands between the numbers.
-        append: whether to go on with the file that is there, in the columns that it has.
+        append: whether to append to an existing file, in its columns.
     """
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False):
@@ -61,7 +61,7 @@ class CSVLogger(Callback):
         if not header_is_there:
             writer.writeheader()
         writer.writerow(row)
-        self._file.flush()  # whoever looks at the file during training sees whole lines
+        self._file.flush()  # whoever reads the file during training sees whole lines
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self._file is not None:

@@ -12,16 +12,16 @@ class EarlyStopping(Callback):
 
     Arguments:
         monitor: its name in the logs.
-        min_delta: a smaller change is no improvement.
-        patience: so many epochs without improvement end the training.
-        verbose: 1 says when it stops.
-        mode: "min" (lower is better), "max", or "auto": told by the name.
-        baseline: the number has to get better than this too; None: no such demand.
+        min_delta: smaller changes do not count as improvements.
+        patience: epochs without improvement after which training stops.
+        verbose: 1 prints when it stops.
+        mode: "min" (lower is better), "max", or "auto": inferred from the name.
+        baseline: the number must become better than this too; None: no such condition.
         restore_best_weights: whether training ends with the weights of the best epoch.
         start_from_epoch: earlier epochs do not count.
 
     Raises:
-        ArgumentError: another mode, or "auto" and the name does not tell.
+        ArgumentError: another mode, or "auto" and it cannot be inferred from the name.
 
     Source: Prechelt, "Early stopping – but when?" (1998).
     """
@@ -78,12 +78,12 @@ class EarlyStopping(Callback):
             print(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.best_weights is not None:
             if self.verbose:
-                print(f"Taking back the weights of the best epoch, {self.best_epoch + 1}")
+                print(f"Restoring the weights of the best epoch, {self.best_epoch + 1}")
             self.model.set_weights(self.best_weights)
 
 
 class TerminateOnNaN(Callback):
-    """Stop as soon as the loss is NaN or infinite: from there no step leads back."""
+    """Stop as soon as the loss is NaN or infinite: training cannot recover from that."""
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         loss = (logs or {}).get("loss")

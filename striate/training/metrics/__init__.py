@@ -1,4 +1,4 @@
-"""Metrics: numbers that are reported but not minimised, gathered over the batches of an epoch, with Keras's names.
+"""Metrics: numbers that are reported but not minimised, collected over the batches of an epoch, with Keras's names.
 
 All sums are kept in float64, so that the result hardly depends on how the samples were cut into batches.
 """
@@ -93,7 +93,7 @@ def get(identifier: Any, y_true_shape: Shape | None = None, y_pred_shape: Shape 
 
     Arguments:
         identifier: a name is also the metric's name: "mse" is reported as "mse".
-        y_true_shape, y_pred_shape: what "accuracy" and "acc" are chosen by, see `accuracy_for`.
+        y_true_shape, y_pred_shape: by which "accuracy" and "acc" are chosen, see `accuracy_for`.
 
     Raises:
         ArgumentError: the name or the config's arguments are unknown.

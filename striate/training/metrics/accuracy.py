@@ -1,4 +1,4 @@
-"""How often the answer is right."""
+"""Accuracy: how often the prediction is right."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from striate.training.metrics.metric import MeanMetric, labels_for, same_shape
 
 
 class Accuracy(MeanMetric):
-    """The share of numbers that equal their targets: labels against labels."""
+    """The fraction of numbers that equal their targets: labels against labels."""
 
     def values(self, y_true: Any, y_pred: Any) -> Array:
         y_true, y_pred = same_shape(self.name, y_true, y_pred)
@@ -18,11 +18,11 @@ class Accuracy(MeanMetric):
 
 
 class BinaryAccuracy(MeanMetric):
-    """The share of probabilities on the right side of a threshold.
+    """The fraction of probabilities on the right side of a threshold.
 
     Arguments:
         name, dtype: see `Metric`.
-        threshold: a larger prediction means 1.
+        threshold: a larger prediction counts as 1.
     """
 
     def __init__(self, name: str | None = None, dtype: Any = None, threshold: float = 0.5):
@@ -35,7 +35,7 @@ class BinaryAccuracy(MeanMetric):
 
 
 class CategoricalAccuracy(MeanMetric):
-    """The share of samples whose largest prediction is at the one-hot target's 1; ties go to the lowest class."""
+    """The fraction of samples whose largest prediction is at the one-hot target's 1; ties go to the lowest class."""
 
     def values(self, y_true: Any, y_pred: Any) -> Array:
         y_true, y_pred = same_shape(self.name, y_true, y_pred)
@@ -43,7 +43,7 @@ class CategoricalAccuracy(MeanMetric):
 
 
 class SparseCategoricalAccuracy(MeanMetric):
-    """The share of samples whose largest prediction is at the label; ties go to the lowest class."""
+    """The fraction of samples whose largest prediction is at the label; ties go to the lowest class."""
 
     def values(self, y_true: Any, y_pred: Any) -> Array:
         labels, y_pred = labels_for(self.name, y_true, y_pred)
@@ -51,7 +51,7 @@ class SparseCategoricalAccuracy(MeanMetric):
 
 
 class TopKCategoricalAccuracy(MeanMetric):
-    """The share of samples whose one-hot target's 1 is among the k largest predictions; ties go to the lowest class.
+    """The fraction of samples whose one-hot target's 1 is among the k largest predictions; ties go to the lowest class.
 
     Arguments:
         k: how many.
@@ -68,7 +68,7 @@ class TopKCategoricalAccuracy(MeanMetric):
 
 
 class SparseTopKCategoricalAccuracy(MeanMetric):
-    """The share of samples whose label is among the k largest predictions; ties go to the lowest class.
+    """The fraction of samples whose label is among the k largest predictions; ties go to the lowest class.
 
     Arguments:
         k: how many.
@@ -84,7 +84,7 @@ class SparseTopKCategoricalAccuracy(MeanMetric):
 
 
 def accuracy_for(y_true_shape: Shape, y_pred_shape: Shape) -> type[MeanMetric]:
-    """What "accuracy" means for targets and predictions of these shapes.
+    """The metric that "accuracy" means for targets and predictions of these shapes.
 
     One prediction per sample is binary; several are categorical, with labels if the targets have an axis less or a
     last axis of size 1, else one-hot.

@@ -10,7 +10,7 @@ from striate.training.metrics.metric import Counts, Metric, same_shape, share, w
 
 
 class AUC(Metric):
-    """The area under a curve that is drawn by moving the threshold from 1 down to 0.
+    """The area under the curve drawn by moving the threshold from 1 down to 0.
 
     ROC: true positive rate over false positive rate. The area is the chance that a positive ranks above a negative.
     PR: precision over recall.
@@ -22,7 +22,7 @@ class AUC(Metric):
             false positives grow evenly), "minoring" (the lower end) or "majoring" (the higher end).
         name, dtype: see `Metric`.
         thresholds: other thresholds between 0 and 1 instead.
-        from_logits: whether predictions are numbers before the sigmoid.
+        from_logits: whether predictions are logits, the inputs of a sigmoid.
 
     Raises:
         ArgumentError: another curve or method, or fewer than 2 thresholds.
@@ -77,7 +77,7 @@ class AUC(Metric):
         if not ((y_pred >= 0) & (y_pred <= 1)).all():
             raise DataError(
                 f"{self.name}: expected predictions from 0 to 1, got {y_pred.min()} … {y_pred.max()}. "
-                "For numbers before the sigmoid give from_logits=True."
+                "For logits give from_logits=True."
             )
         weights = np.broadcast_to(weights_for(self.name, sample_weight, y_pred.shape), y_pred.shape)
         above, positive = np.searchsorted(self._limits, y_pred), y_true.astype(bool)

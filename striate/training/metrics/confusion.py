@@ -1,4 +1,4 @@
-"""The confusion matrix: which class is taken for which."""
+"""The confusion matrix: which class is predicted as which."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from striate.training.metrics.metric import Counts, Metric, labels_for, same_sha
 
 
 class ConfusionMatrix(Metric):
-    """How often each class was taken for each: rows are labels, columns predictions.
+    """How often each class was predicted as each: rows are labels, columns predictions.
 
     Arguments:
         num_classes: K.
@@ -46,7 +46,7 @@ class ConfusionMatrix(Metric):
 
 
 def confusion_matrix(y_true: Any, y_pred: Any, num_classes: int | None = None) -> NDArray[np.int64]:
-    """How often each class was taken for each: entry (i, j) counts samples of class i that were predicted as j.
+    """How often each class was predicted as each: entry (i, j) counts samples of class i that were predicted as j.
 
     Arguments:
         y_true: labels, integers.
@@ -75,4 +75,4 @@ def _confusion(where: str, y_true: Array, y_pred: Array, num_classes: int, weigh
             raise DataError(f"{where}: expected labels from 0 to {num_classes - 1}, got {wrong.flat[0]}.")
     pairs = (y_true * num_classes + y_pred).astype(np.intp).ravel()
     counts = np.bincount(pairs, weights.ravel(), num_classes**2)
-    return counts.reshape(num_classes, num_classes).astype(np.float64)  # of no pairs at all, bincount gives integers
+    return counts.reshape(num_classes, num_classes).astype(np.float64)  # for no pairs at all, bincount returns integers

@@ -1,4 +1,4 @@
-"""How far the answer is off: errors, and losses as metrics."""
+"""Errors, and losses as metrics."""
 
 import math
 from typing import Any

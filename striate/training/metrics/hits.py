@@ -60,7 +60,7 @@ class _HitCounts(Metric):
 
 
 class Precision(_HitCounts):
-    """Of what was predicted positive, the share that is: TP / (TP + FP); 0 where nothing was.
+    """The fraction of predicted positives that are positive: TP / (TP + FP); 0 where there are none.
 
     Arguments:
         thresholds: a larger prediction is positive; default 0.5; several give several results.
@@ -74,7 +74,7 @@ class Precision(_HitCounts):
 
 
 class Recall(_HitCounts):
-    """Of what is positive, the share that was predicted so: TP / (TP + FN); 0 where nothing is.
+    """The fraction of positives that were predicted as positive: TP / (TP + FN); 0 where there are none.
 
     Arguments: see `Precision`.
     """

@@ -1,4 +1,4 @@
-"""What all metrics share: gathering batches, means, and checks of shapes."""
+"""What all metrics share: accumulation over batches, means, and checks of shapes."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -33,12 +33,12 @@ class _Begun(type):
 
 
 class Metric(Configurable, metaclass=_Begun):
-    """Base of all metrics: `update_state` takes in a batch, `result` says what the metric is so far.
+    """Base of all metrics: `update_state` takes in a batch, `result` returns the metric so far.
 
-    What it gathers are attributes that its `reset_state` sets, or variables made by `add_weight`.
+    It accumulates in attributes that its `reset_state` sets, or in variables made by `add_weight`.
 
     Arguments:
-        dtype: "float32", "float64" or None; sums are kept in float64 whatever it says.
+        dtype: "float32", "float64" or None; sums are kept in float64 in any case.
         name: under which it is reported; default: the class's name, such as "binary_accuracy".
 
     Raises:
@@ -91,7 +91,7 @@ class Metric(Configurable, metaclass=_Begun):
             variable.assign(np.zeros(variable.shape))
 
     def update_state(self, *arguments: Any, **named: Any) -> None:
-        """Take in a batch: (y_true, y_pred, sample_weight=None), if not said otherwise."""
+        """Take in a batch: (y_true, y_pred, sample_weight=None), unless a subclass takes others."""
         raise NotImplementedError(
             f"{type(self).__name__}: define update_state(self, y_true, y_pred, sample_weight=None)."
         )
@@ -106,7 +106,7 @@ class Metric(Configurable, metaclass=_Begun):
         return self.value()
 
     def value(self) -> Any:
-        """`result` as a number of Python, or as an array if it is one for each class."""
+        """`result` as a Python number, or as an array if it has one for each class."""
         array = np.asarray(self.result())
         return array.item() if array.ndim == 0 else array
 
@@ -137,7 +137,7 @@ class Mean(Metric):
 
 
 class MeanMetric(Metric):
-    """A metric that is a mean over samples (and positions): a subclass says in `values` of what.
+    """A metric that is a mean over samples (and positions): a subclass defines in `values` of what.
 
     Arguments:
         name, dtype: see `Metric`.
@@ -169,7 +169,7 @@ class FunctionMetric(MeanMetric):
     """The mean of a function of (y_true, y_pred) that gives one number per sample.
 
     Arguments:
-        function: takes and gives arrays.
+        function: takes and returns arrays.
         name: default: the function's.
     """
 
@@ -191,7 +191,7 @@ def same_shape(where: str, y_true: Any, y_pred: Any) -> tuple[Array, Array]:
     if y_true.shape != y_pred.shape:
         raise ShapeError(
             f"{where}: expected targets and predictions of the same shape, got {y_true.shape} and {y_pred.shape}. "
-            "Reshape one of them; they are never stretched to fit."
+            "Reshape one of them; they are never broadcast."
         )
     return y_true, y_pred
 

@@ -7,7 +7,7 @@ from striate.training.optimizers.optimizer import Common, Optimizer
 
 
 class Adagrad(Optimizer):
-    """Each gradient divided by the root of the sum of all its squares so far: rare features keep large steps.
+    """Each gradient divided by the root of the sum of all its squares so far: rare features keep large updates.
 
         v ← v + g²
         p ← p − η·g / √(v + ε)

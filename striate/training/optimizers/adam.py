@@ -16,10 +16,10 @@ class Adam(Optimizer):
 
     Arguments:
         learning_rate: η.
-        beta_1: β₁, from 0 up to 1: how slowly the mean forgets.
-        beta_2: β₂, from 0 up to 1: how slowly the mean square forgets.
+        beta_1: β₁, from 0 to below 1: decay rate of the mean.
+        beta_2: β₂, from 0 to below 1: decay rate of the mean square.
         epsilon: ε, the "ε̂" of the paper's section 2, as in Keras (PyTorch adds it after the correction).
-        amsgrad: whether steps never grow again after a large gradient.
+        amsgrad: whether to divide by the largest mean square so far, so that updates never grow again.
         common: weight_decay, clipnorm, clipvalue, global_clipnorm and name, see `Optimizer`.
 
     Raises:
@@ -39,8 +39,8 @@ class Adam(Optimizer):
         **common: Unpack[Common],
     ):
         super().__init__(learning_rate, **common)
-        self._check("beta_1", beta_1, 0 <= beta_1 < 1, "from 0 up to, but not, 1")
-        self._check("beta_2", beta_2, 0 <= beta_2 < 1, "from 0 up to, but not, 1")
+        self._check("beta_1", beta_1, 0 <= beta_1 < 1, "from 0 to below 1")
+        self._check("beta_2", beta_2, 0 <= beta_2 < 1, "from 0 to below 1")
         self._check("epsilon", epsilon, epsilon >= 0, "of at least 0")
         self.beta_1 = beta_1
         self.beta_2 = beta_2
@@ -64,10 +64,10 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam that takes a share off every parameter at each update: p ← p − η · weight_decay · p, then as `Adam`.
+    """Adam with decoupled weight decay: at each update p ← p − η · weight_decay · p, then as `Adam`.
 
     Arguments:
-        weight_decay: per unit of learning rate.
+        weight_decay: fraction of each parameter subtracted per unit of learning rate.
         learning_rate, beta_1, beta_2, epsilon, amsgrad: see `Adam`.
         common: clipnorm, clipvalue, global_clipnorm and name, see `Optimizer`.
 

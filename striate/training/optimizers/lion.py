@@ -13,9 +13,9 @@ class Lion(Optimizer):
         m ← β₂·m + (1 − β₂)·g
 
     Arguments:
-        learning_rate: η; Lion wants it 3 to 10 times smaller than Adam does.
-        beta_1: β₁, above 0 and up to 1: the momentum's share in the step.
-        beta_2: β₂, from 0 up to 1: how slowly the momentum forgets.
+        learning_rate: η; for Lion, 3 to 10 times smaller than for Adam.
+        beta_1: β₁, above 0 and up to 1: the momentum's weight in the update.
+        beta_2: β₂, from 0 up to 1: decay rate of the momentum.
         common: weight_decay, clipnorm, clipvalue, global_clipnorm and name, see `Optimizer`.
 
     Raises:

@@ -20,12 +20,12 @@ from striate.training import schedules
 from striate.training.parameters import ParameterVector
 from striate.training.schedules import LearningRateSchedule
 
-#: Stands for the largest gradient where all are 0.
+#: Used as the largest gradient where all are 0.
 SMALLEST = 1e-30
 
 
 class Clipping(TypedDict, total=False):
-    """Arguments of every optimizer; `Optimizer` says what they mean."""
+    """Arguments of every optimizer, documented at `Optimizer`."""
 
     clipnorm: float | None
     clipvalue: float | None
@@ -40,25 +40,25 @@ class Common(Clipping, total=False):
 
 
 class Optimizer(Configurable):
-    """Base of all optimizers: how parameters change in a training step, given the loss's gradient by them.
+    """Base of all optimizers: how parameters change in a training step, given the gradient of the loss.
 
     In the formulas of the subclasses p are the parameters, g their gradient, η the learning rate and t the number of
-    the update, from 1; all are taken element by element. Before the formula, in this order: g is clipped, and the
+    the update, from 1; all operations are element-wise. Before the formula, in this order: g is clipped, and the
     weights decay by p ← p − η · weight_decay · p.
 
     Arguments:
         learning_rate: η, a number that may be set at any time, or a schedule, or a schedule's config.
-        weight_decay: share of each parameter that is taken away per unit of learning rate; None: none.
-        clipnorm: longest allowed gradient of each variable (2-norm); longer ones are scaled down to it.
-        clipvalue: each number of the gradient is cut to −clipvalue … clipvalue.
-        global_clipnorm: longest allowed gradient of all variables together.
+        weight_decay: fraction of each parameter subtracted per unit of learning rate; None: none.
+        clipnorm: largest allowed 2-norm of each variable's gradient; larger gradients are scaled down to it.
+        clipvalue: each number of the gradient is clipped to −clipvalue … clipvalue.
+        global_clipnorm: largest allowed 2-norm of the gradient of all variables together.
         name: for listings; default: the class's name.
 
     Raises:
-        ArgumentError: a number is out of range, or several ways of clipping are asked for.
+        ArgumentError: a number is out of range, or there are several ways of clipping.
 
     A subclass defines `slots` and `update`, the formula; it is traced once, so all of an update is one kernel. Settings
-    other than the learning rate are part of it: they count as they are when training begins.
+    other than the learning rate are part of it: they are fixed when training begins.
 
     Source of the decoupled weight decay: Loshchilov, Hutter, "Decoupled weight decay regularization" (2019); of
     clipping: Pascanu, Mikolov, Bengio, "On the difficulty of training recurrent neural networks" (2013).
@@ -87,7 +87,7 @@ class Optimizer(Configurable):
         self.clipvalue = clipvalue
         self.global_clipnorm = global_clipnorm
         self.name = name or type(self).__name__.lower()
-        #: How many updates were made.
+        #: The number of updates so far.
         self.iterations = 0
         self.built = False
         #: The vectors of `slots`.
@@ -112,7 +112,7 @@ class Optimizer(Configurable):
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate of the next update; may be set to a number at any time unless a schedule rules it."""
+        """The learning rate of the next update; may be set to a number at any time unless it follows a schedule."""
         return self._rate if isinstance(self._rate, float) else float(self._rate(self.iterations))
 
     @learning_rate.setter
@@ -139,7 +139,7 @@ class Optimizer(Configurable):
         return super().get_config() | {"learning_rate": rate}
 
     def slots(self) -> dict[str, float]:
-        """The vectors that are kept between updates: name → initial value."""
+        """The vectors kept between updates: name → initial value."""
         return {}
 
     def update(self, p: Any, g: Any, rate: Any, **kept: Any) -> tuple[Any, dict[str, Any]]:
@@ -157,10 +157,10 @@ class Optimizer(Configurable):
         return learning_rate
 
     def build(self, variables: Sequence[Variable]) -> ParameterVector:
-        """Take over what is to be trained: the variables' values move into one vector.
+        """Take over the variables to train: their values move into one vector.
 
         What is kept for a variable stays with it. When others are selected, as when layers are frozen, those that were
-        trained before go on as they were, the number of updates too, and those that are new begin anew.
+        trained before continue from their own state and number of updates, and new ones start from the initial state.
 
         Arguments:
             variables: each once.
@@ -183,7 +183,7 @@ class Optimizer(Configurable):
         return self._vector
 
     def clip(self, gradients: Sequence[Tensor]) -> list[Tensor]:
-        """The gradients of all variables, clipped as was asked for; symbols of a step's graph."""
+        """The gradients of all variables, clipped as configured; symbols of a step's graph."""
         if self.clipvalue:
             return [clip(g, -self.clipvalue, self.clipvalue) for g in gradients]
         if self.clipnorm:
@@ -194,13 +194,13 @@ class Optimizer(Configurable):
         return list(gradients)
 
     def updater(self) -> WholeExecutor:
-        """What makes one update in place, of the vectors that `build` returned, given `numbers`."""
+        """The executor of one update, in place, of the vectors that `build` returned, given `numbers`."""
         if settings() not in self._executors:
             self._executors[settings()] = executor(self._trace(), training=True)
         return self._executors[settings()]
 
     def numbers(self) -> list[Array]:
-        """Of the next update: the step size, and the share of the weights that does not decay."""
+        """For the next update: the step size, and the factor that weight decay multiplies the weights by."""
         rate = self.learning_rate
         left = 1 - rate * (self.weight_decay or 0)
         return [np.array(self.step_size(rate), np.float32), np.array(left, np.float32)]
@@ -219,7 +219,7 @@ class Optimizer(Configurable):
         return trace(compute, [Tensor(()), Tensor(())])
 
     def _put_aside(self) -> None:
-        """Keep what belongs to each variable until it, or the variable, is gone."""
+        """Keep the state of each variable until it is taken up again, or the variable is deleted."""
         ends = np.cumsum(self._vector.sizes)
         for variable, size, end in zip(self._vector.variables, self._vector.sizes, ends, strict=True):
             parts = {name: vector.array[end - size : end].copy() for name, vector in self.kept.items()}
@@ -228,7 +228,7 @@ class Optimizer(Configurable):
             self._aside[id(variable)] = self.iterations, parts
 
     def _take_up(self, variables: Sequence[Variable]) -> None:
-        """Make the vectors of `slots` for these variables: of what was put aside for them, or of initial values."""
+        """Make the vectors of `slots` for these variables, from what was put aside for them, or initial values."""
         nothing: tuple[int, dict[str, Array]] = (0, {})
         known = [self._aside.get(id(variable), nothing) for variable in variables]
         self.kept = {}
@@ -241,7 +241,7 @@ class Optimizer(Configurable):
         self.iterations = max((updates for updates, _ in known), default=0) if self.built else self.iterations
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """What a checkpoint needs to go on with the same bits: copies of the kept vectors, and the counters.
+        """What a checkpoint needs to continue with the same bits: copies of the kept vectors, and the counters.
 
         Raises:
             ModelError: `build` was not called.
@@ -252,7 +252,7 @@ class Optimizer(Configurable):
         return counters | {name: vector.numpy() for name, vector in self.kept.items()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` returned.
+        """Continue from what `state` returned.
 
         Raises:
             ModelError: `build` was not called.

@@ -15,10 +15,10 @@ class RMSprop(Optimizer):
 
     Arguments:
         learning_rate: η.
-        rho: ρ, from 0 to 1: how slowly the means forget.
+        rho: ρ, from 0 to 1: decay rate of the means.
         momentum: µ, from 0 to 1.
         epsilon: ε, inside the root as in Keras (PyTorch adds it outside).
-        centered: whether the mean is taken off, so that v − a² is the gradient's variance.
+        centered: whether the mean is subtracted, so that v − a² is the gradient's variance.
         common: weight_decay, clipnorm, clipvalue, global_clipnorm and name, see `Optimizer`.
 
     Raises:

@@ -6,7 +6,7 @@ from striate.training.optimizers.optimizer import Common, Optimizer
 
 
 class SGD(Optimizer):
-    """Gradient descent on one batch at a time, with momentum if asked for.
+    """Gradient descent on one batch at a time, optionally with momentum.
 
         p ← p − η·g                                       no momentum
         m ← µ·m − η·g,   p ← p + m                        momentum µ
@@ -15,7 +15,7 @@ class SGD(Optimizer):
     Arguments:
         learning_rate: η.
         momentum: µ, from 0 to 1.
-        nesterov: whether the step is taken from where the momentum leads.
+        nesterov: whether to use Nesterov momentum.
         common: weight_decay, clipnorm, clipvalue, global_clipnorm and name, see `Optimizer`.
 
     Raises:
@@ -23,7 +23,7 @@ class SGD(Optimizer):
 
     Source: Robbins, Monro, "A stochastic approximation method" (1951); Polyak, "Some methods of speeding up the
     convergence of iteration methods" (1964); Sutskever et al., "On the importance of initialization and momentum in
-    deep learning" (2013), from which the Nesterov form is.
+    deep learning" (2013), for the form of Nesterov momentum.
     """
 
     def __init__(
