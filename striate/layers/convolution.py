@@ -416,7 +416,8 @@ class _ConvTranspose(_Windowed):
             limits = map(max, self.strides, self.dilation_rate)
             if any(extra >= limit for extra, limit in zip(self.output_padding, limits, strict=True)):
                 raise ArgumentError(
-                    f"{where}: expected output_padding below strides={self.strides}, got {self.output_padding}."
+                    f"{where}: expected output_padding below the larger of strides={self.strides} and "
+                    f"dilation_rate={self.dilation_rate}, got {self.output_padding}."
                 )
 
     def build(self, input_shape: Shape) -> None:
@@ -496,7 +497,8 @@ class Conv2DTranspose(_ConvTranspose):
     Arguments:
         padding: of the corresponding convolution: "valid", "same", a number, or a (before, after) pair for each
             axis.
-        output_padding: selects one of the output sizes that the corresponding convolution maps to the input's size.
+        output_padding: extra size of the output along each axis, as in these formulas; below the larger of ``strides``
+        and ``dilation_rate``.
         groups: the channels are split into this many groups that are convolved separately.
         Others: as `Conv2D`.
 

@@ -184,7 +184,7 @@ REFUSED: list[tuple[type[Layer], dict[str, Any], str]] = [
     (
         layers.Conv2DTranspose,
         {"strides": 2, "output_padding": (0, 2)},
-        "Conv2DTranspose: expected output_padding below strides=(2, 2), got (0, 2).",
+        "expected output_padding below the larger of strides=(2, 2) and dilation_rate=(1, 1), got (0, 2).",
     ),
     (layers.Conv2DTranspose, {"output_padding": -1}, "Conv2DTranspose: expected output_padding as an integer or 2"),
     (layers.Conv2DTranspose, {"filters": -1}, "Conv2DTranspose: expected filters of at least 1, got -1."),

@@ -120,7 +120,7 @@ def test_a_repeated_factors_gradient_is_summed_inside_of_the_product() -> None:
         ),
         (
             lambda: MATMUL(np.ones((4, 3)), np.ones((2, 5)), transpose_a=True, transpose_b=False),
-            r"got 4 and 2 \(shapes \(4, 3\) and \(2, 5\) turned\)\.",
+            r"got 4 and 2 \(shapes \(4, 3\) and \(2, 5\) transposed\)\.",
         ),
         (
             lambda: MATMUL(np.ones(3), np.ones((3, 5)), transpose_a=False, transpose_b=False),

@@ -19,7 +19,7 @@ class ModelCheckpoint(Callback):
         save_weights_only: `save_weights` instead of `save`.
         mode: "min" (lower is better), "max", or "auto": inferred from the name.
         save_freq: "epoch", or a number of batches.
-        initial_value_threshold: the number must be better than this for the first file to be written.
+        initial_value_threshold: with ``save_best_only``, the number must be better than this for the first file.
 
     Raises:
         ArgumentError: ``save_freq`` or ``mode`` is something else, or ``filepath`` names what the logs do not have.
