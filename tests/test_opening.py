@@ -56,7 +56,9 @@ def test_weights_find_their_architecture(name, tmp_path):
 
 def test_weights_of_unknown_networks_are_refused(tmp_path):
     np.savez(tmp_path / "w.npz", first=np.ones(3), second=np.ones(2))
-    with pytest.raises(FormatError, match=r"its 2 arrays \(first, second, …\) are of no architecture .* as arch"):
+    with pytest.raises(
+        FormatError, match=r"its 2 arrays \(first, second, …\) do not match any known architecture; .* as arch"
+    ):
         striate.open_model(tmp_path / "w.npz")
     with pytest.raises(FormatError, match=r"conv1\.weight is missing; .* and 84 more"):
         striate.open_model(tmp_path / "w.npz", arch="resnet18")

@@ -94,7 +94,7 @@ def test_no_symbol_and_no_variable_is_true_or_false() -> None:
     with pytest.raises(TypeError, match=r"has no truth value: .* Select element-wise with striate\.ops\.where; "):
         bool(x == 0)
     with pytest.raises(
-        TypeError, match=r"<Variable scale \(2,\) float32> has no truth value; ask for that of its numb"
+        TypeError, match=r"<Variable scale \(2,\) float32> has no truth value; test its numbers, such as"
     ):
         bool(Variable(np.zeros(2, np.float32), "scale"))
     with pytest.raises(TypeError, match=r"<Variable scale \(2,\) float32> cannot be iterated; index it"):
