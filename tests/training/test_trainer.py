@@ -407,7 +407,7 @@ def test_stop_training():
         (lambda m: m.fit(X, np.full(120, np.nan)), DataError, r"fit: y holds NaN, first at index \(0,\)"),
         (lambda m: m.fit(X * np.nan, Y), DataError, r"fit: x holds NaN, first at index \(0, 0, 0, 0\)"),
         (lambda m: m.fit(X[:0], Y[:0]), DataError, "x is empty"),
-        (lambda m: m.fit(X, Y, class_weight={"a": 2.0}), ArgumentError, "expected class_weight to have integer labels, got 'a'"),
+        (lambda m: m.fit(X, Y, class_weight={"a": 2.0}), ArgumentError, "class_weight to have integer labels, got 'a'"),
         (
             lambda m: m.fit(X, np.zeros((120, 4, 5)), class_weight={0: 2.0}),
             ArgumentError,
