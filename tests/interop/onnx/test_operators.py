@@ -316,8 +316,8 @@ def test_table_of_defaults_is_onnxs():
                     values.setdefault(key, set()).add(plain(helper.get_attribute_value(attribute.default_value)))
         if settled := {key: found.pop() for key, found in values.items() if len(found) == 1}:
             expected[name] = settled
-    missing = {name: settings for name, settings in expected.items() if DEFAULTS.get(name, {}).keys() != settings.keys()}
-    assert not missing, f"striate/interop/onnx/defaults.py lacks {missing}"
+    other = {name: settings for name, settings in expected.items() if DEFAULTS.get(name, {}).keys() != settings.keys()}
+    assert not other, f"striate/interop/onnx/defaults.py should have {other}"
     assert DEFAULTS.keys() == expected.keys()
     for name, settings in expected.items():
         assert all(is_default(name, key, value) for key, value in settings.items())
