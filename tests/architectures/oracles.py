@@ -163,6 +163,32 @@ class EfficientNetLite0(nn.Module):
         return self.classifier(nn.functional.relu6(self.bn2(self.conv_head(x))).mean((2, 3)))
 
 
+#: An image that is small, and where windows do not fit evenly.
+SIZES = {
+    "alexnet": (64, 70),
+    "alexnet_2012": (67, 70),
+    "vgg16": (64, 64),
+    "vgg19": (32, 36),
+    "googlenet": (64, 75),
+    "inception_v3": (107, 97),
+    "resnet18": (64, 57),
+    "resnet34": (64, 64),
+    "resnet50": (64, 57),
+    "resnet101": (64, 64),
+    "resnet152": (64, 64),
+    "resnet20": (32, 32),
+    "resnet32": (32, 32),
+    "resnet44": (32, 32),
+    "resnet56": (32, 27),
+    "squeezenet1_0": (64, 75),
+    "squeezenet1_0_caffe": (67, 64),
+    "squeezenet1_1": (64, 75),
+    "mobilenet_v2": (64, 57),
+    "efficientnet_lite0": (64, 57),
+}
+#: Those that nobody has written down in PyTorch.
+WITHOUT_A_TWIN = {"lenet5", "ocr", "simple"}
+
 #: For each architecture that torchvision lacks, the twin for a number of classes.
 TWINS: dict[str, Callable[[int], nn.Module]] = {
     "alexnet_2012": AlexNet2012,

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from striate import __version__
+from striate.architectures import ARCHITECTURES
 from striate.cli import summary as summary_command
 from striate.cli.output import say_json, visible
 from tests.cli.conftest import run_program
@@ -52,7 +53,7 @@ def test_help_loads_nothing_heavy():
         (["train", "mnist", "--epochs", "0"], r"Invalid value for '--epochs'"),
         (["train", "mnist", "--epochs", "many"], r"Invalid value for '--epochs'"),
         (["train", "mnist", "--seed", "-1"], r"Invalid value for '--seed'"),
-        (["train", "mnist", "--arch", "resnet"], r"--arch: expected one of lenet5, ocr, simple, .*; got 'resnet'"),
+        (["train", "mnist", "--arch", "resnet"], rf"--arch: expected one of {', '.join(ARCHITECTURES)}; got 'resnet'"),
         (["train", "cifar"], r"expected mnist or a folder of photographs; got 'cifar'"),
         (["evaluate", "some.safetensors", "cifar"], r"mnist or a folder of photographs; got 'cifar'"),
         (["predict"], r"Missing argument"),

@@ -18,8 +18,12 @@ import striate  # noqa: E402
 from striate import layers, ops  # noqa: E402
 from striate.errors import ModelError  # noqa: E402
 from striate.graph import Array  # noqa: E402
+from striate.interop.keras.layer_configs import OURS_ALONE  # noqa: E402
+from striate.interop.keras.operations import BY_NAME  # noqa: E402
 from striate.layers.activations import ACTIVATIONS  # noqa: E402
 from striate.models import Model, load_model  # noqa: E402
+from striate.ops.activations import Activation  # noqa: E402
+from striate.ops.operation import OPERATIONS  # noqa: E402
 from tests.contracts.test_layer_contract import CONTRACTS, Contract  # noqa: E402
 
 pytestmark = [
@@ -84,11 +88,8 @@ def network_of(case: Contract) -> Model:
 
 #: Layers of the contract that Keras has not, and why.
 REFUSED = {
-    "BrightestPooling2D": "Keras has no such layer",
-    "LocalResponseNormalization": "Keras has no such layer",
-    "LpPooling2D": "Keras has no such layer",
+    **dict.fromkeys(OURS_ALONE, "Keras has no such layer"),
     "MaxPooling2D-16": r"Keras has no dilation_rate there, it is 2",
-    "MixedPooling2D": "Keras has no such layer",
 }
 #: Keras's own call of PyTorch fails where these axes are not the last.
 LOADED_ONLY = {"LayerNormalization-50"}
@@ -342,7 +343,8 @@ def operations() -> Model:
     x = layers.Dense(4)(begin)
     y = (x / 2.0 + begin) * x - np.array([1.0, -2.0, 0.1, 3.0], np.float32)
     z = ops.maximum(ops.sqrt(ops.exp(-y)), 0.5 * y) + 1
-    return striate.Model(begin, ops.pad(ops.minimum(ops.absolute(z), ops.log(z * z + 1)), ((0, 0), (1, 2)), 7.0))
+    y = ops.minimum(ops.absolute(z), ops.log(z * z + 1))
+    return striate.Model(begin, ops.pad(y, ((0, 0), (1, 2)), constant_values=7.0))
 
 
 def functions() -> Model:
@@ -358,6 +360,12 @@ def functions() -> Model:
     x = ops.concatenate(several, -1)
     ends = [ops.mean(x, (1, 2)), ops.sum(x, 1), ops.max(x, -1, True), ops.sign(x) + ops.floor(x) - ops.ceil(x)]
     return striate.Model(begin, [*ends, ops.power(ops.square(x) + 1, 0.25)])
+
+
+def test_every_activation_that_is_an_operation_of_keras_is_written_as_that() -> None:
+    ours = {name for name, operation in OPERATIONS.items() if isinstance(operation, Activation)}
+    left = {name for name in ours if hasattr(keras.ops, name)} - BY_NAME.keys()
+    assert not left, f"COUNTERPARTS in striate/interop/keras/operations.py lacks {left}"
 
 
 def part_of_a_network() -> Model:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from striate import layers, ops
+from striate import activations, layers, ops
 from striate.errors import ArgumentError, ShapeError
 from striate.layers.activation import activation_function, term
 from striate.layers.activations import ACTIVATIONS
@@ -26,6 +26,11 @@ def test_every_activation_can_be_named(name: str) -> None:
     copy.set_weights(layer.get_weights())
     np.testing.assert_array_equal(copy(X), y)
     assert layer.describe().endswith("." if name == "linear" else f", then {term(layer.activation)}.")
+
+
+def test_every_activation_is_a_name_of_its_module() -> None:
+    missing = set(activations.NAMES.values()) - set(activations.__all__)
+    assert not missing, f"striate/layers/activations.py does not import and list {missing}"
 
 
 def test_an_activation_may_be_a_function_a_layer_or_what_a_file_says() -> None:

@@ -1,6 +1,7 @@
 """The house stands as ARCHITECTURE.md draws it: imports go down only, and each package is imported where it is used."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -198,3 +199,19 @@ with tempfile.TemporaryDirectory() as folder:
     )
     assert "trained (64, 3) 2" in done.stdout, done.stderr
     assert "opened True" in done.stdout, done.stderr
+
+
+def test_the_reading_list_exists_and_no_file_of_it_imports_one_that_comes_later() -> None:
+    page = (PACKAGE.parent / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    listed = re.findall(r"`([\w/]+\.(?:py|ll))`", page.partition("## Where to begin reading")[2])
+    assert listed
+    assert not [name for name in listed if not (PACKAGE / name).exists()]
+    imports = imports_of_modules()
+    modules = [module_of(PACKAGE / name) for name in listed]
+    early = {
+        (module, later)
+        for number, module in enumerate(modules)
+        for later in modules[number + 1 :]
+        if later in imports.get(module, ())
+    }
+    assert not early, f"ARCHITECTURE.md lists a file before one that it imports: {early}"

@@ -21,7 +21,7 @@ class Counterpart:
         kind: Keras's class.
         name: of ours: the function in `striate.ops`, and the operation that it adds to a graph.
         module: where Keras has the class.
-        settings: by the names that they have in Keras those of our operation; in the order of our function's arguments.
+        settings: by the names that they have in Keras, and as arguments of our function, those of our operation.
         called_with: the same for settings that Keras has in the call.
         fixed: settings of Keras that have to have these values.
         listed: whether it is called on a list.
@@ -45,10 +45,10 @@ class Counterpart:
             if key not in {"name", *self.settings} and value != self.fixed.get(key):
                 raise RefusedError(f"its argument {shown(key)} = {shown(value)} is not supported")
         function = getattr(ops, self.name)
-        values = [config[key] for key in self.settings if key in config]
+        always = {key: config[key] for key in self.settings if key in config}
 
         def call(*inputs: Any, **settings: Any) -> Any:
-            return function(*inputs, *values, *(settings[key] for key in self.called_with if key in settings))
+            return function(*inputs, **always, **{key: settings[key] for key in self.called_with if key in settings})
 
         return call
 
