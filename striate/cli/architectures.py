@@ -1,4 +1,4 @@
-"""``striate architectures``: the networks that have a name."""
+"""``striate architectures``: the predefined networks."""
 
 from striate.architectures import ARCHITECTURES
 from striate.cli.output import say_table

@@ -14,21 +14,21 @@ from striate.models.facts import SCALES, WORDS, assumptions, class_count, probab
 
 BATCH_SIZE = 256
 
-#: What a user may state of a network, where its file does not say it.
+#: What a user may state about a network if its file does not say it.
 PixelsOption = Annotated[
     tuple[float, float] | None,
-    typer.Option(help="What black and white become, where the file does not say: 0 255, or -1 1; default: 0 1."),
+    typer.Option(help="Values of black and white, if the file does not say: for example 0 255 or -1 1; default: 0 1."),
 ]
 OutputsOption = Annotated[
-    str | None, typer.Option(help=f"What the outputs are, where the file does not say: {', '.join(SCALES[:-1])}.")
+    str | None, typer.Option(help=f"What the outputs are, if the file does not say: {', '.join(SCALES[:-1])}.")
 ]
 
 
 def open_network(name: str) -> Model:
-    """A model from anybody's file, from the run folder that it is in, or by its name if it ships with Striate.
+    """A model from a file of any supported format, from a run folder, or by name if it ships with Striate.
 
     Raises:
-        FormatError: there is none, or its file is damaged.
+        FormatError: it does not exist, or its file is damaged.
     """
     from striate.opening import open_model
     from striate.runs.folder import MODEL, is_run
@@ -38,7 +38,7 @@ def open_network(name: str) -> Model:
 
 
 def is_model(path: Path) -> bool:
-    """Whether a path is a model: a run folder, a file that its content says to be one, or a name of one that ships."""
+    """Whether a path is a model: a run folder, a file with the content of one, or the name of one that ships."""
     from striate.models.saving import shipped_models
     from striate.opening import PICTURES, file_kind
     from striate.runs.folder import is_run
@@ -51,7 +51,7 @@ def is_model(path: Path) -> bool:
 
 
 def state(where: str, model: Model, pixels: tuple[float, float] | None, outputs: str | None) -> None:
-    """Take a user's word for what a model's numbers are.
+    """Set what the user states about a model's pixels and outputs.
 
     Arguments:
         where: the command, for messages.
@@ -59,22 +59,22 @@ def state(where: str, model: Model, pixels: tuple[float, float] | None, outputs:
         pixels, outputs: what `PixelsOption` and `OutputsOption` were given.
 
     Raises:
-        ModelError: the model says itself how it takes pictures.
-        ArgumentError: they are no range, and no scale.
+        ModelError: the model has its own preprocessing.
+        ArgumentError: they are not a range, or not a scale.
     """
     if pixels and model.preprocessing is not None:
-        raise ModelError(f"{where}: {model.name} says itself how it takes pictures; leave --pixels out.")
+        raise ModelError(f"{where}: {model.name} has its own preprocessing; leave --pixels out.")
     model.facts = model.facts.stated(pixels, outputs)
 
 
 def admit(where: str, model: Model) -> None:
-    """Say on stderr what was assumed of a model, for want of somebody's word."""
+    """Say on stderr what was assumed about a model because neither its file nor the user said it."""
     for sentence in assumptions(model, f"striate {where}"):
         complain(sentence)
 
 
 def outputs_of(where: str, model: Model, x: Any) -> Array:
-    """What a model makes of a batch: (N, K).
+    """A model's outputs for a batch: (N, K).
 
     Raises:
         ModelError: it has several outputs, or not one row of numbers for each sample.
@@ -99,10 +99,10 @@ def classify(where: str, model: Model, outputs: Array) -> tuple[tuple[str, ...],
         outputs: of `outputs_of`, (N, K).
 
     Returns:
-        K names, and (N, K); two of a model whose only output is a probability.
+        K names, and (N, K); two for a model whose only output is a probability.
 
     Raises:
-        ModelError: the model's outputs are no classes, or it has names for another count of them.
+        ModelError: the model's outputs are not classes, or the number of its class names differs.
     """
     scale, given = model.facts.outputs, outputs.shape[1]
     count = class_count(scale, given)
@@ -110,7 +110,7 @@ def classify(where: str, model: Model, outputs: Array) -> tuple[tuple[str, ...],
         many = "the output" if given == 1 else "the outputs"
         raise ModelError(
             f"{where}: expected a classifier; {many} of {model.name} {'is' if given == 1 else 'are'} {WORDS[scale]}. "
-            "If you know better, state it with --outputs."
+            "If that is wrong, state what they are with --outputs."
         )
     names = model.classes or tuple(map(str, range(count)))
     if len(names) != count:

@@ -13,7 +13,7 @@ CLASSES = tuple("0123456789")
 
 
 def is_folder(data: str) -> bool:
-    """Whether data are a folder of photographs rather than the data set that has a name, mnist.
+    """Whether data are a folder of photographs rather than the named data set, mnist.
 
     Raises:
         typer.BadParameter: they are neither.
@@ -28,7 +28,7 @@ def load_digits(split: Literal["train", "test"], limit: int | None = None) -> tu
 
     Arguments:
         split: "train" or "test".
-        limit: take only the first ones.
+        limit: how many to take, from the first on; default: all.
 
     Returns:
         Images (N, 28, 28, 1) in 0…1, bright ink; labels (N,).

@@ -1,4 +1,4 @@
-"""``striate evaluate``: how good a model is, and where it errs."""
+"""``striate evaluate``: how good a model is, and what it gets wrong."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -38,7 +38,7 @@ def evaluate(
         str, typer.Argument(help="What to test it on: mnist, or a folder with a sub-folder of photographs per class.")
     ] = "mnist",
     workers: Annotated[
-        int | None, typer.Option(min=0, help="Processes that decode photographs; default: a core each, at most 2.")
+        int | None, typer.Option(min=0, help="Processes that decode photographs; default: one per core, at most 2.")
     ] = None,
     pixels: PixelsOption = None,
     outputs: OutputsOption = None,
@@ -54,7 +54,7 @@ def evaluate(
         names, y, probabilities = on_photos(network, Path(data), workers)
     else:
         if isinstance(network.preprocessing, PhotoPreprocessing):
-            raise ModelError(f"evaluate: expected a folder of photographs, which {network.name} takes; got {data}.")
+            raise ModelError(f"evaluate: expected a folder of photographs, as {network.name} needs; got {data}.")
         x, y = load_digits("test")
         if network.preprocessing is None:
             black, white = network.facts.pixels or ASSUMED
@@ -94,7 +94,7 @@ def evaluate(
 
 
 def on_photos(model: Model, folder: Path, workers: int | None) -> tuple[tuple[str, ...], Array, Array]:
-    """What a model makes of a folder of photographs, of its split "test" or "validation" where it has such.
+    """A model's answers for a folder of photographs, or for its split "test" or "validation" if it has one.
 
     Returns:
         The names of K classes, labels (N,), probabilities (N, K).
@@ -109,7 +109,7 @@ def on_photos(model: Model, folder: Path, workers: int | None) -> tuple[tuple[st
     from striate.data.workers import workers_wanted
 
     if not isinstance(model.preprocessing, PhotoPreprocessing):
-        raise ModelError(f"evaluate: expected a model of photographs, {model.name} says nothing of how it takes them.")
+        raise ModelError(f"evaluate: expected a model of photographs; {model.name} has no preprocessing for them.")
     found = find_photos(folder)
     for finding in left_out(found):
         complain(f"{folder}: {finding}")
@@ -131,7 +131,7 @@ def on_photos(model: Model, folder: Path, workers: int | None) -> tuple[tuple[st
 
 @dataclass(frozen=True)
 class Weakness:
-    """A class, the share of it that is recognised, and what else it is most often taken for, and how often."""
+    """A class, the share of it that is recognised, and the class it is most often mistaken for, and how often."""
 
     name: str
     recall: float
@@ -140,7 +140,7 @@ class Weakness:
 
 
 def worst_classes(matrix: Array, names: Sequence[str]) -> list[Weakness]:
-    """The classes that are recognised least often, the worst first; none of which there are no samples.
+    """The classes that are recognised least often, the worst first; classes without samples are left out.
 
     Arguments:
         matrix: (K, K), how often a class (row) was taken for another (column).

@@ -20,8 +20,8 @@ def export(
         bool, typer.Option("--channels-last", help="ONNX: inputs and outputs as N, H, W, C instead of N, C, H, W.")
     ] = False,
 ) -> None:
-    """Write a model as a file of ONNX or Keras, for other programs."""
-    write = writer("export", out)  # before the model is opened: whether there are such files
+    """Write a model as an ONNX or Keras file, for other programs."""
+    write = writer("export", out)  # before the model is opened: whether the suffix is supported
     if channels_last and write is not write_onnx:
         raise ArgumentError(f"export: --channels-last is for ONNX; Keras's files are channels-last, got {out}.")
     network = open_network(model)

@@ -1,4 +1,4 @@
-"""``striate kernels``: what machine code computes an operation, or each step of a network."""
+"""``striate kernels``: the machine code that computes an operation, or each node of a network."""
 
 from typing import Annotated
 
@@ -16,11 +16,11 @@ def kernels(
     model: Annotated[
         str | None, typer.Argument(metavar="[MODEL|ARCH]", help="Model file or name, or an architecture.")
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 1,
+    batch: Annotated[int, typer.Option(min=1, help="Batch size.")] = 1,
 ) -> None:
-    """List every operation and where its kernels are, or the kernels that predict with a network."""
+    """List every operation and where its kernels are, or the kernels of a network's prediction."""
     if settings().executor != "native":
-        raise ArgumentError("kernels: there are none without the package llvmlite. Install it: pip install llvmlite.")
+        raise ArgumentError("kernels: kernels need the package llvmlite. Install it: pip install llvmlite.")
     if model is None:
         _list_operations()
     else:

@@ -1,7 +1,7 @@
 """The program ``striate``: its commands, its exit codes, and how it reports what went wrong.
 
-Exit codes: 0 done, 1 the work failed, 2 the command makes no sense, 130 stopped with Ctrl-C. Errors are one line on
-stderr; ``--debug`` shows where they come from.
+Exit codes: 0 done, 1 failed, 2 the command line is invalid, 130 stopped with Ctrl-C. Errors are one line on stderr;
+``--debug`` shows the traceback.
 """
 
 import os
@@ -28,7 +28,7 @@ from striate.errors import StriateError
 
 @dataclass
 class Settings:
-    """What the options before the command say."""
+    """The options before the command."""
 
     debug: bool = False
 
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line, and return its exit code.
 
     Arguments:
-        arguments: what stands after ``striate``; default: what this process was given.
+        arguments: those after ``striate``; default: those of this process.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal without × or — gets escapes, not a traceback
@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, settings, f"{error.filename or 'output'}: {error.strerror or error}", 1)
     except StriateError as error:
         return _fail(error, settings, str(error), 1)
-    except Exception as error:  # a mistake of ours
+    except Exception as error:  # a bug
         return _fail(error, settings, f"{type(error).__name__}: {error}. Run striate --debug, and report this.", 1)
     return int(code)
 

@@ -1,4 +1,4 @@
-"""``striate open``: somebody's network in the studio, every layer of it on a picture of one's own."""
+"""``striate open``: a network of any supported format in the studio, with every layer's output for a picture."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,15 +17,15 @@ MAX_NAMES_BYTES = 1 << 20
 
 def open_file(
     path: Annotated[str, typer.Argument(help="ONNX, Keras, TensorFlow.js, PyTorch, safetensors or NumPy file.")],
-    arch: Annotated[str | None, typer.Option(help="For files of weights: their architecture.")] = None,
-    classes: Annotated[Path | None, typer.Option(help="Names of the classes: a text file, one on a line.")] = None,
+    arch: Annotated[str | None, typer.Option(help="Architecture, for a file of weights only.")] = None,
+    classes: Annotated[Path | None, typer.Option(help="Class names: a text file with one per line.")] = None,
     pixels: PixelsOption = None,
     outputs: OutputsOption = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")] = 0,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
     memory: Memory = None,
 ) -> None:
-    """Open anybody's model in the studio: show it a picture, see every layer. Nothing in the file is executed.
+    """Open any model in the studio: show it a picture, see every layer. Nothing in the file is executed.
 
     A network that does not take pictures is shown as a table.
     """

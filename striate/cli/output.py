@@ -30,7 +30,7 @@ def visible(text: str) -> str:
 
 
 def console() -> "Console":
-    """Stdout as rich sees it; where it is no terminal, lines are as long as they need to be."""
+    """Stdout as a rich console; where it is not a terminal, lines are not wrapped."""
     from rich.console import Console
 
     return Console(highlight=False, width=None if sys.stdout.isatty() else 1000)

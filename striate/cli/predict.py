@@ -1,4 +1,4 @@
-"""``striate predict``: what a model makes of pictures."""
+"""``striate predict``: a model's answers for pictures."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,36 +24,41 @@ from striate.models import Model
 from striate.models.facts import ASSUMED, class_count, pixels_between
 
 INKS = ("auto", "dark", "bright")
-#: Numbers of a network that is no classifier that are written in a line.
+#: How many outputs of a network that is not a classifier are printed.
 MOST_NUMBERS = 10
 
 
 def predict(
     images: Annotated[
-        list[Path], typer.Argument(help="Pictures: PNG, JPEG, GIF, BMP or WebP; first of them possibly a model or run.")
+        list[Path],
+        typer.Argument(help="Pictures: PNG, JPEG, GIF, BMP or WebP; before them, optionally, a model or run."),
     ],
     model: Annotated[
         str | None, typer.Option(help="Model file, run folder, or name of a model that ships; default digits.")
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 3,
-    ink: Annotated[str, typer.Option(help="What is ink: dark, bright, or auto: what the border is not.")] = "auto",
+    ink: Annotated[
+        str, typer.Option(help="Ink of drawings: dark, bright, or auto, the opposite of the border.")
+    ] = "auto",
     pixels: PixelsOption = None,
     outputs: OutputsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Say what is in pictures, and how sure the model is."""
+    """Classify pictures, with probabilities."""
     if ink not in INKS:
         raise typer.BadParameter(f"expected {', '.join(INKS)}; got {ink!r}.", param_hint="--ink")
     model = model_before(images) if model is None else model
     for path in images:
         if is_model(path):
             raise typer.BadParameter(
-                f"expected pictures, and one model before them or as --model; {visible(str(path))} is a model too.",
+                f"expected one model, before the pictures or as --model; {visible(str(path))} is a model too.",
                 param_hint="images",
             )
     network = open_network(model or "digits")
     if not isinstance(network.preprocessing, Preprocessing) and ink != "auto":
-        raise ModelError(f"predict: {network.name} takes pictures as they are, not drawings; leave --ink out.")
+        raise ModelError(
+            f"predict: --ink is for models of drawings, {network.name} takes other pictures; leave it out."
+        )
     state("predict", network, pixels, outputs)
     results: list[dict[str, Any]] = []
     for path in images:
@@ -76,10 +81,10 @@ def predict(
 
 
 def model_before(images: list[Path]) -> str | None:
-    """The model that stands before the pictures, which is taken from them; None: there is none.
+    """The model before the pictures, which is removed from the list; None if there is none.
 
     Raises:
-        typer.BadParameter: there are no pictures then.
+        typer.BadParameter: no pictures are left.
     """
     if not is_model(images[0]):
         return None
@@ -91,14 +96,14 @@ def model_before(images: list[Path]) -> str | None:
 
 
 def recognise(model: Model, path: Path, ink: str, top: int) -> dict[str, Any]:
-    """What a model makes of a picture.
+    """A model's answer for a picture.
 
     Returns:
-        Of a classifier, whether it is sure, and the ``top`` classes with their probabilities, the best first; of any
-        other network its numbers.
+        For a classifier, whether it is sure, and the ``top`` classes with their probabilities, the best first; for any
+        other network its outputs.
 
     Raises:
-        StriateError, OSError: the file is no picture, has no ink, or is none that the model takes.
+        StriateError, OSError: the file is not a picture, has no ink, or does not fit the model.
     """
     outputs = outputs_of("predict", model, as_input(model, path, ink)[np.newaxis])
     if not class_count(model.facts.outputs, outputs.shape[1]):
@@ -112,7 +117,7 @@ def recognise(model: Model, path: Path, ink: str, top: int) -> dict[str, Any]:
 
 
 def as_text(result: dict[str, Any]) -> str:
-    """What `recognise` gave, in a line."""
+    """The result of `recognise` as one line."""
     if "numbers" in result:
         numbers = result["numbers"]
         rest = ", …" if len(numbers) > MOST_NUMBERS else ""
@@ -122,11 +127,11 @@ def as_text(result: dict[str, Any]) -> str:
 
 
 def as_input(model: Model, path: Path, ink: Any) -> Array:
-    """A picture as the model takes it, (H, W, C): prepared, or as it is if the model has no preprocessing.
+    """A picture as the model takes it, (H, W, C): preprocessed, or as it is if the model has no preprocessing.
 
     Raises:
-        ModelError: the model takes no pictures.
-        ShapeError: the picture has another size than the model takes.
+        ModelError: the model does not take pictures.
+        ShapeError: the picture's size is not the model's.
         StriateError, OSError: as `decode_image` and `Preprocessing.prepare`.
     """
     if isinstance(model.preprocessing, PhotoPreprocessing):

@@ -1,4 +1,4 @@
-"""Training as it is seen from a terminal, or from the file that it writes its lines to."""
+"""The progress of a training, on a terminal or as lines in a file."""
 
 import math
 import time
@@ -57,7 +57,7 @@ class TrainingProgress(Callback):
         logs = logs or {}
         if not math.isfinite(logs["loss"]):
             raise ArgumentError(
-                f"train: the loss is {logs['loss']} in epoch {self.epoch + 1}, and no step leads back from there. "
+                f"train: the loss is {logs['loss']} in epoch {self.epoch + 1}, and training cannot recover from that. "
                 "Choose a smaller --learning-rate."
             )
         self.images = min((batch + 1) * self.batch_size, self.samples)

@@ -1,4 +1,4 @@
-"""``striate studio``: draw, and see what every layer makes of it."""
+"""``striate studio``: draw, and see every layer's output."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from striate.cli.classifier import open_network
 
 MIB = 1 << 20
 Memory = Annotated[
-    int | None, typer.Option(min=1, help="MiB to keep of pictures' layers; default: 256, or what one picture takes.")
+    int | None, typer.Option(min=1, help="MiB for the layers of recent pictures; default: 256, or enough for one.")
 ]
 
 
@@ -18,7 +18,7 @@ def studio(
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
     memory: Memory = None,
 ) -> None:
-    """Open the studio in the browser: draw, and see every layer's answer."""
+    """Open the studio in the browser: draw, and see every layer's output."""
     from striate.studio import serve
 
     serve(open_network(model), port=port, open_browser=not no_browser, memory=None if memory is None else memory * MIB)

@@ -11,7 +11,7 @@ from striate.cli.data import is_folder
 if TYPE_CHECKING:
     from striate.runs.fine_tuning import Freeze
 
-#: Options that mean something for one kind of data only, and those that may stand beside --resume.
+#: Options for one kind of data only, and those that may be combined with --resume.
 DIGITS_ONLY = {"limit"}
 PHOTOS_ONLY = {"weights", "freeze", "depth_rate", "size", "augment", "workers"}
 WHEN_RESUMING = {"resume", "workers", "verbose"}
@@ -21,39 +21,42 @@ def train(
     context: typer.Context,
     data: Annotated[
         str | None,
-        typer.Argument(help="What to learn: mnist, the handwritten digits; or a folder with a sub-folder per class."),
+        typer.Argument(help="What to train on: mnist, handwritten digits; or a folder with a sub-folder per class."),
     ] = None,
     arch: Annotated[str, typer.Option(help=f"Architecture: {', '.join(ARCHITECTURES)}.")] = "simple",
     weights: Annotated[
-        Path | None, typer.Option(help="Photos: fine-tune these weights, a file or a run; default: from nothing.")
+        Path | None, typer.Option(help="Photos: fine-tune these weights, a file or a run; default: train from scratch.")
     ] = None,
-    freeze: Annotated[str, typer.Option(help="Photos: how many first layers stay as they are, or all-but-head.")] = "0",
+    freeze: Annotated[str, typer.Option(help="Photos: how many of the first layers to freeze, or all-but-head.")] = "0",
     depth_rate: Annotated[
         float | None,
-        typer.Option(help="Photos: learning rate of the first layer as a share of the last's; 0.1 with --weights."),
+        typer.Option(
+            help="Photos: learning rate of the first layer as a share of the last's; default: 1, or 0.1 with --weights."
+        ),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="How often to go through the data.")] = 5,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the data.")] = 5,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Images in one step; default 128 digits or 32 photos.")
+        int | None, typer.Option(min=1, help="Images per step; default: 128 digits or 32 photos.")
     ] = None,
     learning_rate: Annotated[float, typer.Option(min=0, help="Peak of the one-cycle schedule, for Adam.")] = 0.003,
     size: Annotated[
-        int | None, typer.Option(min=1, help="Photos: side of the network's input; default: the architecture's own.")
+        int | None, typer.Option(min=1, help="Photos: side of the input in pixels; default: the architecture's own.")
     ] = None,
     augment: Annotated[
         str,
-        typer.Option(help="Photos: some of crop, flip, jitter, randaugment, erasing, mixup, cutmix; or none."),
+        typer.Option(help="Photos: any of crop, flip, jitter, randaugment, erasing, mixup, cutmix; or none."),
     ] = "crop,flip,jitter",
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Same seed, same file, byte for byte.")] = 0,
     workers: Annotated[
-        int | None, typer.Option(min=0, help="Photos: processes that decode; 0: none; default: a core each, at most 2.")
+        int | None,
+        typer.Option(min=0, help="Photos: processes that decode; 0: none; default: one per core, at most 2."),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="File to write, default model.safetensors; of photos the run folder, default in runs."),
+        typer.Option(help="File to write, default model.safetensors; for photos the run folder, default in runs."),
     ] = None,
-    resume: Annotated[Path | None, typer.Option(help="Photos: go on with a run that was stopped.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Digits: take only so many images, for a quick try.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Photos: continue a run that was stopped.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Digits: use only so many images, for a quick try.")] = None,
     verbose: Annotated[
         int, typer.Option(min=0, max=2, help="0: only the result; 1: also a bar, on a terminal; 2: a line per epoch.")
     ] = 1,
@@ -61,7 +64,7 @@ def train(
     """Train a network on digits or on photographs, and write it to a file or a run folder."""
     given = {name for name in context.params if str(context.get_parameter_source(name)) != "ParameterSource.DEFAULT"}
     if resume is not None:
-        _refuse_options(given - WHEN_RESUMING, "beside --resume: a run goes on with the settings it has")
+        _refuse_options(given - WHEN_RESUMING, "with --resume: a run continues with its own settings")
         return _resume(resume, workers, verbose)
     if data is None:
         raise typer.BadParameter("expected mnist or a folder of photographs.", param_hint="data")

@@ -64,13 +64,13 @@ def check_writable(path: Path) -> None:
     """Refuse a path that the model could not be written to, before hours of training rather than after.
 
     Raises:
-        ArgumentError: no model is written under such a name.
-        FormatError: the folder does not exist or cannot be written to, or the path is no regular file's.
+        ArgumentError: the suffix is not supported.
+        FormatError: the folder does not exist or cannot be written to, or the path is not a regular file.
     """
     writer("save", path)
     try:
         if path.exists() and not path.is_file():
-            raise FormatError(f"train: cannot write {path}: it is a folder, pipe or device. Give --out a file's path.")
+            raise FormatError(f"train: cannot write {path}: it is not a regular file. Give --out the path of a file.")
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
             pass
     except OSError as error:

@@ -21,10 +21,10 @@ def train_photos(
     """Check the photographs, train, and fill a run folder.
 
     Arguments:
-        settings: what decides the result.
-        run: the run to go on with; None: a new one.
-        out: where a new run's folder is made; None: in ``runs``, named after the time.
-        workers: processes that decode; None: as many as are worth it.
+        settings: of the training.
+        run: the run to continue; None: a new one.
+        out: folder of a new run; None: in ``runs``, named after the time.
+        workers: processes that decode; None: as many as pay off.
         verbose: see `TrainingProgress`.
     """
     started = time.perf_counter()
@@ -37,7 +37,7 @@ def train_photos(
                 resumed=run,
             )
     except KeyboardInterrupt:
-        complain("train: stopped while the pictures were checked; nothing was written.")
+        complain("train: stopped while checking the pictures; nothing was written.")
         raise typer.Exit(130) from None
     if run is None:
         run = RunFolder.create(out or new_run_path(settings), training.config())
@@ -51,11 +51,11 @@ def train_photos(
     except KeyboardInterrupt:
         complain(
             f"train: stopped in epoch {progress.epoch + 1} of {settings.epochs}, after {progress.images:,} of its "
-            f"{training.images:,} images. Go on with: striate train --resume {run.path}"
+            f"{training.images:,} images. Continue with: striate train --resume {run.path}"
         )
         raise typer.Exit(130) from None
     except (StriateError, OSError):
-        complain(f"train: what was learnt before is kept. Go on with: striate train --resume {run.path}")
+        complain(f"train: finished epochs are kept. Continue with: striate train --resume {run.path}")
         raise
     show_result(training, trained, run, timedelta(seconds=round(time.perf_counter() - started)))
 
@@ -67,16 +67,16 @@ def new_run_path(settings: PhotoSettings) -> Path:
 
 def describe_data(training: PhotoTraining) -> None:
     """Say how many photographs there are, and what the checks found."""
-    counts = ", ".join(f"{len(photos):,} to {use}" for use, photos in _uses(training).items())
+    counts = ", ".join(f"{len(photos):,} for {use}" for use, photos in _uses(training).items())
     say(f"{len(training.photos.classes)} classes: {counts}")
     for finding in training.findings:
         say(f"  {finding}")
 
 
 def _uses(training: PhotoTraining) -> dict[str, list[object]]:
-    verbs = {"train": "learn from", "validation": "validate with", "test": "test with"}
+    uses = {"train": "training", "validation": "validation", "test": "testing"}
     splits = training.photos.splits
-    return {verb: list(splits[split]) for split, verb in verbs.items() if splits.get(split)}
+    return {use: list(splits[split]) for split, use in uses.items() if splits.get(split)}
 
 
 def show_result(training: PhotoTraining, trained: TrainedPhotos, run: RunFolder, duration: timedelta) -> None:

@@ -81,7 +81,7 @@ def test_R4_model_of_other_classes_is_refused(refused, other_model):
 def test_R4_model_that_is_no_classifier_is_refused(striate_cli, other_model, units, loss, reason):
     result = striate_cli("evaluate", other_model(layers.Dense(units), loss=loss))
     assert (result.code, result.out) == (1, "")
-    assert f"evaluate: expected a classifier; {reason}. If you know better, state it with --outputs" in result.err
+    assert f"evaluate: expected a classifier; {reason}. If that is wrong, state" in result.err
 
 
 def test_logits_give_the_same_report_as_their_softmax(striate_cli, other_model, tmp_path):
@@ -118,7 +118,7 @@ def test_R4_model_after_the_data(refused, model_file):
 
 def test_R4_model_that_says_how_it_takes_pictures_needs_no_range(refused, model_file):
     line = refused(1, "evaluate", model_file, "--pixels", 0, 255)
-    assert "two_strokes says itself how it takes pictures; leave --pixels out" in line
+    assert "two_strokes has its own preprocessing; leave --pixels out" in line
 
 
 def test_R4_model_with_names_for_other_outputs_is_refused(refused, other_model):

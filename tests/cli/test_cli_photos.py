@@ -29,7 +29,7 @@ def trained(striate_cli, folder, tmp_path):
 
 def test_P7_from_a_folder_to_answers(striate_cli, trained, folder):
     result, run = trained
-    assert result.lines[0] == "2 classes: 48 to learn from, 20 to validate with"
+    assert result.lines[0] == "2 classes: 48 for training, 20 for validation"
     assert result.lines[1].startswith("  unreadable pictures: 1 (train/down/text.jpg (expected a picture (PNG")
     assert re.match(r"epoch 1/8  loss \d\.\d{4}  accuracy 0\.\d{4}  val_loss \d\.\d{4}  val_acc", result.lines[2])
     shown = dict(re.split(r"  +", line.strip(), maxsplit=1) for line in result.lines[-8:])
@@ -91,8 +91,10 @@ def test_runs_are_named_after_the_time_the_folder_and_the_architecture(striate_c
 
 def test_R4_folders_and_models_that_do_not_fit(refused, trained, folder, model_file):
     _, run = trained
-    assert "expected a folder of photographs, which simple takes; got mnist" in refused(1, "evaluate", run)
-    assert "expected a model of photographs, two_strokes says nothing" in refused(1, "evaluate", model_file, folder)
+    assert "expected a folder of photographs, as simple needs; got mnist" in refused(1, "evaluate", run)
+    assert "expected a model of photographs; two_strokes has no preprocessing for them" in refused(
+        1, "evaluate", model_file, folder
+    )
     stripes(folder.parent / "others", 1, classes=("down", "owl"))
     line = refused(1, "evaluate", run, folder.parent / "others")
     assert "expected folders named like the model's classes across, down; got owl" in line
@@ -104,7 +106,7 @@ def test_R4_folders_and_models_that_do_not_fit(refused, trained, folder, model_f
     [
         (["FOLDER", "--limit", 3], 2, "--limit: expected none with photographs: they are for mnist"),
         (["mnist", "--size", 32, "--depth-rate", 1], 2, "--depth-rate, --size: expected none with mnist"),
-        (["--resume", "x", "--epochs", 3, "FOLDER"], 2, "data, --epochs: expected none beside --resume"),
+        (["--resume", "x", "--epochs", 3, "FOLDER"], 2, "data, --epochs: expected none with --resume"),
         (["--resume", "nowhere"], 1, "expected a run folder, with config.json, got nowhere"),
         (["FOLDER", "--freeze", "most"], 2, "--freeze: expected a number of layers, or all-but-head; got 'most'"),
         (["FOLDER", "--freeze", 9], 1, "expected 0 to 4 layers to freeze"),

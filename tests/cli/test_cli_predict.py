@@ -139,7 +139,7 @@ def test_R4_model_of_something_else_than_pictures(refused, plain_model, picture)
 
 def test_R4_ink_needs_preprocessing(refused, plain_model, picture):
     line = refused(1, "predict", picture("one"), "--model", plain_model((4, 6, 3)), "--ink", "dark")
-    assert "takes pictures as they are, not drawings; leave --ink out" in line
+    assert "takes other pictures; leave it out" in line
 
 
 def test_R4_missing_model(refused, picture):
@@ -208,7 +208,7 @@ def test_R4_models_among_the_pictures(refused, network, coloured):
     model, (image, _) = network()[0], coloured
     for arguments in ([image, model], [model, model, image], [image, model, "--model", "digits"]):
         line = refused(2, "predict", *arguments)
-        assert f"expected pictures, and one model before them or as --model; {model} is a model too" in line
+        assert f"expected one model, before the pictures or as --model; {model} is a model too" in line
     assert f"expected pictures after the model {model}, got none" in refused(2, "predict", model)
 
 

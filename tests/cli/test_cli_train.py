@@ -83,7 +83,7 @@ def test_existing_file_is_replaced(striate_cli, tmp_path):
     [
         ("missing/model.safetensors", "No such file or directory. Give --out another path"),
         ("file/model.safetensors", "Not a directory"),
-        ("folder", "it is a folder, pipe or device. Give --out a file's path"),
+        ("folder", "it is not a regular file. Give --out the path of a file"),
         ("x" * 300, "name too long"),
     ],
 )

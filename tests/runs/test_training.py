@@ -227,7 +227,7 @@ def test_ctrl_c_keeps_the_last_epoch_and_says_how_to_go_on(folder, tmp_path):
         assert process.wait(timeout=20) == 130
         assert re.fullmatch(
             rf"striate: train: stopped in epoch \d+ of 1000, after \d+ of its 48 images\. "
-            rf"Go on with: striate train --resume {re.escape(str(run))}\n",
+            rf"Continue with: striate train --resume {re.escape(str(run))}\n",
             process.stderr.read(),
         )
     assert {path.name for path in run.iterdir()} == FILES - {REPORT}
@@ -252,7 +252,7 @@ def test_R4_full_disk_loses_nothing(folder, tmp_path):
     )
     assert done.returncode == 1
     kept, reason = done.stderr.splitlines()
-    assert kept == f"striate: train: what was learnt before is kept. Go on with: striate train --resume {run}"
+    assert kept == f"striate: train: finished epochs are kept. Continue with: striate train --resume {run}"
     assert reason == f"striate: save: cannot write {run / MODEL}: File too large."
     assert {path.name for path in run.iterdir()} == {CONFIG, LOG}
     subprocess.run(command("--resume", run), check=True, capture_output=True)
