@@ -34,7 +34,7 @@ def line_chart(lines: Sequence[Line], label: str, shown: Callable[[float], str],
 
     Arguments:
         lines: of equal length.
-        label: says in a sentence what the chart shows, for those who do not see it.
+        label: a sentence that says what the chart shows, for screen readers.
         shown: a value as text.
         top: upper end of the scale; default: as high as the values need.
     """
@@ -74,14 +74,14 @@ def reliability_diagram(bins: Sequence[Bin], label: str) -> str:
     for number, one in enumerate(bins):
         if one.count:
             x, y = LEFT + INNER_WIDTH * number / len(bins), _y(one.accuracy)
-            what = f"{one.count:,} answers, on average {one.confidence:.1%} sure: {one.accuracy:.1%} are right"
+            what = f"{one.count:,} answers, mean confidence {one.confidence:.1%}: {one.accuracy:.1%} are right"
             strength = 0.25 + 0.75 * one.count / total
             parts.append(
                 f'<rect class="bar" x="{x + 1:.1f}" y="{y:.1f}" width="{INNER_WIDTH / len(bins) - 2:.1f}" '
                 f'height="{max(_y(0) - y, 1):.1f}" opacity="{strength:.2f}"><title>{what}</title></rect>'
             )
     parts.append(f'<line class="line train" x1="{LEFT}" y1="{_y(0)}" x2="{LEFT + INNER_WIDTH}" y2="{_y(1)}"/>')
-    parts.append(_text(LEFT + INNER_WIDTH + 8, _y(1) + 4, "as it should be", "start", "train"))
+    parts.append(_text(LEFT + INNER_WIDTH + 8, _y(1) + 4, "calibrated", "start", "train"))
     parts += [_text(LEFT + INNER_WIDTH * share, HEIGHT - 8, f"{share:.0%}", "middle") for share in (0, 0.5, 1)]
     return _svg(parts, label)
 

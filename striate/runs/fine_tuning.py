@@ -1,4 +1,4 @@
-"""Fine-tuning: beginning with what a network learnt elsewhere, and changing earlier layers less than later ones."""
+"""Fine-tuning: starting from trained weights, and changing earlier layers less than later ones."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,20 +18,20 @@ Freeze = int | Literal["all-but-head"]
 
 
 def weights_file(path: Path) -> tuple[Path, PhotoPreprocessing | None]:
-    """The file that weights are in, of a run folder its model; and how photographs were prepared, if the file says so.
+    """The file of weights, for a run folder that of its model, and its preprocessing of photographs, if it has one.
 
     Raises:
         FormatError: there is no such file, or it is a damaged model.
     """
     if not path.exists():
-        raise FormatError(f"train: expected weights to begin with, a file or a run folder; there is no {path}.")
+        raise FormatError(f"train: expected a file of weights or a run folder; {path} does not exist.")
     file = path / MODEL if is_run(path) else path
     preprocessing = load_model(file).preprocessing if file != path or _is_model(file) else None
     return file, preprocessing if isinstance(preprocessing, PhotoPreprocessing) else None
 
 
 def _is_model(path: Path) -> bool:
-    """Whether this is a model file of ours, not only of weights."""
+    """Whether this is a model file of ours, not only a file of weights."""
     try:
         return "striate" in read_metadata(path, MAX_METADATA)
     except (FormatError, LimitError, OSError):
@@ -48,10 +48,10 @@ def layers_with_weights(layer: Layer) -> Iterator[Layer]:
 
 
 def freeze_layers(model: Model, freeze: Freeze) -> None:
-    """Keep the first ``freeze`` layers that have weights, or all but the head, as they are; batch normalisation too.
+    """Freeze the first ``freeze`` layers that have weights, or all but the head; batch normalisation too.
 
     Raises:
-        ArgumentError: there are not as many layers, or none would be left to learn.
+        ArgumentError: there are not that many layers, or none would be left to train.
     """
     layers = list(layers_with_weights(model))
     count = len(layers) - 1 if freeze == "all-but-head" else freeze
@@ -65,15 +65,15 @@ def freeze_layers(model: Model, freeze: Freeze) -> None:
 
 
 def set_depth_rates(model: Model, first: float) -> None:
-    """Have earlier layers learn more slowly: the first at ``first`` times the learning rate of the last.
+    """Let earlier layers learn more slowly: the first at ``first`` times the learning rate of the last.
 
-    From layer to layer the rate grows by the same factor: of L layers with weights, layer i (from 0) has
+    The rate grows by the same factor from layer to layer: of L layers with weights, layer i (from 0) has
 
         rate = first ^ (1 − i / (L − 1))
 
     Arguments:
         model: its variables' ``rate_factor`` are set.
-        first: above 0 and at most 1; 1: all learn alike.
+        first: above 0 and at most 1; 1: the same rate for all.
 
     Raises:
         ArgumentError: ``first`` is out of range.

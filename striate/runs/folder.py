@@ -1,10 +1,10 @@
 """A run folder: everything about one training, to look at, to resume, and to predict with.
 
-config.json          all settings, versions, seed, hash of the data, what the checks found
+config.json          all settings, versions, seed, hash of the data, findings of the checks
 log.jsonl            one line for each epoch: losses, metrics, learning rate, seconds
 model.safetensors    the best model so far, with its preprocessing and class names
 checkpoint.safetensors   the last epoch, with the optimizer's state
-report.html          one page that needs nothing else
+report.html          one self-contained page
 """
 
 import json
@@ -42,29 +42,31 @@ class RunFolder:
         """A new run folder with this configuration.
 
         Raises:
-            FormatError: there is something already, or it cannot be written.
+            FormatError: the path exists already, or it cannot be written.
         """
         try:
             path.mkdir(parents=True)
         except FileExistsError:
             raise FormatError(f"train: {path} exists already. Give --out a new folder, or --resume it.") from None
         except OSError as error:
-            raise FormatError(f"train: cannot make the folder {path}: {error.strerror}. Give another --out.") from None
+            raise FormatError(
+                f"train: cannot create the folder {path}: {error.strerror}. Give another --out."
+            ) from None
         run = cls(path)
         run.write_config(config)
         return run
 
     def write_config(self, config: Mapping[str, Any]) -> None:
-        """Write config.json; FormatError if it cannot be."""
+        """Write config.json; FormatError if that fails."""
         content = json.dumps(config, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        # A file's name need not be text; what is no character is written as JSON's escape for it.
+        # A file's name need not be valid text; what is not a character is written as JSON's escape for it.
         write_atomically(self.path / CONFIG, content.encode("utf-8", "backslashreplace"), "train")
 
     def config(self) -> dict[str, Any]:
-        """What config.json says.
+        """The content of config.json.
 
         Raises:
-            FormatError: there is none, or it is damaged.
+            FormatError: it does not exist, or is damaged.
         """
         try:
             config = json.loads((self.path / CONFIG).read_bytes())
@@ -75,7 +77,7 @@ class RunFolder:
         return config
 
     def write_log(self, lines: Sequence[Mapping[str, Any]]) -> None:
-        """Write log.jsonl, whole; FormatError if it cannot be."""
+        """Write all of log.jsonl; FormatError if that fails."""
         content = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
         write_atomically(self.path / LOG, content.encode(), "train")
 

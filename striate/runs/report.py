@@ -1,4 +1,4 @@
-"""report.html: what a training came to, on one page that needs nothing else."""
+"""report.html: the result of a training, on one self-contained page."""
 
 import base64
 import html
@@ -58,7 +58,7 @@ def _text(value: object) -> str:
 
 
 def _one_of(names: Sequence[str]) -> str:
-    shown = list(names) if len(names) <= 6 else [*names[:4], f"one of {len(names) - 4} more"]
+    shown = list(names) if len(names) <= 6 else [*names[:4], f"one of {len(names) - 4} others"]
     return f"{', '.join(shown[:-1])} or {shown[-1]}"
 
 
@@ -67,14 +67,14 @@ def _lead(scores: Scores, split: str) -> str:
     low, high = wilson_interval(scores.accuracy, count)
     largest = np.bincount(scores.labels).max() / count
     return (
-        f"{scores.accuracy:.1%} of {count:,} {split} pictures are recognised; with so many, chance moves that between "
-        f"{low:.1%} and {high:.1%}. Always saying the most frequent class would be right for {largest:.1%}."
+        f"{scores.accuracy:.1%} of {count:,} {split} pictures are recognised (95 % confidence interval: {low:.1%} to "
+        f"{high:.1%}). Always answering the most frequent class would be right for {largest:.1%}."
     )
 
 
 def _how(training: PhotoTraining, name: str) -> str:
     settings = training.settings
-    begun = f"fine-tuned from {settings.weights}" if settings.weights else "trained from nothing"
+    begun = f"fine-tuned from {settings.weights}" if settings.weights else "trained from scratch"
     return (
         f"{settings.arch}, {training.model.count_params():,} parameters, {begun} on "
         f"{len(training.photos.splits['train']):,} pictures from “{name}”, {settings.epochs} epochs. The best epoch "
@@ -93,8 +93,8 @@ def _curves(log: Sequence[Mapping[str, Any]]) -> str:
     ]
     rate = [Line("", "train", column("learning_rate"))]
     last = log[-1]
-    return f"""<h2>How it learnt</h2>
-<p>Over epochs. The training line is of augmented pictures, measured while the network still changed, so it may be the
+    return f"""<h2>Training</h2>
+<p>Over epochs. The training line is measured on augmented pictures while the network still changes, so it may be the
 worse of the two.</p>
 <div class="pair">
 <div><h3>Accuracy</h3>{line_chart(accuracy, _sentence("Accuracy", last, "accuracy"), "{:.0%}".format, 1.0)}</div>
@@ -104,7 +104,7 @@ worse of the two.</p>
 
 
 def _sentence(what: str, last: Mapping[str, Any], name: str) -> str:
-    return f"{what} over epochs; in the last one training {last[name]:.3g}, validation {last[f'val_{name}'] or 0:.3g}"
+    return f"{what} over epochs; in the last epoch training {last[name]:.3g}, validation {last[f'val_{name}'] or 0:.3g}"
 
 
 def _confusion(scores: Scores, classes: Sequence[str], split: str) -> str:
@@ -118,9 +118,8 @@ def _confusion(scores: Scores, classes: Sequence[str], split: str) -> str:
             for other, count in zip(classes, counts, strict=True)
         )
         rows.append(f'<tr><th scope="row">{_text(name)}</th>{cells}</tr>')
-    return f"""<h2>What it takes for what</h2>
-<p>A row for each class, a column for each answer: the confusion matrix of the {split} pictures. The diagonal is
-right.</p>
+    return f"""<h2>Confusion matrix</h2>
+<p>Of the {split} pictures: a row for each class, a column for each answer. The diagonal is right.</p>
 <div class="scroll" tabindex="0"><table class="confusion"><thead><tr><th></th>{head}</tr></thead>
 <tbody>{"".join(rows)}</tbody></table></div>"""
 
@@ -132,10 +131,10 @@ def _classes(training: PhotoTraining, scores: Scores, split: str) -> str:
         f"<td>{_share(scores.recall[i])}</td><td>{_share(scores.precision[i])}</td></tr>"
         for i, name in enumerate(training.photos.classes)
     )
-    return f"""<h2>Each class</h2>
-<p>Recall: of this class's pictures, the share that is recognised. Precision: of the answers with this name, the share
-that is right.</p>
-<div class="scroll" tabindex="0"><table class="classes"><thead><tr><th></th><th scope="col">learnt from</th>
+    return f"""<h2>Classes</h2>
+<p>Recall: the share of a class's pictures that is recognised. Precision: the share of the answers with its name that is
+right.</p>
+<div class="scroll" tabindex="0"><table class="classes"><thead><tr><th></th><th scope="col">trained on</th>
 <th scope="col">tested on</th><th scope="col">recall</th><th scope="col">precision</th></tr>
 </thead><tbody>{rows}</tbody></table></div>"""
 
@@ -149,11 +148,11 @@ def _share(value: float) -> str:
 def _calibration(scores: Scores) -> str:
     confidence = float(scores.probabilities.max(axis=1).mean())
     verdict = "more" if confidence > scores.accuracy else "less"
-    drawing = reliability_diagram(scores.bins, "Share of right answers by how sure the network was")
-    return f"""<h2>Can its probabilities be believed?</h2>
-<p>On average it is {confidence:.1%} sure and right for {scores.accuracy:.1%}: {verdict} sure than it should be. The
-expected calibration error is {scores.calibration_error:.1%}. A bar is the share of right answers among those that were
-so sure, stronger if they are many; a calibrated network's bars end at the dashed line.</p>
+    drawing = reliability_diagram(scores.bins, "Share of right answers by confidence")
+    return f"""<h2>Calibration</h2>
+<p>Its mean confidence is {confidence:.1%}, its accuracy {scores.accuracy:.1%}: it is {verdict} confident than it should
+be. The expected calibration error is {scores.calibration_error:.1%}. Each bar is the share of right answers among those of
+one tenth of confidence, in a stronger colour if there are many; a calibrated network's bars end at the dashed line.</p>
 <div class="pair"><div>{drawing}</div></div>"""
 
 
@@ -170,7 +169,7 @@ def _mistakes(training: PhotoTraining, trained: TrainedPhotos) -> str:
             f"it is {_text(classes[photo.label])}<br>{_text(photo.name)}</figcaption></figure>"
         )
     return f"""<h2>Worst mistakes</h2>
-<p>{len(scores.mistakes):,} of {len(scores.labels):,} answers are wrong; these are the ones it was surest of. Look
+<p>{len(scores.mistakes):,} of {len(scores.labels):,} answers are wrong; these have the highest confidence. Check
 whether the label or the network is wrong.</p>
 <div class="mistakes">{"".join(figures)}</div>"""
 
@@ -193,7 +192,7 @@ def _findings(training: PhotoTraining) -> str:
         f"{', …' if one.count > len(one.examples) else ''}</span></li>"
         for one in training.findings
     )
-    return f"<h2>The pictures</h2>\n<p>What was found before training.</p>\n<ul>{items}</ul>"
+    return f"<h2>The pictures</h2>\n<p>Findings of the checks before training.</p>\n<ul>{items}</ul>"
 
 
 def _settings(config: Mapping[str, Any]) -> str:
@@ -201,4 +200,4 @@ def _settings(config: Mapping[str, Any]) -> str:
     values["augmentation"] = ", ".join(values["augmentation"]["names"]) or "none"
     values |= {"data": config["data"]["hash"][:16]} | config["versions"]
     rows = "".join(f"<dt>{_text(name.replace('_', ' '))}</dt><dd>{_text(value)}</dd>" for name, value in values.items())
-    return f"<h2>Settings</h2>\n<p>Everything, to do it again, is in config.json.</p>\n<dl>{rows}</dl>"
+    return f"<h2>Settings</h2>\n<p>All settings, to repeat the training, are in config.json.</p>\n<dl>{rows}</dl>"

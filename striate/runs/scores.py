@@ -1,4 +1,4 @@
-"""How good a classifier is, in numbers: what it takes for what, and whether its probabilities can be believed."""
+"""How good a classifier is, in numbers: accuracy, confusion matrix, calibration."""
 
 import math
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ class Bin:
 
     Arguments:
         count: how many there are.
-        confidence: the mean of their confidences; 0 of none.
-        accuracy: the share of right ones; 0 of none.
+        confidence: the mean of their confidences; 0 if there are none.
+        accuracy: the share of right ones; 0 if there are none.
     """
 
     count: int
@@ -40,11 +40,11 @@ class Scores:
         confusion: (K, K), a row for each class, a column for each answer.
         accuracy: the share of right answers.
         loss: mean of −ln p of the right class.
-        precision: of the answers k, the share that is right, (K,); NaN where k was never answered.
-        recall: of the pictures of class k, the share that is recognised, (K,); NaN where there are none.
+        precision: the share of the answers k that is right, (K,); NaN where k was never answered.
+        recall: the share of the pictures of class k that is recognised, (K,); NaN where there are none.
         bins: reliability by tenths of confidence.
         calibration_error: Σ over bins of count/N · |accuracy − confidence|.
-        mistakes: numbers of the wrongly answered pictures, those with the most confidence first.
+        mistakes: indices of the wrongly answered pictures, those with the highest confidence first.
     """
 
     labels: NDArray[np.intp]
@@ -106,7 +106,7 @@ def reliability(confidence: Array, right: NDArray[np.bool_]) -> list[Bin]:
 
 
 def wilson_interval(share: float, count: int) -> tuple[float, float]:
-    """Where the true share lies, 95 of 100 times, if ``share`` was found among ``count``.
+    """The 95 % confidence interval of a share that was measured on ``count`` samples.
 
     Source: Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
     """

@@ -39,21 +39,21 @@ DISTRIBUTIONS = ("striate", "numpy", "pillow", "llvmlite")
 
 @dataclass(frozen=True)
 class PhotoSettings:
-    """Everything that decides the result, besides the photographs and the weights to begin with.
+    """Everything that decides the result, besides the photographs and the initial weights.
 
     Arguments:
         folder: of the photographs.
         arch: name of the architecture.
-        weights: file or run to begin with; None: from nothing.
-        freeze: how many layers stay as they are; see `freeze_layers`.
+        weights: file or run to fine-tune; None: train from scratch.
+        freeze: how many layers to freeze; see `freeze_layers`.
         depth_rate: learning rate of the first layer as a share of the last's; see `set_depth_rates`.
         size: side of the network's input; None: the architecture's own.
         epochs, batch_size: of training.
         learning_rate: peak of the one-cycle schedule of AdamW.
         weight_decay: of AdamW.
-        augmentation: what is done to pictures in training.
-        seed: of weights, order, augmentation, and of what is held out.
-        validation_share: what is held out where there is no folder "validation".
+        augmentation: of pictures in training.
+        seed: of weights, order, augmentation, and the choice of validation pictures.
+        validation_share: share of the pictures that is held out if there is no folder "validation".
     """
 
     folder: str
@@ -84,16 +84,16 @@ class PhotoSettings:
         try:
             return cls(**dict(values) | {"augmentation": Augmentation.from_json(values["augmentation"])})
         except (TypeError, KeyError, ArgumentError) as error:
-            raise FormatError(f"train: expected the settings of a run, got others: {error}.") from None
+            raise FormatError(f"train: these are not the settings of a run: {error}.") from None
 
 
 @dataclass(frozen=True)
 class TrainedPhotos:
-    """What a training ended with.
+    """The result of a training.
 
     Arguments:
         model: the best one.
-        split: what ``scores`` are of, "test" or "validation".
+        split: that ``scores`` were computed on, "test" or "validation".
         photos: the photographs of that split, in the order of the scores.
         scores: how good the best model is.
     """
@@ -105,16 +105,16 @@ class TrainedPhotos:
 
 
 class PhotoTraining:
-    """A network, and the checked photographs it is going to learn from.
+    """A network, and the checked photographs to train it on.
 
     Arguments:
-        settings: what decides the result.
+        settings: of the training.
         workers: processes that decode and augment; the result does not depend on it.
-        progress: told how many photographs were checked.
-        resumed: the run that is continued, if any.
+        progress: called with the number of photographs checked so far.
+        resumed: the run to continue, if any.
 
     Raises:
-        DataError: there is nothing usable to learn from; or, when resuming, the photographs have changed.
+        DataError: there are no usable photographs; or, when resuming, the photographs have changed.
         FormatError: the weights or the run cannot be read.
         ArgumentError, ModelError: settings that fit neither the architecture nor the weights.
     """
@@ -143,17 +143,17 @@ class PhotoTraining:
             self.model, self.preprocessing = self._network()
         if resumed and resumed.config().get("data", {}).get("hash") != self.hash:
             raise DataError(
-                f"train: expected the photographs that {resumed.path} began with, got others in {settings.folder}. "
-                "Bring them back, or begin a new run."
+                f"train: expected the photographs that {resumed.path} was started with, got others in "
+                f"{settings.folder}. Restore them, or start a new run."
             )
 
     @property
     def images(self) -> int:
-        """Photographs in an epoch: whole batches of them."""
+        """Photographs in an epoch: complete batches only."""
         return len(self._batches("train")) * min(self.settings.batch_size, len(self.photos.splits["train"]))
 
     def config(self) -> dict[str, Any]:
-        """What config.json says of this training."""
+        """The content of config.json for this training."""
         return {
             "settings": self.settings.to_json(),
             "preprocessing": self.preprocessing.to_json(),
@@ -169,11 +169,11 @@ class PhotoTraining:
         }
 
     def run(self, run: RunFolder, callbacks: Sequence[Callback] = ()) -> TrainedPhotos:
-        """Train, and fill the run folder; one that has a checkpoint is continued after its last epoch.
+        """Train, and fill the run folder; if it has a checkpoint, training continues after its last epoch.
 
         Arguments:
             run: the run folder.
-            callbacks: told how it goes.
+            callbacks: as for `fit`.
 
         Raises:
             FormatError: a photograph or the checkpoint cannot be read, or the run cannot be written.
@@ -241,19 +241,18 @@ def photo_scores(model: Model, batches: PhotoBatches) -> Scores:
 
 
 class Recorder(Callback):
-    """Writes the run folder after each epoch: the log, the model if it is better than ever, and the checkpoint, last.
+    """Writes the run folder after each epoch: the log, the model if it is the best so far, and the checkpoint, last.
 
-    Whatever moment the program is stopped at, the checkpoint says which epoch comes next, and that epoch writes the
-    other files anew.
+    Whenever the program is stopped, the checkpoint says which epoch comes next, and that epoch rewrites the other files.
 
     Arguments:
-        run: the run folder; if it has a checkpoint, ``model`` is set to it.
+        run: the run folder; if it has a checkpoint, ``model`` is restored from it.
         model: compiled.
     """
 
     def __init__(self, run: RunFolder, model: Model):
         self.run = run
-        self.epochs = 0  # that are done
+        self.epochs = 0  # finished
         self.best = [-math.inf, -math.inf]
         if (run.path / CHECKPOINT).exists():
             progress = load_checkpoint(model, run.path / CHECKPOINT)

@@ -1,4 +1,4 @@
-"""The web studio: draw, or show a picture, and see what every layer of a network makes of it."""
+"""The web studio: draw, or show a picture, and see the output of every layer of a network."""
 
 from striate.studio.photographs import why_no_picture
 from striate.studio.recognition import LayerOutput, Model

@@ -1,7 +1,7 @@
-"""The studio talks to pages of its own only.
+"""The studio answers only its own pages.
 
-It listens on this machine, but every page that a browser has open could reach it there. A foreign page betrays itself:
-its requests carry its own Origin, and a name that someone made resolve to 127.0.0.1 (DNS rebinding) shows as the Host.
+It listens on this machine, but every page that is open in a browser could reach it there. A foreign page is recognised
+by its requests: they carry its own Origin, and a name that resolves to 127.0.0.1 (DNS rebinding) shows as the Host.
 """
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -21,7 +21,7 @@ _HEADERS = {
 
 
 class Guard:
-    """Refuse foreign requests with 403, and put the headers that keep a page to itself on every response."""
+    """Refuse foreign requests with 403, and add the headers that isolate a page to every response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -36,7 +36,7 @@ class Guard:
             if message["type"].endswith("response.start"):
                 headers = MutableHeaders(scope=message)
                 headers.update(_HEADERS)
-                # Numbers are for one moment; files are asked about each time, so that an upgrade shows at once.
+                # Answers are never cached; files are revalidated each time, so that an upgrade shows at once.
                 headers["Cache-Control"] = "no-store" if scope["path"].startswith("/api/") else "no-cache"
             await send(message)
 
@@ -53,8 +53,8 @@ def _refusal(scope: Scope) -> str | None:
     host = headers.get("host", "")
     if host not in hosts:
         return f"studio: expected the host {' or '.join(hosts)}, got {host!r}. Open http://{hosts[0]}/ instead."
-    # Programs such as curl send no Origin, and may come in; no page can make a browser leave it out.
+    # Programs such as curl send no Origin, and are accepted; no page can make a browser leave it out.
     origin = headers.get("origin", f"http://{host}")
     if origin != f"http://{host}":
-        return f"studio: expected a page of its own, http://{host}, got one of {origin!r}."
+        return f"studio: expected a request from its own page, http://{host}, got one of {origin!r}."
     return None

@@ -1,4 +1,4 @@
-"""What the studio keeps of pictures that were looked at, so that their maps can be shown: so many bytes, no more."""
+"""A cache of recent pictures' layers, so that their maps can be shown, limited in bytes."""
 
 from collections import OrderedDict
 from threading import Lock
@@ -17,12 +17,12 @@ T = TypeVar("T", bound=Sized)
 
 
 class Kept(Generic[T]):
-    """Things by name, within a number of bytes: what was not asked for for the longest time leaves.
+    """Things by name, within a number of bytes; the least recently used are dropped.
 
     Any number of threads may use it.
 
     Arguments:
-        most: bytes; at least those of any one thing.
+        most: bytes; no single thing may be larger.
     """
 
     def __init__(self, most: int) -> None:
@@ -31,7 +31,7 @@ class Kept(Generic[T]):
         self._things: OrderedDict[str, T] = OrderedDict()
 
     def keep(self, name: str, thing: T) -> None:
-        """Keep a thing under a name, in place of what had it."""
+        """Keep a thing under a name, replacing any other of that name."""
         with self._lock:
             self._things.pop(name, None)
             self._things[name] = thing
@@ -39,7 +39,7 @@ class Kept(Generic[T]):
                 self._things.popitem(last=False)
 
     def get(self, name: str) -> T | None:
-        """What is kept under a name; None if there is nothing, or not any more."""
+        """The thing of a name; None if there is none, or not any more."""
         with self._lock:
             if name in self._things:
                 self._things.move_to_end(name)

@@ -1,6 +1,6 @@
-"""What the page and the server say to each other.
+"""The messages between page and server.
 
-A drawing is JSON text, its points in 0…1 from the top left corner, its width a share of the square's side::
+A drawing is JSON text, with points in 0…1 from the top left corner and the width as a share of the square's side::
 
     {"id": 17, "width": 0.08, "strokes": [[[0.5, 0.2], [0.48, 0.3]], …]}
 
@@ -13,12 +13,12 @@ An answer is one binary frame, because it holds every number of every layer::
 The answer to a photograph is laid out in the same way::
 
     JSON     {"picture": "1f0c…", "sure": true}
-    float32  the probability of each class; none where the outputs are no classes
+    float32  the probability of each class; none if the outputs are not classes
 
-and so are some maps of one layer of it, whose colour scale is that of all the layer's maps::
+and so are some maps of one of its layers, whose colour scale is that of all the layer's maps::
 
     JSON     {"first": 32, "shape": [55, 55, 32], "least": -3.1, "greatest": 7.9}
-    float32  numbers of that shape, the maps from number 32 on
+    float32  an array of that shape, the maps from number 32 on
 
 Everything is little-endian. A refusal is JSON text: ``{"error": "drawing: expected …"}``.
 """
@@ -41,7 +41,7 @@ MAX_STROKES = 1000
 
 @dataclass(frozen=True)
 class Drawing:
-    """Strokes of one brush, as yet in any numbers: `render` checks those."""
+    """Strokes of one brush; `render` checks their values."""
 
     id: int
     width: float
@@ -49,16 +49,16 @@ class Drawing:
 
 
 def parse_drawing(message: str | bytes) -> Drawing:
-    """Read a drawing from anyone.
+    """Read a drawing from an untrusted message.
 
-    Raises FormatError for what is no drawing; LimitError for one that is larger than a hand would draw.
+    Raises FormatError if it is not a drawing; LimitError if it is larger than a hand would draw.
     """
     if len(message) > MAX_MESSAGE_BYTES:
         raise LimitError(f"drawing: expected at most {MAX_MESSAGE_BYTES:,} bytes, got {len(message):,}.")
     try:
         fields = json.loads(message)
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"drawing: expected JSON, got something else ({error}).") from None
+        raise FormatError(f"drawing: expected JSON ({error}).") from None
     match fields:
         case {"id": int(identity), "width": int() | float() as width, "strokes": list() as strokes}:
             pass
@@ -72,19 +72,19 @@ def parse_drawing(message: str | bytes) -> Drawing:
 
 
 def encode_answer(answer: Answer, *, drawing: int | None = None) -> bytes:
-    """Write an answer, naming the drawing it is for."""
+    """Write an answer, with the id of its drawing."""
     return _frame({"drawing": drawing, "sure": answer.sure}, *answer.tensors)
 
 
 def encode_sight(sight: Sight) -> bytes:
-    """Write what a photograph shows."""
+    """Write the answer to a photograph."""
     return _frame({"picture": sight.picture, "sure": sight.sure}, sight.probabilities)
 
 
 def encode_maps(tensor: Array, first: int, count: int) -> bytes:
     """Write some maps of a layer's output, of shape (…, channels).
 
-    Raises ArgumentError if it has none of them.
+    Raises ArgumentError if it does not have them.
     """
     channels = tensor.shape[-1]
     if not (0 <= first < channels and count >= 1):

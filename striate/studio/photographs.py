@@ -1,4 +1,4 @@
-"""Photographs go in; the likeliest classes and every layer's maps come out, for networks of any depth."""
+"""From photographs to the likeliest classes and every layer's maps, for networks of any depth."""
 
 import hashlib
 import io
@@ -21,36 +21,35 @@ from striate.runtime import Executor, executor
 from striate.studio.keeping import Kept
 from striate.studio.recognition import Channels, Layer, Pixels, Values
 
-#: Bytes that are kept of the newest pictures, unless that is too little for one.
+#: Bytes that are kept for recent pictures, unless that is too little for one.
 MEMORY = 256 << 20
 #: A picture's name in addresses.
 NAME = re.compile("[0-9a-f]{16}")
-#: What a page says of outputs that are no probabilities, or that need not sum to 1.
+#: Notes on the page about outputs that are not probabilities, or that need not sum to 1.
 SHOWN: dict[Scale, str] = {
-    "independent": "Each output is a probability of its own; together they need not make 100 %.",
-    "independent-logits": "Each output is a logit of its own and shown through a sigmoid; together they need not make "
-    "100 %.",
-    "logits": "The outputs are logits: they are shown through a softmax.",
+    "independent": "The outputs are independent probabilities; they need not sum to 100 %.",
+    "independent-logits": "The outputs are independent logits, shown after a sigmoid; they need not sum to 100 %.",
+    "logits": "The outputs are logits, shown after a softmax.",
 }
 
 
 @dataclass(frozen=True)
 class GraphLayer(Layer):
-    """One row of the page, and the names of the rows that it reads."""
+    """One row of the page, and the names of the rows that are its inputs."""
 
     inputs: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Sight:
-    """One picture, and what the network made of it.
+    """One picture, and the network's answer.
 
     Arguments:
-        picture: its name in addresses, which follows from what is seen.
+        picture: its name in addresses, a hash of the frame.
         frame: the part that the network sees.
         tensors: the input, then each layer's output, without the batch axis.
-        probabilities: of the classes; none where there are none.
-        sure: the likeliest class is as probable as the model's threshold asks.
+        probabilities: of the classes; empty if there are none.
+        sure: whether the likeliest class reaches the model's threshold.
     """
 
     picture: str
@@ -68,13 +67,13 @@ class Sight:
 class Photographs:
     """A model at work on photographs.
 
-    A model that does not say how pictures become numbers gets pixels from 0 to 1, and `notes` says so. Any number of
-    threads may use it; the network sees one picture at a time.
+    A model whose pixel range is unknown gets pixels from 0 to 1, and `notes` says so. Any number of threads may use it;
+    the network sees one picture at a time.
 
     Arguments:
         model: the network.
-        memory: bytes that may be kept of pictures, which are the outputs of all layers; what was not looked at for the
-            longest time leaves. Default: 256 MiB, or what one picture takes where that is more.
+        memory: bytes for recent pictures with the outputs of all layers; the least recently used are dropped. Default:
+            256 MiB, or what one picture takes if that is more.
 
     Raises ModelError if the model does not take one picture, or its classes do not fit its outputs; ArgumentError if
     ``memory`` is too little for one picture.
@@ -86,7 +85,7 @@ class Photographs:
         self.name = model.name
         self.notes = assumptions(model, "striate open")
         self._preprocessing = self._prepared(model)
-        # Who does not say from where on to trust a network is told what is likelier than everything else together.
+        # Without a threshold, the network is sure of a class that is likelier than all others together.
         self._threshold = model.threshold or 0.5
         graph = model.traced(1)
         self._scale = model.facts.outputs
@@ -103,7 +102,7 @@ class Photographs:
         return 1 if self._preprocessing.channels == 1 else 3
 
     def recognise(self, image: Pixels) -> Sight:
-        """Run every layer on a picture of shape (H, W, 1 or 3), and keep what came out."""
+        """Run every layer on a picture of shape (H, W, 1 or 3), and keep the outputs."""
         frame = self._preprocessing.frame(image)
         picture = hashlib.sha256(frame.tobytes()).hexdigest()[:16]
         x = self._preprocessing.of_frame(frame).astype(self._graph.inputs[0].dtype)
@@ -113,11 +112,11 @@ class Photographs:
         return sight
 
     def recall(self, picture: str) -> Sight | None:
-        """What the network made of one of the newest pictures; None if it is not kept any more."""
+        """The answer for a recent picture; None if it is not kept any more."""
         return self._kept.get(picture)
 
     def warm_up(self) -> None:
-        """Have the machine code written, which takes seconds for a network that this machine has not seen yet."""
+        """Compile the network, which takes seconds if its machine code is not cached on disk."""
         with self._lock:
             self._run(np.zeros(self.layers[0].shape, self._graph.inputs[0].dtype))
 
@@ -154,24 +153,24 @@ class Photographs:
             made = (*model.preprocessing.size, model.preprocessing.channels)
             if made != (height, width, channels):
                 raise ModelError(
-                    f"studio: expected a preprocessing that makes inputs of {height}×{width}×{channels}, got one for "
+                    f"studio: expected preprocessing to inputs of {height}×{width}×{channels}, got one to "
                     f"{'×'.join(map(str, made))}. Set the model's preprocessing."
                 )
             return model.preprocessing
         return pixels_between(model, *(model.facts.pixels or ASSUMED))
 
     def _classes(self, model: Model, output: Tensor) -> tuple[str, ...]:
-        """The names of the classes, or their numbers; none if the outputs are no classes."""
+        """The names of the classes, or their numbers; none if the outputs are not classes."""
         *others, outputs = _sizes(output)
         count = class_count(self._scale, outputs) if math.prod(others) == 1 else 0
         if not count:
             shape = "×".join(map(str, _sizes(output)))
-            self.notes.append(f"What comes out are no classes: its shape is {shape}.")
+            self.notes.append(f"The output, of shape {shape}, is not a list of classes.")
             return ()
         if self._scale in SHOWN and count == outputs:
             self.notes.append(SHOWN[self._scale])
         if not model.classes:
-            self.notes.append("This file does not name its classes; they are shown by number.")
+            self.notes.append("The file does not name its classes; they are numbered.")
             return tuple(f"class {number}" for number in range(count))
         if len(model.classes) != count:
             raise ModelError(
@@ -182,16 +181,16 @@ class Photographs:
 
 
 def why_no_picture(model: Model) -> str:
-    """Why a network cannot be asked about a picture, in a sentence; nothing if it can."""
+    """Why a network cannot be shown a picture, in a sentence; empty if it can."""
     if not model.is_graph:
-        return "expected a network whose structure is known beforehand; this one's depends on the numbers it is given."
+        return "expected a network with a static graph; a subclassed model has none."
     specs = model.input_specs()
     if len(specs) != 1:
         return f"expected a network with one picture as its input, got one with {len(specs)} inputs."
     shape = specs[0][0]
     if len(shape) != 3 or None in shape or shape[-1] not in (1, 3):
         sizes = "×".join("?" if size is None else str(size) for size in shape)
-        return f"expected a network that takes pictures (height×width×1 or 3), got one that takes {sizes}."
+        return f"expected a network that takes pictures (height×width×1 or 3), this one takes {sizes}."
     return ""
 
 
@@ -208,12 +207,12 @@ def encode_frame(sight: Sight) -> bytes:
 def _rows(graph: Graph, sentence: str) -> tuple[list[GraphLayer], list[Tensor]]:
     """The input and every layer as rows of the page, and the tensors of all but the input.
 
-    What is computed after the last layer, by an operation that belongs to none, is a row of its own.
+    An operation after the last layer that does not belong to any layer is a separate row.
     """
     (begin,) = graph.inputs
     rows = [GraphLayer("input", "Input", sentence, _sizes(begin), ())]
-    # The name of the row that a tensor is shown in. Layers such as dropout give back what they were given, which then
-    # is theirs: so each layer's inputs are looked up before its output is entered.
+    # The name of the row that a tensor is shown in. Layers such as dropout return their input, which then becomes their
+    # output: so each layer's inputs are looked up before its output is entered.
     shown = {begin: "input"}
     tensors: list[Tensor] = []
     for name, call in computing_calls(graph, {}).items():
@@ -224,7 +223,7 @@ def _rows(graph: Graph, sentence: str) -> tuple[list[GraphLayer], list[Tensor]]:
     end = graph.outputs[0]
     if end not in set(tensors):
         name = free_name("output", {row.name for row in rows})
-        rows.append(GraphLayer(name, "Output", "What the network gives.", _sizes(end), _sources([end], shown)))
+        rows.append(GraphLayer(name, "Output", "The network's output.", _sizes(end), _sources([end], shown)))
         tensors.append(end)
     return rows, tensors
 
@@ -234,7 +233,7 @@ def _sizes(tensor: Tensor) -> tuple[int, ...]:
 
 
 def _sources(tensors: list[Tensor], shown: dict[Tensor, str]) -> tuple[str, ...]:
-    """The rows that some tensors come from, through whatever operations there are between."""
+    """The rows that some tensors come from, through any operations in between."""
     found: dict[str, None] = {}
     stack, seen = tensors[::-1], set(tensors)
     while stack:

@@ -1,4 +1,4 @@
-"""A picture goes in, every layer's numbers come out: all that the studio asks of a model, and what it makes of it."""
+"""From a drawing to every layer's output: what the studio needs from a model, and how it uses it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Values = NDArray[np.float32]
 
 
 class LayerOutput(Protocol):
-    """What one layer made of a batch."""
+    """One layer's output for a batch."""
 
     @property
     def name(self) -> str:
@@ -43,7 +43,7 @@ class Model(Protocol):
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """As shown to people."""
 
     @property
     def classes(self) -> Sequence[str]:
@@ -51,7 +51,7 @@ class Model(Protocol):
 
     @property
     def threshold(self) -> float:
-        """The least top probability that counts as an answer; below it, the model is not sure."""
+        """The lowest top probability that counts as an answer; below it, the model is not sure."""
 
     @property
     def preprocessing(self) -> Any:
@@ -62,12 +62,12 @@ class Model(Protocol):
         """What its outputs are, as `striate.models.Facts`."""
 
     def activations(self, x: Values, /) -> Sequence[LayerOutput]:
-        """Return what every layer makes of the batch, in order; the last is the softmax over the classes."""
+        """Return every layer's output for the batch, in order; the last is the softmax over the classes."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One row of the page: what stands in the network, before any drawing."""
+    """One row of the page: what is known of a layer before any drawing."""
 
     name: str
     kind: str
@@ -77,26 +77,26 @@ class Layer:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a network made of one picture."""
+    """A network's answer for one picture."""
 
     sure: bool
     tensors: tuple[Values, ...]  # the input, then each layer's output, without the batch axis
 
 
 class Recogniser:
-    """A model at work for the studio.
+    """A model of drawings at work for the studio.
 
     Any number of threads may use it. The network sees one picture at a time: the engine uses every core by itself, and
-    layers need not be safe to share between threads.
+    layers need not be thread-safe.
 
-    Raises ModelError if the model does not say how it prepares drawings, or what its outputs stand for.
+    Raises ModelError if the model has no preprocessing for drawings, or does not end in a softmax over its classes.
     """
 
     def __init__(self, model: Model) -> None:
         if not isinstance(model.preprocessing, Preprocessing):
             raise ModelError(
-                "studio: expected a model that knows how to prepare drawings. Set its preprocessing, as in "
-                "model.preprocessing = striate.data.Preprocessing(), and save it."
+                "studio: expected a model with preprocessing for drawings. Set it, as in "
+                "model.preprocessing = striate.data.Preprocessing(), and save the model."
             )
         if model.facts.outputs != "probabilities":
             raise ModelError(
@@ -105,11 +105,11 @@ class Recogniser:
             )
         self.name = model.name
         self.classes = tuple(model.classes)
-        self.notes: list[str] = []  # a model of drawings says everything about itself
+        self.notes: list[str] = []  # nothing is assumed about a model of drawings
         self._model = model
         self._prepare = model.preprocessing.prepare
         self._lock = Lock()
-        # A dot is the smallest drawing. It tells the shapes, and warms the engine up before the first pen touches.
+        # A dot is the smallest drawing. It gives the shapes, and warms the engine up before the first stroke.
         dot = self._prepare(render([[(0.5, 0.5)]], width=0.1), ink="bright")
         self.layers = (_input_layer(dot, model.preprocessing), *map(_layer, model.activations(dot[np.newaxis])))
         if self.layers[-1].shape != (len(self.classes),):

@@ -47,8 +47,8 @@ mimetypes.add_type("text/javascript", ".js")
 def create_app(model: Model, *, memory: int | None = None) -> Starlette:
     """Return the studio for one model, as an ASGI application.
 
-    A model whose preprocessing is one of drawings gets paper to draw on; any other network gets pictures. ``memory``:
-    see `Photographs`; of drawings nothing is kept.
+    A model with preprocessing for drawings gets a page to draw on; any other network gets pictures. ``memory``: see
+    `Photographs`; drawings are not kept.
 
     Raises ModelError if the model cannot take pictures, or its classes do not fit its outputs; ArgumentError if
     ``memory`` is too little for one picture.
@@ -81,7 +81,7 @@ def _drawing_routes(recogniser: Recogniser) -> list[BaseRoute]:
         async with asyncio.TaskGroup() as tasks:
             answering = tasks.create_task(_answer_newest(recogniser, websocket, newest))
             while (message := await websocket.receive())["type"] != "websocket.disconnect":
-                if newest.full():  # the pen is faster than the engine: nobody waits for that drawing any more
+                if newest.full():  # the pen is faster than the engine: that drawing is out of date
                     newest.get_nowait()
                 newest.put_nowait(message.get("text") or message.get("bytes") or "")
             answering.cancel()
@@ -93,7 +93,7 @@ def _drawing_routes(recogniser: Recogniser) -> list[BaseRoute]:
 
 
 def _photograph_routes(photographs: Photographs) -> list[BaseRoute]:
-    # Writing a network's machine code takes seconds; meanwhile the page opens, and somebody looks for a picture.
+    # Compiling a network takes seconds; meanwhile the page opens, and the user looks for a picture.
     threading.Thread(target=photographs.warm_up, daemon=True).start()
     uploads = Uploads(photographs.channels, lambda image: encode_sight(photographs.recognise(image)))
 
@@ -133,7 +133,7 @@ def _photograph_routes(photographs: Photographs) -> list[BaseRoute]:
 def _recall(photographs: Photographs, request: Request) -> Sight:
     sight = photographs.recall(request.path_params["picture"])
     if sight is None:
-        known = NAME.fullmatch(request.path_params["picture"])  # it may have been kept once, or nobody ever saw it
+        known = NAME.fullmatch(request.path_params["picture"])  # it may have been kept once, or never existed
         raise HTTPException(410 if known else 404, "picture: it is not kept any more. Open it again.")
     return sight
 
@@ -175,9 +175,9 @@ def serve(model: Model, *, port: int = 0, open_browser: bool = True, memory: int
     """Serve the studio on 127.0.0.1 until Ctrl-C.
 
     ``model`` recognises drawings or photographs. ``port`` 0 (default) takes a free one; the address is printed.
-    ``open_browser`` shows the page, where there is a browser and a screen. ``memory``: see `create_app`.
+    ``open_browser`` opens the page, if there is a browser and a screen. ``memory``: see `create_app`.
 
-    Raises ModelError and ArgumentError as `create_app` does; ArgumentError if the port cannot be had.
+    Raises ModelError and ArgumentError as `create_app` does; ArgumentError if the port is not available.
     """
     app = create_app(model, memory=memory)
     try:
@@ -188,7 +188,7 @@ def serve(model: Model, *, port: int = 0, open_browser: bool = True, memory: int
     print(f"Striate studio: {url} (Ctrl-C ends it)", flush=True)
     if open_browser:
         _open_browser(url)
-    with suppress(KeyboardInterrupt):  # uvicorn ends in good order, then raises it again
+    with suppress(KeyboardInterrupt):  # uvicorn shuts down in good order, then raises it again
         uvicorn.Server(server_config(app)).run(sockets=[listener])
 
 
@@ -200,7 +200,7 @@ def server_config(app: Starlette) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         lifespan="off",
-        # Above our own limit, so that a drawing somewhat too large gets a sentence and not a closed door.
+        # Above our own limit, so that a drawing slightly too large gets a message and not a closed connection.
         ws_max_size=4 * MAX_MESSAGE_BYTES,
         ws_per_message_deflate=False,  # the other end is on this machine
         timeout_graceful_shutdown=1,
@@ -214,6 +214,6 @@ def _open_browser(url: str) -> None:
     except webbrowser.Error:
         return
     if has_screen:
-        # In a process of its own, because browsers talk on the terminal, and some do not return until they are closed.
+        # In a separate process, because browsers write to the terminal, and some do not return until they are closed.
         command = [sys.executable, "-m", "webbrowser", url]
         subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603

@@ -1,7 +1,7 @@
-"""Pictures that people send: a few at a time are made ready, on threads of their own, and only so many are taken in.
+"""Uploaded pictures: a few at a time are decoded, on separate threads, and their number is limited.
 
-A picture of 31 megapixels takes half a second and a hundred megabytes. So none is made ready on the threads that answer
-drawings, and who sends more than `MAX_IN_FLIGHT` at once is told to wait.
+A picture of 31 megapixels takes half a second and a hundred megabytes. So none is decoded on the threads that answer
+drawings, and beyond `MAX_IN_FLIGHT` pictures at once, uploads are refused with "try again".
 """
 
 import asyncio
@@ -17,9 +17,9 @@ from striate.studio.recognition import Channels, Pixels
 
 MAX_PICTURE_BYTES = 16 << 20
 MAX_PICTURE_PIXELS = 32_000_000
-#: Threads that make pictures ready.
+#: Threads that decode and answer pictures.
 THREADS = 2
-#: Pictures that are being received, wait, or are being made ready.
+#: Pictures that are being received, are waiting, or are being answered.
 MAX_IN_FLIGHT = 8
 
 
@@ -28,7 +28,7 @@ class Uploads:
 
     Arguments:
         channels: of the pixels: 1, grey, or 3, RGB.
-        answer: what is done with the pixels, on one of the threads.
+        answer: computes the response from the pixels, on one of the threads.
     """
 
     def __init__(self, channels: Channels, answer: Callable[[Pixels], bytes]) -> None:
@@ -37,7 +37,7 @@ class Uploads:
         self._in_flight = 0
 
     async def answer(self, request: Request) -> bytes:
-        """What a request's picture is answered with.
+        """The response to a request's picture.
 
         Raises HTTPException 503 while there are `MAX_IN_FLIGHT` already; LimitError for a picture that is too large;
         StriateError if it cannot be decoded, or as ``answer`` does.
@@ -63,10 +63,10 @@ class Uploads:
 
 
 async def _read(request: Request, most: int) -> bytes:
-    """A request's body; of one longer than ``most`` bytes, a little more than these."""
+    """A request's body; if it is longer than ``most`` bytes, a little more than these."""
     body = bytearray()
     async for chunk in request.stream():
-        # A browser listens only after its upload: the rest of one that is too large is read, and dropped.
+        # A browser reads the answer only after its upload: the rest of one that is too large is read, and dropped.
         if len(body) <= most:
             body += chunk
     return bytes(body)

@@ -62,7 +62,7 @@ def test_R4_network_of_series_is_shown_as_a_table(striate_cli, served, tmp_path)
     assert served == []
     assert "filters (Conv1D)" in result.out
     assert "No page is opened: expected a network that takes pictures" in result.out
-    assert "got one that takes 100×2" in result.out
+    assert "this one takes 100×2" in result.out
 
 
 def test_R4_what_is_no_model_is_one_line(refused, tmp_path, file):

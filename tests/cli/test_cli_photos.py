@@ -115,7 +115,7 @@ def test_R4_folders_and_models_that_do_not_fit(refused, trained, folder, model_f
         (
             ["FOLDER", "--weights", "nowhere"],
             1,
-            "expected weights to begin with, a file or a run folder; there is no nowhere",
+            "expected a file of weights or a run folder; nowhere does not exist",
         ),
         (["FOLDER/train/down"], 1, "expected pictures .* got none"),
         (["FOLDER", "--workers", -1], 2, "Invalid value for '--workers'"),

@@ -105,7 +105,7 @@ def test_train_refuses_names_that_no_model_has(refused, tmp_path):
 
 
 def test_R4_device_is_not_replaced_by_a_model(refused):
-    assert "it is a folder, pipe or device" in refused(1, "train", "mnist", "--out", "/dev/null")
+    assert "it is not a regular file" in refused(1, "train", "mnist", "--out", "/dev/null")
 
 
 def test_R4_loss_that_is_no_number_ends_the_training(striate_cli, tmp_path):

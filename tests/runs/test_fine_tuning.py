@@ -76,7 +76,5 @@ def test_preprocessing_comes_with_models_and_runs(tmp_path):
 
 
 def test_R4_missing_weights(tmp_path):
-    with pytest.raises(
-        FormatError, match=r"expected weights to begin with, a file or a run folder; there is no .*x\.$"
-    ):
+    with pytest.raises(FormatError, match=r"expected a file of weights or a run folder; .*x does not exist\.$"):
         weights_file(tmp_path / "x")

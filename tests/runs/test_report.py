@@ -73,7 +73,7 @@ def test_what_it_says_is_what_was_measured(report):
     page = Page(report.read_text())
     text = " ".join(page.text.split())
     assert "75.0% of 12 validation pictures are recognised" in text
-    assert "between 46.8% and 91.1%" in text
+    assert "95 % confidence interval: 46.8% to 91.1%" in text
     assert "most frequent class would be right for 50.0%" in text
     assert "3 of 12 answers are wrong" in text
     assert HOSTILE in text
@@ -113,7 +113,7 @@ def test_in_a_browser(browser, report, width, scheme):
         brightness = [sum(map(int, re.findall(r"\d+", colour))) for colour in (ink, paper)]
         assert (brightness[0] > brightness[1]) == (scheme == "dark")
         assert page.get_by_role(
-            "img", name="Accuracy over epochs; in the last one training 0.9, validation 0.75"
+            "img", name="Accuracy over epochs; in the last epoch training 0.9, validation 0.75"
         ).count()
 
 

@@ -266,7 +266,9 @@ def test_R4_changed_photographs_are_not_resumed(tmp_path):
     settings = PhotoSettings.from_json(run.config()["settings"])
     PhotoTraining(settings, resumed=run)
     next((root / "down").iterdir()).unlink()
-    with pytest.raises(DataError, match=r"expected the photographs that .*run began with, got others in .*photos\."):
+    with pytest.raises(
+        DataError, match=r"expected the photographs that .*run was started with, got others in .*photos\."
+    ):
         PhotoTraining(settings, resumed=run)
 
 
@@ -293,8 +295,8 @@ def test_R4_run_folders_that_are_none(tmp_path):
     with pytest.raises(FormatError, match=r"train: .* exists already\. Give --out a new folder, or --resume it"):
         RunFolder.create(tmp_path, {})
     (tmp_path / "file").write_text("")
-    with pytest.raises(FormatError, match=r"train: cannot make the folder .*: Not a directory"):
+    with pytest.raises(FormatError, match=r"train: cannot create the folder .*: Not a directory"):
         RunFolder.create(tmp_path / "file" / "run", {})
     for settings in ({}, {"folder": "x", "augmentation": {"names": ["zoom"]}}, {"x": 1, "augmentation": {}}):
-        with pytest.raises(FormatError, match="train: expected the settings of a run, got others"):
+        with pytest.raises(FormatError, match="train: these are not the settings of a run"):
             PhotoSettings.from_json(settings)

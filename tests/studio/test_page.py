@@ -318,7 +318,7 @@ def test_P1_drawing_outlives_the_server(browser):
     expect(page.get_by_role("alert")).to_contain_text("The studio does not answer")
     assert ink(page) > 0
     page.locator("#file").set_input_files({"name": "x.png", "mimeType": "image/png", "buffer": b"any"})
-    expect(page.get_by_role("alert")).to_have_text("The picture did not reach the studio. Try again.")
+    expect(page.get_by_role("alert")).to_have_text("The picture could not be sent to the studio. Try again.")
     visit.__exit__(None, None, None)
 
 

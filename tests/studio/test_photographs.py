@@ -231,7 +231,7 @@ def ending(activation, units=3, loss=None):
     ("activation", "expected", "note"),
     [
         ("softmax", [0.6285317, 0.2312239, 0.1402444], None),
-        ("sigmoid", [0.8807971, 0.7310586, 0.6224593], "Each output is a probability of its own"),
+        ("sigmoid", [0.8807971, 0.7310586, 0.6224593], "The outputs are independent probabilities"),
         ("log_softmax", [0.6285317, 0.2312239, 0.1402444], None),
         (None, [0.6285317, 0.2312239, 0.1402444], "they are taken for logits, whose softmax is shown"),
     ],
@@ -265,7 +265,7 @@ def test_P3_one_sigmoid_tells_two_classes_apart():
 def test_P3_measures_are_no_classes(units, loss):
     studio = ending(None, units, loss)
     assert studio.classes == ()
-    assert f"What comes out are no classes: its shape is {units}." in studio.notes
+    assert f"The output, of shape {units}, is not a list of classes." in studio.notes
 
 
 def test_P3_network_is_not_sure_below_its_threshold_or_one_half():
@@ -283,7 +283,7 @@ def test_P3_what_a_file_does_not_say_is_named():
     assert studio.notes == [
         "This file does not say how pictures become numbers; pixels from 0 to 1 are assumed. "
         "If the answers are odd, try striate open --pixels 0 255, or -1 1.",
-        "This file does not name its classes; they are shown by number.",
+        "The file does not name its classes; they are numbered.",
     ]
     assert studio.classes[5] == "class 5"
     np.testing.assert_allclose(studio.recognise(RED).tensors[0], RED / np.float32(255))
@@ -305,7 +305,7 @@ def test_R4_black_must_be_below_white():
 def test_P3_network_without_classes_still_shows_its_layers():
     x = striate.Input((8, 8, 1))
     studio = Photographs(striate.Model(x, layers.Conv2D(5, 3, name="edges")(x)))
-    assert "What comes out are no classes: its shape is 6×6×5." in studio.notes
+    assert "The output, of shape 6×6×5, is not a list of classes." in studio.notes
     sight = studio.recognise(np.zeros((30, 30, 1), np.uint8))
     assert sight.probabilities.size == 0
     assert [tensor.shape for tensor in sight.tensors] == [(8, 8, 1), (6, 6, 5)]
@@ -343,8 +343,8 @@ def series():
     ("model", "reason"),
     [
         (several_inputs, "one picture as its input, got one with 2 inputs"),
-        (series, r"takes pictures \(height×width×1 or 3\), got one that takes 100×2"),
-        (lambda: striate.Model(name="nothing"), "whose structure is known beforehand"),
+        (series, r"takes pictures \(height×width×1 or 3\), this one takes 100×2"),
+        (lambda: striate.Model(name="nothing"), "with a static graph"),
     ],
 )
 def test_R4_network_that_takes_no_picture_is_named(model, reason):

@@ -88,7 +88,7 @@ def test_P3_picture_gets_five_classes_and_what_the_network_sees(page, way):
     rows = page.locator("#likeliest .row")
     assert rows.locator(".label").all_inner_texts() == ["red", "green", "blue", "grey", "black"]  # of equals the first
     assert rows.first.locator(".number").inner_text() == "91.6 %"  # e⁴ / (e⁴ + 5)
-    expect(page.get_by_alt_text("What the network sees of the picture")).to_be_visible()
+    expect(page.get_by_alt_text("The part of the picture that the network sees")).to_be_visible()
     expect(page.locator("#spoken")).to_have_text("red, 91.6 %")
 
 
@@ -172,7 +172,7 @@ def test_R4_bad_picture_is_named_and_the_answer_stays(page):
     expect_painted(page, "copies")
     give(page, "drop", BLUE, RED)
     expect_answer(page, "blue")
-    expect(page.get_by_role("alert")).to_have_text("One picture at a time: of 2, this is the first.")
+    expect(page.get_by_role("alert")).to_have_text("One picture at a time: this is the first of 2.")
     choose(page, RED)
     expect_answer(page, "red")
     expect(page.get_by_role("alert")).to_have_text("")
@@ -181,7 +181,7 @@ def test_R4_bad_picture_is_named_and_the_answer_stays(page):
 def test_R4_slow_answer_says_so_and_can_be_stopped(page):
     page.route("**/api/pictures/", lambda _: None)  # never answered
     choose(page, RED)
-    expect(page.get_by_text("Looking…")).to_be_visible()
+    expect(page.get_by_text("Working…")).to_be_visible()
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("button", name="Stop")).to_be_hidden()
     expect(page.get_by_role("alert")).to_have_text("")

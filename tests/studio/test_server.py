@@ -303,10 +303,10 @@ def test_R3_only_pages_of_the_studio_itself_may_talk_to_it(studio):
     for origin in ("http://evil.example", "null", "http://127.0.0.1:1", f"https://127.0.0.1:{port}"):
         status, _, body = fetch(studio, "/api/picture", picture, Origin=origin)
         assert status == 403
-        assert "expected a page of its own" in json.loads(body)["error"]
+        assert "expected a request from its own page" in json.loads(body)["error"]
         with pytest.raises(InvalidStatus, match="403") as refused:
             draw(studio, message(), origin=origin)
-        assert b"expected a page of its own" in refused.value.response.body
+        assert b"expected a request from its own page" in refused.value.response.body
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example"])
@@ -371,7 +371,7 @@ def test_R4_model_that_cannot_take_drawings_is_refused():
     with pytest.raises(ModelError, match=r"one output for each of the 2 classes, got outputs of shape \(10,\)"):
         create_app(model)
     model.preprocessing = None
-    with pytest.raises(ModelError, match=r"knows how to prepare drawings.*Preprocessing\(\), and save it"):
+    with pytest.raises(ModelError, match=r"with preprocessing for drawings.*Preprocessing\(\), and save the model"):
         create_app(model)
 
 

@@ -55,7 +55,7 @@ export class Engine {
   /** Ask what a picture file shows. @param {Blob} file @returns {Promise<Answer>} */
   async askPicture(file) {
     const response = await fetch("api/picture", { method: "POST", body: file }).catch(() => {
-      throw new Error("The picture did not reach the studio. Try again.");
+      throw new Error("The picture could not be sent to the studio. Try again.");
     });
     return decode(await (await checked(response)).arrayBuffer(), this.#network.layers);
   }
@@ -70,7 +70,7 @@ export class Engine {
     });
     this.#socket.addEventListener("message", ({ data }) => this.#receive(data));
     this.#socket.addEventListener("close", () => {
-      this.#onTrouble("The studio does not answer. Your drawing is safe; trying again.");
+      this.#onTrouble("The studio does not answer. Your drawing is kept; trying again.");
       setTimeout(() => this.#connect(), this.#retry);
       this.#retry = Math.min(2 * this.#retry, LAST_RETRY);
     });

@@ -42,12 +42,12 @@ export class Figure {
     const { channels, height, width } = this.#size;
     const contents = this.#isUnits ? `units: ${channels}` : `maps of ${height} by ${width}: ${channels}`;
     this.#view = new MapView({
-      label: `${layer.name}, ${contents}. Arrow keys choose, Enter goes deeper.`,
+      label: `${layer.name}, ${contents}. Arrow keys choose, Enter enlarges.`,
       onPoint: (cell) => this.#point(cell),
       onPick: ({ channel }) => onPick(this.#isSame(channel) ? null : { channel }),
     });
     this.#lens = new Lens({
-      label: `One map of ${layer.name}. Arrow keys choose a number, Enter keeps it, Escape goes back.`,
+      label: `One map of ${layer.name}. Arrow keys choose a number, Enter selects it, Escape goes back.`,
       size: this.#size,
       onPoint: (cell) => this.#point(cell),
       onPick,

@@ -1,4 +1,4 @@
-// Every drawing of this visit, so that each step can be undone: states are never changed, only replaced.
+// Every drawing since the page was opened, so that each step can be undone: states are never changed, only replaced.
 
 import { keep, kept } from "./memory.js";
 

@@ -127,8 +127,8 @@ function readersOf(layers) {
 /** Where a layer's numbers come from and go to, wherever that is not the row above and the row below. */
 function relations({ inputs }, before, readers, after) {
   const lines = [];
-  if (inputs.length !== 1 || inputs[0] !== before) lines.push(["reads", inputs]);
-  if (readers.length > 1 || (readers.length === 1 && readers[0] !== after)) lines.push(["read by", readers]);
+  if (inputs.length !== 1 || inputs[0] !== before) lines.push(["from", inputs]);
+  if (readers.length > 1 || (readers.length === 1 && readers[0] !== after)) lines.push(["to", readers]);
   return lines
     .filter(([, names]) => names.length)
     .map(([word, names]) => {

@@ -12,7 +12,7 @@ import { frameOf, look, mapsOf, network as networkOf, recall } from "./sights.js
 /** @typedef {import("./sights.js").Sight} Sight */
 
 const PATIENCE = 300; // milliseconds of silence before the page says what it waits for
-const GONE = 410; // the status of what the server keeps no more
+const GONE = 410; // the status of a picture that the server does not keep any more
 
 const network = await networkOf();
 const last = network.layers.at(-1);
@@ -29,7 +29,7 @@ let shown = null;
 let file = null;
 /** @type {AbortController | null} the picture that is being looked at */
 let looking = null;
-/** @type {Promise<void> | null} the server is being shown again what it forgot */
+/** @type {Promise<void> | null} the upload of a picture that the server forgot */
 let lookingAgain = null;
 
 byId("model").textContent = network.name;
@@ -46,7 +46,7 @@ async function open(files) {
   if (!chosen) return;
   looking?.abort();
   const mine = (looking = new AbortController());
-  notice(files.length > 1 ? `One picture at a time: of ${files.length}, this is the first.` : "");
+  notice(files.length > 1 ? `One picture at a time: this is the first of ${files.length}.` : "");
   const progress = startProgress();
   try {
     const sight = await look(chosen, mine.signal);
@@ -67,7 +67,7 @@ function startProgress() {
     const seconds = Math.round((performance.now() - begin) / 1000);
     byId("stop").hidden = false;
     byId("progress").textContent =
-      seconds < 2 ? "Looking…" : `Looking: ${seconds} s. For a network's first picture its machine code is written.`;
+      seconds < 2 ? "Working…" : `Working: ${seconds} s. The first picture waits until the network is compiled.`;
   }, PATIENCE);
   return {
     end() {
@@ -84,7 +84,7 @@ function show(sight) {
   keep("picture", sight?.picture ?? null);
   const image = byId("seen");
   image.src = frameOf(sight.picture);
-  image.alt = "What the network sees of the picture";
+  image.alt = "The part of the picture that the network sees";
   const [height, width] = network.layers[0].shape;
   image.classList.toggle("coarse", Math.max(height, width) < 100);
   image.hidden = false;
@@ -108,7 +108,7 @@ async function loadMaps(index, first, count) {
       return mapsOf(picture, index, first, count);
     });
   } catch (error) {
-    if (shown === asked && !looking) notice(error.message); // of what is not shown any more, nobody wants to know
+    if (shown === asked && !looking) notice(error.message); // errors of a picture that is not shown any more are dropped
     return null;
   }
 }

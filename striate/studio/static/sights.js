@@ -44,6 +44,6 @@ async function sightIn(response) {
 function reach(path, options) {
   return fetch(path, options).catch((error) => {
     if (error.name === "AbortError") throw error;
-    throw new Error("The studio does not answer. What is on the page stays; try again.");
+    throw new Error("The studio does not answer. The page stays as it is; try again.");
   });
 }

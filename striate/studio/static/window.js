@@ -44,7 +44,7 @@ export class Window {
         title: label,
         onclick: () => this.show(this.first + step),
       });
-    const back = button("Maps before", "‹", -this.most);
+    const back = button("Previous maps", "‹", -this.most);
     const on = button("Next maps", "›", this.most);
     const refresh = () => {
       text.textContent = `maps ${this.first}–${this.first + this.count - 1} of ${this.#channels}`;
