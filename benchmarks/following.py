@@ -111,7 +111,7 @@ loss until a step:
 
 A deep network's training is chaotic: where a number lies close to ReLU's corner, its last bit decides whether a
 gradient passes. So the reference does not follow itself either, once its weights are changed by less than float32 can
-tell. Whoever needs the same bits fixes seed and version; the number of threads does not matter.
+tell. For the same bits, fix the seed and the version; the number of threads does not matter.
 
 LeNet-5 on MNIST, {EPOCHS} epoch of batches of 128: accuracy in per cent on the 10,000 test digits from seeds 0 to 4,
 mean and standard deviation:

@@ -53,7 +53,7 @@ def root(
 ) -> None:
     """Convolutional networks as a glass box: train, draw, and see every number.
 
-    Without a command, the studio opens: draw a digit, and see what every layer makes of it.
+    Without a command, the studio opens: draw a digit, and see every layer's output.
     """
     context.obj.debug = debug
     if context.invoked_subcommand is None:

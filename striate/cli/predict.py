@@ -44,7 +44,7 @@ def predict(
     outputs: OutputsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Classify pictures, with probabilities."""
+    """Classify pictures, with probabilities; of networks that are not classifiers, print the outputs."""
     if ink not in INKS:
         raise typer.BadParameter(f"expected {', '.join(INKS)}; got {ink!r}.", param_hint="--ink")
     model = model_before(images) if model is None else model

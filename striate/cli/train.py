@@ -38,7 +38,7 @@ def train(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Images per step; default: 128 digits or 32 photos.")
     ] = None,
-    learning_rate: Annotated[float, typer.Option(min=0, help="Peak of the one-cycle schedule, for Adam.")] = 0.003,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Peak of the one-cycle schedule.")] = 0.003,
     size: Annotated[
         int | None, typer.Option(min=1, help="Photos: side of the input in pixels; default: the architecture's own.")
     ] = None,

@@ -151,8 +151,9 @@ def _calibration(scores: Scores) -> str:
     drawing = reliability_diagram(scores.bins, "Share of right answers by confidence")
     return f"""<h2>Calibration</h2>
 <p>Its mean confidence is {confidence:.1%}, its accuracy {scores.accuracy:.1%}: it is {verdict} confident than it should
-be. The expected calibration error is {scores.calibration_error:.1%}. Each bar is the share of right answers among those of
-one tenth of confidence, in a stronger colour if there are many; a calibrated network's bars end at the dashed line.</p>
+be. The expected calibration error is {scores.calibration_error:.1%}. Each bar is the share of right answers among those
+of one tenth of confidence, in a stronger colour if there are many; a calibrated network's bars end at the dashed
+line.</p>
 <div class="pair"><div>{drawing}</div></div>"""
 
 

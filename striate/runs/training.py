@@ -32,7 +32,7 @@ from striate.training.schedules import OneCycle
 
 __all__ = ["PhotoSettings", "PhotoTraining", "TrainedPhotos", "photo_scores"]
 
-DEFAULT_SIDE = 64  # of the input of architectures that have none of their own for photographs
+DEFAULT_SIDE = 64  # of the input of architectures without a published one for photographs
 TESTED_ON = ("test", "validation")  # the results are of the first of these that there is
 DISTRIBUTIONS = ("striate", "numpy", "pillow", "llvmlite")
 
@@ -241,7 +241,7 @@ def photo_scores(model: Model, batches: PhotoBatches) -> Scores:
 
 
 class Recorder(Callback):
-    """Writes the run folder after each epoch: the log, the model if it is the best so far, and the checkpoint, last.
+    """Writes the run folder after each epoch: the log, the model if it is the best yet, and the checkpoint, last.
 
     Whenever the program is stopped, the checkpoint says which epoch comes next, and that epoch rewrites the other files.
 

@@ -1,5 +1,5 @@
-// Every layer of a network of any depth and shape: in order of computation, those with maps of one size together. What is
-// far from the screen holds neither numbers nor pixels.
+// Every layer of a network of any depth and shape: in order of computation, those with maps of one size together. Layers
+// far from the screen hold neither numbers nor pixels.
 
 import { element } from "./dom.js";
 import { Figure } from "./figure.js";

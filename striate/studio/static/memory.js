@@ -1,4 +1,4 @@
-// What outlives a reload, in this tab alone. A browser may refuse to keep anything; then a reload begins anew.
+// What outlives a reload, in this tab alone. A browser may refuse to keep anything; then a reload starts empty.
 
 /** @param {string} name @param {unknown} value */
 export function keep(name, value) {
