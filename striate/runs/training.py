@@ -243,7 +243,7 @@ def photo_scores(model: Model, batches: PhotoBatches) -> Scores:
 class Recorder(Callback):
     """Writes the run folder after each epoch: the log, the model if it is the best yet, and the checkpoint, last.
 
-    Whenever the program is stopped, the checkpoint says which epoch comes next, and that epoch rewrites the other files.
+    Whenever the program is stopped, the checkpoint says which epoch comes next, and it rewrites the other files.
 
     Arguments:
         run: the run folder; if it has a checkpoint, ``model`` is restored from it.
