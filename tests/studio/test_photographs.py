@@ -359,5 +359,5 @@ def test_R4_classes_and_preprocessing_must_fit_the_network():
     with pytest.raises(ModelError, match=r"a name for each of 6 classes, got 2\."):
         create_app(model)
     model.classes, model.preprocessing = CLASSES, PhotoPreprocessing((9, 7))
-    with pytest.raises(ModelError, match="makes inputs of 24×24×3, got one for 9×7×3"):
+    with pytest.raises(ModelError, match="to inputs of 24×24×3, got one to 9×7×3"):
         create_app(model)
