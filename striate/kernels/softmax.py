@@ -12,7 +12,7 @@ import numpy as np
 
 from striate.codegen import Function, Pointer, Target, Value, kernel
 from striate.codegen.math import exp, log
-from striate.codegen.values import FLOAT, Index
+from striate.codegen.values import FLOAT, Integer
 from striate.graph import Node
 from striate.kernels.plan import Plan, lowers
 from striate.ops.activations import LOG_SOFTMAX, LOG_SOFTMAX_GRAD, SOFTMAX, SOFTMAX_GRAD
@@ -21,7 +21,7 @@ from striate.ops.operation import known_shape
 
 LANES = 16  # of a vector along the axis: on every machine, so that every machine sums in the same order
 
-Place = tuple[Index, Index | None]
+Place = tuple[Integer, Integer | None]
 Formula = Callable[[Place], Value]
 
 
@@ -69,7 +69,7 @@ class Line:
 
     def reduce(self, formula: Formula, start: float, combine: Callable[[Value, Value], Value]) -> Value:
         """All numbers that the formula gives along the line, combined."""
-        result = self.f.variable(self.f.constant(start, FLOAT.wide(self.lanes)))
+        result = self.f.accumulator(self.f.constant(start, FLOAT.wide(self.lanes)))
         for place in self.places():
             value = formula(place)
             if self.inner == 1 and place[1] is not None:

@@ -45,7 +45,7 @@ def norm_grad(
 ) -> None:
     """At each place sign(x)·|x|^(p − 1) times the sum of ``part`` over the windows that cover it."""
     for place in places(f, axes, channels):
-        sum_ = f.variable(f.zeros(place.lanes))
+        sum_ = f.accumulator(f.zeros(place.lanes))
         for window, _, _ in place.windows():
             sum_.value = sum_.value + (part + (window * channels + place.channel)).load(place.lanes, place.count)
         here = (x + place.offset).load(place.lanes, place.count)
@@ -55,7 +55,7 @@ def norm_grad(
 
 
 def _norm(f: Function, window: Window, x: Pointer, p: float) -> Value:
-    sum_ = f.variable(f.zeros(window.lanes))
+    sum_ = f.accumulator(f.zeros(window.lanes))
     for _, offsets in window.entries():
         for offset in offsets:
             value = (x + offset).load(window.lanes, window.count)

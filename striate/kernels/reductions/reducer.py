@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from striate.codegen import Function, Value, Variable
+from striate.codegen import Accumulator, Function, Value
 from striate.codegen.values import ELEMENTS, Type
 from striate.kernels.broadcasting import Formula
 
@@ -32,11 +32,11 @@ class Reducer(NamedTuple):
         """The reducer whose operands are what this one has made of parts."""
         return self._replace(formula=_each)
 
-    def begin(self, f: Function, lanes: int) -> list[Variable]:
+    def begin(self, f: Function, lanes: int) -> list[Accumulator]:
         """The state before any number."""
-        return [f.variable(f.constant(start, kind.wide(lanes))) for start, kind in self._parts()]
+        return [f.accumulator(f.constant(start, kind.wide(lanes))) for start, kind in self._parts()]
 
-    def add(self, f: Function, state: Sequence[Variable], values: State) -> None:
+    def add(self, f: Function, state: Sequence[Accumulator], values: State) -> None:
         """Combine the state with values."""
         combined = self.combine(f, tuple(part.value for part in state), values)
         for part, value in zip(state, combined, strict=True):
@@ -50,7 +50,7 @@ class Reducer(NamedTuple):
         mask = f.first_lanes(lanes, count)
         return tuple(f.select(mask, value, start) for value, (start, _) in zip(values, self._parts(), strict=True))
 
-    def total(self, f: Function, states: Sequence[Sequence[Variable]]) -> State:
+    def total(self, f: Function, states: Sequence[Sequence[Accumulator]]) -> State:
         """All states as one."""
         values = [tuple(part.value for part in state) for state in states]
         while len(values) > 1:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from striate.codegen import Function, Pointer, Value, kernel
-from striate.codegen.values import Index
+from striate.codegen.values import Integer
 from striate.graph import Shape
 from striate.kernels.broadcasting import (
     VECTORS,
@@ -230,10 +230,10 @@ def across(
 def down_rows(
     f: Function,
     reducer: Reducer,
-    load: Callable[[Index], list[list[Value]]],
+    load: Callable[[Integer], list[list[Value]]],
     formulas: Sequence[Formula],
-    first: Index,
-    last: Index,
+    first: Integer,
+    last: Integer,
     lanes: int,
 ) -> list[State]:
     """The state of each vector of a tile after rows first … last − 1, each vector with a formula of its own."""
@@ -246,7 +246,7 @@ def down_rows(
 
 
 def across_columns(
-    f: Function, reducer: Reducer, operands: Rows, formula: Formula, block: Index, width: int, columns: int
+    f: Function, reducer: Reducer, operands: Rows, formula: Formula, block: Integer, width: int, columns: int
 ) -> State:
     """The state, one lane wide, after one block of the columns of a row."""
     lanes = lanes_along(f, columns)

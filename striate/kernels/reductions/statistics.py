@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from striate.codegen import Function, Pointer, Value, kernel
-from striate.codegen.values import Index
+from striate.codegen.values import Integer
 from striate.graph import Shape, Tensor
 from striate.kernels.broadcasting import Rows, lanes_along, tiles, unravel
 from striate.kernels.plan import Buffer, Plan
@@ -122,7 +122,7 @@ class Square:
         return (f.fma(difference, difference, variance) * weight,)
 
 
-def _divided(f: Function, total: Value, count: Index) -> Value:
+def _divided(f: Function, total: Value, count: Integer) -> Value:
     if isinstance(count, Value):
         return total / f.convert(count, total.type.wide(1))
     return total if count == 1 else total / count

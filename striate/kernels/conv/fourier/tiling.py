@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from typing import NamedTuple
 
 from striate.codegen import Function, Target, Value
-from striate.codegen.values import Index
+from striate.codegen.values import Integer
 from striate.kernels.conv.cost import DIRECT, FEWEST_ROWS, FOURIER, MARGIN, Cost, direct
 from striate.kernels.conv.geometry import Axis, Correlation
 from striate.kernels.plan import Plan
@@ -83,13 +83,13 @@ class Tiling(NamedTuple):
         """Of output channels, each one vector of one group."""
         return self.sums.groups * self.panels_of_group
 
-    def outputs_of(self, f: Function, panel: Index) -> tuple[Index, Index | None]:
+    def outputs_of(self, f: Function, panel: Integer) -> tuple[Integer, Integer | None]:
         """The first output channel of a panel, and how many it has; None: a whole vector."""
         group, first = panel // self.panels_of_group, panel % self.panels_of_group * self.lanes
         count = None if self.sums.outputs % self.lanes == 0 else f.smaller(self.lanes, self.sums.outputs - first)
         return group * self.sums.outputs + first, count
 
-    def inputs_of(self, panel: Index) -> Index:
+    def inputs_of(self, panel: Integer) -> Integer:
         """The first input channel of a panel's group."""
         return panel // self.panels_of_group * self.sums.channels
 
@@ -108,13 +108,13 @@ class Tiling(NamedTuple):
         """Numbers from one frequency to the next of windows with so many vectors of channels."""
         return odd_lines(self.pairs * vectors * 2 * self.lanes)
 
-    def two(self, f: Function, pair: Value) -> Iterator[tuple[int, Index, list[Index]]]:
+    def two(self, f: Function, pair: Value) -> Iterator[tuple[int, Integer, list[Integer]]]:
         """(0 or 1, image, first place along each axis) of the tiles of a pair; the last of an image may have one."""
         number = math.prod(self.tiles)
         image, first = pair // self.pairs_per_image, pair % self.pairs_per_image * 2
         for part in range(min(2, number)):
-            left: Index = first + part
-            starts: list[Index] = []
+            left: Integer = first + part
+            starts: list[Integer] = []
             for count, size in zip(reversed(self.tiles), reversed(self.tile), strict=True):
                 starts.insert(0, left % count * size)
                 left = left // count
