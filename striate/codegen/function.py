@@ -21,7 +21,7 @@ class Function:
     ``scratch`` is memory of the thread's own, whose contents do not outlive the call.
 
     Arguments:
-        name: for messages; the symbol's name is the compiler's business.
+        name: for messages; the symbol's name is chosen by the compiler.
         target: the machine it is written for.
     """
 
@@ -48,7 +48,7 @@ class Function:
         return Value(self, type, name)
 
     def declare(self, text: str) -> None:
-        """Say once that there is a function, such as one of LLVM's intrinsics."""
+        """Declare a function once, such as one of LLVM's intrinsics."""
         self._declarations.add(text)
 
     @property
@@ -142,7 +142,7 @@ class Function:
         self._begin(after)
 
     def items(self) -> Iterator[Value]:
-        """The loop over the items that this call is to compute."""
+        """The loop over the items that this call computes."""
         return self.range(self.first, self.last)
 
     @contextmanager
@@ -222,13 +222,13 @@ class Function:
         return self.select(a.is_nan(), a, smaller)
 
     def smaller(self, a: Integer, b: Integer) -> Any:
-        """The smaller of two indices."""
+        """The smaller of two integers."""
         if isinstance(a, int) and isinstance(b, int):
             return min(a, b)
         return self.call("smin", a, b)
 
     def larger(self, a: Integer, b: Integer) -> Any:
-        """The larger of two indices."""
+        """The larger of two integers."""
         if isinstance(a, int) and isinstance(b, int):
             return max(a, b)
         return self.call("smax", a, b)
@@ -355,7 +355,7 @@ class Function:
         )
 
     def prefetch(self, place: Pointer, to_write: bool = False) -> None:
-        """Have a cache line brought into the cache, to be read or written soon; any address will do."""
+        """Bring a cache line into the cache, to be read or written soon; any address is allowed."""
         self.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
         self.line(f"call void @llvm.prefetch.p0(ptr {place.address().text}, i32 {int(to_write)}, i32 2, i32 1)")
 

@@ -185,7 +185,7 @@ class Value:
         return self.compare("ne", "uno", self)
 
     def __bool__(self) -> bool:
-        raise TypeError(f"{self.function.name}: a value has no truth while the kernel is written; use when or select.")
+        raise TypeError(f"{self.function.name}: a value has no truth value while code is written; use when or select.")
 
 
 class Pointer:

@@ -1,4 +1,4 @@
-"""Operands of fewer axes than a result: where their numbers lie under it, and the kernel that walks over all of them.
+"""Broadcasting: where the numbers of an operand lie under a larger result, and the kernel that walks over all of them.
 
 A walk sees the result as (…, rows, columns). Neighbouring axes count as one wherever every operand allows it, so that
 batch normalization of (N, H, W, C) is N·H·W rows of C columns, and an addition of equal shapes is one long row.
@@ -50,7 +50,7 @@ def merge(
 ) -> tuple[tuple[int, ...], list[Strides], list[int]]:
     """The shape with as few axes as possible, the strides under it, and the kinds of its axes.
 
-    Axes of size 1 go, and neighbours become one where they are of one kind and every operand runs on or repeats.
+    Axes of size 1 are dropped; neighbours are merged where they are of one kind and every operand runs on or repeats.
     """
     axes: list[tuple[int, tuple[int, ...], int]] = []
     for size, steps, kind in zip(shape, zip(*strides, strict=True), kinds, strict=True):
@@ -203,7 +203,7 @@ def compute(
     """y = formula(operands), then the epilogue, for all numbers of ``shape``.
 
     Arguments:
-        once: whether this need not run again while variables do not change, see `Plan.prepare`.
+        once: whether this only has to run again when variables change, see `Plan.prepare`.
     """
     steps = [operand.strides for operand in operands]
     if "channel" in epilogue.operands:  # the last axis must stay apart: columns are channels

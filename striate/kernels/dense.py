@@ -28,7 +28,7 @@ ITEMS = 16
 MANY, FEW, NOT_MANY = 48, 8, 32
 #: Rows of one item at most, about.
 ROWS = 256
-#: Numbers of a copied panel at most: they are to be in the second-level cache when the next tile needs them.
+#: Numbers of a copied panel at most: they must be in the second-level cache when the next tile needs them.
 COPY = 65_536
 #: Numbers of weights from which on they come from memory, which wants to be read in long lines.
 LARGE = 2**20

@@ -60,7 +60,7 @@ def unpool_grad(f: Function, places: Pointer, g: Pointer, x: Pointer, *, count: 
 
 
 def _place(f: Function, places: Pointer, index: Integer, size: int) -> Value:
-    """A place as an integer; −1 for what is none, which no conversion may see."""
+    """A place as an integer; −1 for anything that is not a place, which must not be converted."""
     number = places[index]
     real = (number >= 0.0) & (number < float(size))
     return f.convert(f.select(real, number, -1.0), LONG)

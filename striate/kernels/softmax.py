@@ -82,7 +82,7 @@ class Line:
         return self.reduce(formula, 0.0, lambda a, b: a + b)
 
     def largest(self, x: Pointer) -> Value:
-        """The largest number that is not NaN; what is NaN shows in every sum of exponentials."""
+        """The largest number that is not NaN; a NaN shows in every sum of exponentials."""
         return self.reduce(lambda at: self.load(x, at), -math.inf, lambda a, b: self.f.select(b > a, b, a))
 
     def exponentials(self, x: Pointer, y: Pointer) -> Value:

@@ -192,7 +192,7 @@ def test_mistakes_are_found_while_the_kernel_is_written():
         x.store(f.constant(1, INT.wide(4)))
     with pytest.raises(TypeError, match="wrong: expected an operand of type <4 x float>, got <8 x float>"):
         x.load(4) + x.load(8)
-    with pytest.raises(TypeError, match="wrong: a value has no truth while the kernel is written; use when or select"):
+    with pytest.raises(TypeError, match="wrong: a value has no truth value while code is written; use when or select"):
         bool(x.load() > 0.0)
     with pytest.raises(TypeError, match="wrong: a single number cannot be masked; load or store it inside when"):
         x.load(1, f.first)

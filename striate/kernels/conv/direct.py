@@ -116,8 +116,8 @@ def correlate(
 ) -> None:
     """y = epilogue(x ⋆ w); see `Correlation` and `Blocks`.
 
-    A long epilogue is left for when a row is finished, if that lies in one piece: then it is written down once, and all
-    lanes of its vectors are numbers of the row, also where there are few channels.
+    A long epilogue is applied when a row is finished, if the row lies in one piece: then its code is written once, and
+    all lanes of its vectors are numbers of the row, even where there are few channels.
     """
     c, lanes = correlation, blocks.panels.lanes
     depth, height, width = c.axes

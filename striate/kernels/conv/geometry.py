@@ -122,7 +122,7 @@ class Correlation(NamedTuple):
         return self._replace(images=images, axes=_three(merged))
 
 
-#: Rows of fewer pixels are joined over images where that can be done; longer ones need not know how many images.
+#: Rows of fewer pixels are joined over images where possible; longer ones do not depend on the number of images.
 SHORT = 48
 
 

@@ -17,7 +17,7 @@ class Reducer(NamedTuple):
     Arguments:
         formula: (f, one vector of each operand) → what is reduced: one vector for each result.
         combine: (f, state, state) → state, with one vector for each result.
-        start: for each result, what combining with leaves everything as it is.
+        start: for each result, the neutral element of ``combine``.
         dtypes: of the results.
         divisor: of the results at the end.
     """
@@ -29,11 +29,11 @@ class Reducer(NamedTuple):
     divisor: int = 1
 
     def of_states(self) -> "Reducer":
-        """The reducer whose operands are what this one has made of parts."""
+        """The reducer that combines this one's results of parts."""
         return self._replace(formula=_each)
 
     def begin(self, f: Function, lanes: int) -> list[Accumulator]:
-        """The state before any number."""
+        """The initial state, before any number."""
         return [f.accumulator(f.constant(start, kind.wide(lanes))) for start, kind in self._parts()]
 
     def add(self, f: Function, state: Sequence[Accumulator], values: State) -> None:
@@ -43,7 +43,7 @@ class Reducer(NamedTuple):
             part.value = value
 
     def only(self, f: Function, values: State, count: int) -> State:
-        """The first ``count`` lanes of values, and in the others what leaves a state as it is."""
+        """The first ``count`` lanes of values, and the neutral element in the others."""
         lanes = values[0].type.lanes
         if count == lanes:
             return values

@@ -1,8 +1,8 @@
 """The stages of a reduction.
 
 A stage reduces neighbouring axes: *down* the rows of (…, rows, columns), vectors side by side, where something is kept
-behind them; *across* the columns of a row where nothing is. Long ones are cut into shards, as many as the shape says
-whatever the number of threads, and what is left of each is reduced in turn, as are further axes.
+behind them; *across* the columns of a row where nothing is. Long ones are cut into shards, whose number depends on the
+shape alone, not on the number of threads; the results of shards are reduced in turn, as are further axes.
 """
 
 import math
@@ -154,7 +154,7 @@ class Stage:
 
 
 def runs_along(shape: Shape, axes: Shape) -> list[tuple[int, int]]:
-    """First and last of neighbouring axes that are reduced; axes of size 1 are of no account."""
+    """First and last of neighbouring axes that are reduced; axes of size 1 are ignored."""
     runs = []
     for reduced, group in groupby((axis for axis, size in enumerate(shape) if size != 1), lambda axis: axis in axes):
         if reduced:

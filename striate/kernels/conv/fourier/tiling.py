@@ -19,9 +19,9 @@ from striate.kernels.plan import Plan
 
 Three = tuple[int, int, int]
 
-#: Sizes of a window along one axis. Code is written for each place of a line, so they are not to be many.
+#: Sizes of a window along one axis. Code is written for each place of a line, so there must not be many.
 SIZES = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
-#: Places of a window in all: its numbers in scratch memory are to stay in a core's own caches.
+#: Places of a window in all: its numbers in scratch memory must stay in a core's own caches.
 LARGEST = 1024
 
 
@@ -162,8 +162,8 @@ def _windows(axis: Axis) -> list[int]:
 def cost(way: Tiling, is_gradient: bool) -> Cost:
     """Transforms there and back, products, and transformed weights.
 
-    These are written, or read, at each step of training. So it is with a forward pass that is part of a step, but
-    predictions should not be slower for that: they find the weights transformed.
+    These are written, or read, at each step of training. The same holds for a forward pass that is part of a step, but
+    predictions should not be slower for that: for them the weights are already transformed.
     """
     axes = sum(size > 1 for size in way.window)
     weights = way.frequencies * way.sums.channels * way.panels

@@ -14,7 +14,7 @@ Complex = tuple[Value, Value]
 def fourier(f: Function, numbers: Sequence[Complex], sign: int) -> list[Complex]:
     """result[k] = Σₙ numbers[n] · exp(sign·2πi·k·n/N), N = 2ᵃ·3ᵇ.
 
-    First of every second number, or third, alone: their transforms are shorter, and give the whole one by few products.
+    First of every second, or third, number: these transforms are shorter, and give the whole one by few products.
     """
     size = len(numbers)
     if size == 1:

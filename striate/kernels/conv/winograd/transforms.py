@@ -184,7 +184,7 @@ class Windows(NamedTuple):
         return start, places
 
     def prefetch(self, f: Function, images: Pointer, tile: Value, to_write: bool = False) -> None:
-        """Have what a tile's window shares with none before it brought into the cache, while something is computed."""
+        """Bring what a tile's window shares with no earlier one into the cache, while something is computed."""
         start, places = self.locate(f, tile)
         for row in places[-self.rows.step :]:
             for offset, _ in row[-self.columns.step :]:
