@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE = 5.0
-MEMORY = 4 << 30  # bytes of address space; h5py believes any shape that a file announces
+MEMORY = 4 << 30  # bytes of address space; h5py believes any shape that a file declares
 SIGNATURES = (b"TREE", b"SNOD", b"HEAP", b"GCOL", b"OHDR", b"OCHK", b"FRHP", b"\x89HDF")
 
 

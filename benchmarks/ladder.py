@@ -69,7 +69,7 @@ def scalar(f: Function, x: Pointer, w: Pointer, y: Pointer, *, size: int, channe
     for i in f.items():
         for j in f.range(0, size):
             for k in f.range(0, outputs):
-                total = f.variable(0.0)
+                total = f.accumulator(0.0)
                 for a in f.range(0, 3):
                     for b in f.range(0, 3):
                         for c in f.range(0, channels):
@@ -86,7 +86,7 @@ def vector(f: Function, x: Pointer, w: Pointer, y: Pointer, *, size: int, channe
     for i in f.items():
         for j in f.range(0, size):
             for k in f.range(0, outputs, lanes):
-                total = f.variable(f.zeros(lanes))
+                total = f.accumulator(f.zeros(lanes))
                 for a in f.range(0, 3):
                     for b in f.range(0, 3):
                         for c in f.range(0, channels):
@@ -141,12 +141,12 @@ def packed(
 def peak(f: Function, y: Pointer, *, sums: int, rounds: int) -> None:
     """Nothing but multiply-adds of what is in registers: s ← s/2 + 1/2 for each of some independent sums."""
     half = f.constant(0.5, FLOAT.wide(f.target.lanes))
-    variables = [f.variable(f.zeros(f.target.lanes)) for _ in range(sums)]
+    accumulators = [f.accumulator(f.zeros(f.target.lanes)) for _ in range(sums)]
     for _ in f.range(0, rounds):
-        for variable in variables:
-            variable.value = f.fma(variable.value, half, half)
-    for i, variable in enumerate(variables):
-        (y + i * f.target.lanes).store(variable.value)
+        for accumulator in accumulators:
+            accumulator.value = f.fma(accumulator.value, half, half)
+    for i, accumulator in enumerate(accumulators):
+        (y + i * f.target.lanes).store(accumulator.value)
 
 
 # What is measured

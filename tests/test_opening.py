@@ -253,7 +253,7 @@ ANSWERS = {
     "ours": (WHOLE, OWN),
     "shipped": (WHOLE, OWN),
     "onnx": (WHOLE, None),
-    "onnx_whose_structure_is_computed": (WHOLE, "depends on the numbers of its inputs; leave input_shape out"),
+    "onnx_whose_structure_is_computed": (WHOLE, "depends on the values of its inputs; leave input_shape out"),
     "keras": (WHOLE, None),
     "keras_of_open_sizes": (WHOLE, None),
     "keras_functional": (WHOLE, None),

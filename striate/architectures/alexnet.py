@@ -22,9 +22,9 @@ def alexnet(weights: Weights = None, classes: int = 1000, input_shape: InputShap
     Five convolutions, of which three are followed by pooling, and three dense layers.
 
     Arguments:
-        weights: a file with torchvision's weights, or weights under the same names; None: fresh ones.
-        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
-            all layers but the last are taken from it.
+        weights: a file with torchvision's weights, or weights under the same names; None: random ones.
+        classes: outputs of the softmax; a single output has no softmax, and may be any number. If the file has another
+            number of classes, all layers but the last are loaded from it.
         input_shape: height, width and channels.
 
     Raises:
@@ -105,7 +105,7 @@ ALEXNET = Architecture(
     paper="A. Krizhevsky, One weird trick for parallelizing convolutional neural networks, arXiv:1404.5997, 2014",
     card="What most libraries call AlexNet is this one: one piece, fewer maps in the first two layers, no local "
     "response normalization. The network that won the ImageNet challenge of 2012 is alexnet_2012. Error of "
-    "torchvision's weights on one middle crop.",
+    "torchvision's weights on one centre crop.",
     build=alexnet,
     imagenet_error=(43.48, 20.93),
     preprocessing=PYTORCH,

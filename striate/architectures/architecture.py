@@ -21,7 +21,7 @@ Weights = str | os.PathLike[str] | None
 
 @dataclass(frozen=True)
 class Published:
-    """Weights that somebody published under names of their own.
+    """Published weights whose names are not ours.
 
     Arguments:
         layers: the published name of each layer, and its name here.
@@ -39,16 +39,16 @@ class Architecture:
     Arguments:
         name: as in ``--arch`` and ``striate.architectures``.
         year: of publication.
-        parameters: how many numbers training changes, for the published classes and size.
+        parameters: how many trainable parameters, for the published classes and size.
         paper: authors, title, where it appeared.
         card: what one should know about it, in plain sentences; where the error's figures come from.
-        build: (weights, classes, input_shape) → model; fresh weights where ``weights`` is None.
-        imagenet_error: share of the validation photographs, in percent, whose class is not the first answer, and not
-            among the first five; None: it was never measured on ImageNet.
+        build: (weights, classes, input_shape) → model; random weights where ``weights`` is None.
+        imagenet_error: top-1 and top-5 error on the validation photographs, in percent; None: never measured on
+            ImageNet.
         preprocessing: how photographs are prepared for the published weights; None: it takes no photographs.
         classes: gives the names of the published classes.
         published: weights under other names than the layers have here.
-        ignored: how names in published files begin that belong to parts which are only there in training.
+        ignored: prefixes of names in published files that belong to parts used only in training.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Architecture:
     ignored: tuple[str, ...] = ()
 
     def outline(self) -> Model:
-        """The network with zeros for weights: to look at its structure, without the seconds that drawing them takes."""
+        """The network with zeros for weights: to inspect its structure, without the time that random weights take."""
         with _zeros_for_weights():
             return self.build()
 
@@ -72,7 +72,7 @@ class Architecture:
         """The network with its weights, preprocessing and names of classes: what an architecture's function returns.
 
         Arguments:
-            weights: a file that `interop.weights.read_weights` reads; None: fresh weights.
+            weights: a file that `interop.weights.read_weights` reads; None: random weights.
             network: builds the layers.
 
         Raises:
@@ -90,7 +90,7 @@ class Architecture:
     def load(self, model: Model, state: "State", path: str | os.PathLike[str] = "the weights") -> Model:
         """Give one of this architecture's networks the weights of a file, under whichever of the published names.
 
-        Arguments, errors: as `interop.weights.assign`. Layers that the file has for other classes are drawn anew.
+        Arguments, errors: as `interop.weights.assign`. Layers that the file has for other classes get random weights.
         """
         from striate.interop.weights import assign, renamed
 

@@ -13,7 +13,7 @@ Kernel = int | tuple[int, int]
 def shares(classes: int) -> str | None:
     """The activation that ends a network: a softmax; none for a single output, which would always be 1.
 
-    PyTorch users mean a measure, or a logit of two classes, by a network of one output.
+    With PyTorch, a network of one output usually is a regression, or gives the logit of two classes.
     """
     return "softmax" if classes > 1 else None
 

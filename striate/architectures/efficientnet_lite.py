@@ -26,13 +26,13 @@ STAGES = (
 def efficientnet_lite0(weights: Weights = None, classes: int = 1000, input_shape: InputShape = (224, 224, 3)) -> Model:
     """EfficientNet-Lite0: (N, 224, 224, 3) → (N, classes), 4,652,008 parameters.
 
-    The blocks of MobileNet v2, some with 5×5 kernels, in the proportions that a search found for EfficientNet-B0; of
-    that, squeeze-and-excitation is left out, and ReLU6 stands for Swish. Padding is TensorFlow's "same".
+    The blocks of MobileNet v2, some with 5×5 kernels, in the proportions that a search found for EfficientNet-B0, but
+    without squeeze-and-excitation, and with ReLU6 in place of Swish. Padding is TensorFlow's "same".
 
     Arguments:
-        weights: a file with timm's weights (tf_efficientnet_lite0), or weights under the same names; None: fresh ones.
-        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
-            all layers but the last are taken from it.
+        weights: a file with timm's weights (tf_efficientnet_lite0), or weights under the same names; None: random ones.
+        classes: outputs of the softmax; a single output has no softmax, and may be any number. If the file has another
+            number of classes, all layers but the last are loaded from it.
         input_shape: height, width and channels.
 
     Raises:
@@ -75,7 +75,7 @@ def _conv(
 
 
 def _numbered_layers() -> dict[str, str]:
-    """How files call the layers whose blocks are numbered through, from 0 to 15, and what they are called here."""
+    """The layers' names in files that number all blocks, from 0 to 15, and their names here."""
     ends = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
     widening, filtering = {"_expand_conv": "conv_pw", "_bn0": "bn1"}, {"_depthwise_conv": "conv_dw", "_bn1": "bn2"}
     widened = widening | filtering | {"_project_conv": "conv_pwl", "_bn2": "bn3"}
@@ -101,7 +101,7 @@ EFFICIENTNET_LITE0 = Architecture(
     paper="M. Tan, Q. Le, EfficientNet: Rethinking model scaling for convolutional neural networks, ICML 2019; "
     "R. Liu, Higher accuracy on vision models with EfficientNet-Lite, TensorFlow blog, 2020",
     card="No paper describes the Lite versions: they are EfficientNet without squeeze-and-excitation and Swish, which "
-    "devices with integers compute badly. Error of timm's copy of the authors' weights on one middle crop; the "
+    "integer hardware computes poorly. Error of timm's copy of the authors' weights on one centre crop; the "
     "authors have 24.9 % top-1. The port's file efficientnet-lite0-57934424.pth is right in 87 of the 100 photographs "
     "of our tests, and in 98 among five answers.",
     build=efficientnet_lite0,

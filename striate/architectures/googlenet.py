@@ -45,9 +45,9 @@ def googlenet(
     is 5×5 in the paper is 3×3.
 
     Arguments:
-        weights: a file with torchvision's weights, or weights under the same names; None: fresh ones.
-        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
-            all layers but the last are taken from it.
+        weights: a file with torchvision's weights, or weights under the same names; None: random ones.
+        classes: outputs of the softmax; a single output has no softmax, and may be any number. If the file has another
+            number of classes, all layers but the last are loaded from it.
         input_shape: height, width and channels.
         auxiliary: whether there are two more outputs, each (N, classes), from the middle of the network, as the paper
             has them for training (with 0.3 of the loss); 13,004,888 parameters then.
@@ -107,7 +107,7 @@ GOOGLENET = Architecture(
     parameters=6_624_904,
     paper="C. Szegedy et al., Going deeper with convolutions, CVPR 2015 (arXiv:1409.4842, 2014)",
     card="GoogLeNet is Inception v1, the winner of the ImageNet challenge of 2014; Inception v3 is a later network. "
-    "Error of torchvision's weights on one middle crop; the paper has 10.07 % top-5 for one network and one crop, "
+    "Error of torchvision's weights on one centre crop; the paper has 10.07 % top-5 for one network and one crop, "
     "and 6.67 % for seven networks and 144 crops.",
     build=googlenet,
     imagenet_error=(30.22, 10.47),

@@ -1,4 +1,4 @@
-"""Inception v3: large kernels taken apart into small ones, and into rows and columns."""
+"""Inception v3: large kernels factorized into small ones, and into rows and columns."""
 
 from typing import Any
 
@@ -21,9 +21,9 @@ def inception_v3(
     """Inception v3: (N, 299, 299, 3) → (N, classes), 23,834,568 parameters.
 
     Arguments:
-        weights: a file with torchvision's weights, or weights under the same names; None: fresh ones.
-        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
-            all layers but the last are taken from it.
+        weights: a file with torchvision's weights, or weights under the same names; None: random ones.
+        classes: outputs of the softmax; a single output has no softmax, and may be any number. If the file has another
+            number of classes, all layers but the last are loaded from it.
         input_shape: height, width and channels; at least 75×75.
         auxiliary: whether there is one more output (N, classes) from the middle of the network, as the paper has it for
             training (torchvision counts it 0.4 in the loss); 27,161,264 parameters then.
@@ -149,7 +149,7 @@ INCEPTION_V3 = Architecture(
     paper="C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna, Rethinking the Inception architecture for computer "
     "vision, CVPR 2016 (arXiv:1512.00567, 2015)",
     card="The third of its family: GoogLeNet is Inception v1, and v2 is an earlier step of the same paper. Error of "
-    "torchvision's weights on one middle crop of 299 (they come from TensorFlow); the paper has 21.2 % and 5.6 % for "
+    "torchvision's weights on one centre crop of 299 (they come from TensorFlow); the paper has 21.2 % and 5.6 % for "
     "one network and one crop.",
     build=inception_v3,
     imagenet_error=(22.71, 6.55),

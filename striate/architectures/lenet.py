@@ -28,9 +28,9 @@ def lenet5(
     "same" padding.
 
     Arguments:
-        weights: a file with weights under the names of these layers; None: fresh ones.
-        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
-            all layers but the last are taken from it.
+        weights: a file with weights under the names of these layers; None: random ones.
+        classes: outputs of the softmax; a single output has no softmax, and may be any number. If the file has another
+            number of classes, all layers but the last are loaded from it.
         input_shape: height, width and channels.
         partial_connections: whether the second convolution follows the paper's table; 60,806 parameters then.
 

@@ -27,9 +27,9 @@ def mobilenet_v2(weights: Weights = None, classes: int = 1000, input_shape: Inpu
     activation at the end; where the shape allows it, the block's input is added.
 
     Arguments:
-        weights: a file with torchvision's weights, or weights under the same names; None: fresh ones.
-        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
-            all layers but the last are taken from it.
+        weights: a file with torchvision's weights, or weights under the same names; None: random ones.
+        classes: outputs of the softmax; a single output has no softmax, and may be any number. If the file has another
+            number of classes, all layers but the last are loaded from it.
         input_shape: height, width and channels.
 
     Raises:
@@ -75,7 +75,7 @@ MOBILENET_V2 = Architecture(
     parameters=3_504_872,
     paper="M. Sandler, A. Howard, M. Zhu, A. Zhmoginov, L. Chen, MobileNetV2: Inverted residuals and linear "
     "bottlenecks, CVPR 2018",
-    card="Made for telephones: a thirteenth of ResNet-50's work. Error of torchvision's first weights on one middle "
+    card="Made for mobile phones: a thirteenth of ResNet-50's work. Error of torchvision's first weights on one middle "
     "crop; the paper has 28.0 % top-1.",
     build=mobilenet_v2,
     imagenet_error=(28.12, 9.71),

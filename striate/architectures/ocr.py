@@ -12,9 +12,9 @@ def ocr(weights: Weights = None, classes: int = 40, input_shape: InputShape = (2
     A 3×3 convolution with full padding, one without, 2×2 max pooling, and two dense layers with dropout before each.
 
     Arguments:
-        weights: a file with weights under the names of these layers; None: fresh ones.
-        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
-            all layers but the last are taken from it.
+        weights: a file with weights under the names of these layers; None: random ones.
+        classes: outputs of the softmax; a single output has no softmax, and may be any number. If the file has another
+            number of classes, all layers but the last are loaded from it.
         input_shape: height, width and channels.
 
     Raises:

@@ -17,9 +17,9 @@ def resnet18(weights: Weights = None, classes: int = 1000, input_shape: InputSha
     Blocks of two 3×3 convolutions, to whose result the block's input is added.
 
     Arguments:
-        weights: a file with torchvision's weights, or weights under the same names; None: fresh ones.
-        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
-            all layers but the last are taken from it.
+        weights: a file with torchvision's weights, or weights under the same names; None: random ones.
+        classes: outputs of the softmax; a single output has no softmax, and may be any number. If the file has another
+            number of classes, all layers but the last are loaded from it.
         input_shape: height, width and channels.
 
     Raises:
@@ -105,7 +105,7 @@ def _names(block: str, number: int) -> tuple[str, str]:
 PAPER = (
     "K. He, X. Zhang, S. Ren, J. Sun, Deep residual learning for image recognition, CVPR 2016 (arXiv:1512.03385, 2015)"
 )
-MEASURED = "Error of torchvision's first weights (IMAGENET1K_V1) on one middle crop"
+MEASURED = "Error of torchvision's first weights (IMAGENET1K_V1) on one centre crop"
 
 RESNET18 = Architecture(
     name="resnet18",

@@ -21,9 +21,9 @@ def resnet20(weights: Weights = None, classes: int = 10, input_shape: InputShape
 
     Arguments:
         weights: a file with weights under the names of the usual PyTorch version (conv1, layer1.0.bn1, …, linear);
-            None: fresh ones.
-        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
-            all layers but the last are taken from it.
+            None: random ones.
+        classes: outputs of the softmax; a single output has no softmax, and may be any number. If the file has another
+            number of classes, all layers but the last are loaded from it.
         input_shape: height, width and channels.
 
     Raises:

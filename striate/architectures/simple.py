@@ -10,9 +10,9 @@ def simple(weights: Weights = None, classes: int = 10, input_shape: InputShape =
     """Three 3×3 convolutions with max pooling between, and two dense layers: (N, 28, 28, 1) → (N, classes).
 
     Arguments:
-        weights: a file with weights under the names of these layers; None: fresh ones.
-        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
-            all layers but the last are taken from it.
+        weights: a file with weights under the names of these layers; None: random ones.
+        classes: outputs of the softmax; a single output has no softmax, and may be any number. If the file has another
+            number of classes, all layers but the last are loaded from it.
         input_shape: height, width and channels.
 
     Raises:

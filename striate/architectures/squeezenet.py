@@ -20,12 +20,12 @@ def squeezenet1_0(weights: Weights = None, classes: int = 1000, input_shape: Inp
     """SqueezeNet 1.0 as in the paper: (N, 224, 224, 3) → (N, classes), 1,248,424 parameters.
 
     A fire module squeezes its input into few maps by 1×1 convolution, and expands these by 1×1 and 3×3 convolutions
-    side by side. There is no dense layer: the last convolution makes a map for each class, and its mean counts.
+    side by side. There is no dense layer: the last convolution makes a map for each class, whose mean is its score.
 
     Arguments:
-        weights: a file with torchvision's weights, or weights under the same names; None: fresh ones.
-        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
-            all layers but the last are taken from it.
+        weights: a file with torchvision's weights, or weights under the same names; None: random ones.
+        classes: outputs of the softmax; a single output has no softmax, and may be any number. If the file has another
+            number of classes, all layers but the last are loaded from it.
         input_shape: height, width and channels.
 
     Raises:
@@ -43,7 +43,7 @@ def squeezenet1_0(weights: Weights = None, classes: int = 1000, input_shape: Inp
 def squeezenet1_0_caffe(weights: Weights = None, classes: int = 1000, input_shape: InputShape = (227, 227, 3)) -> Model:
     """SqueezeNet 1.0 as its authors published it for Caffe: (N, 227, 227, 3) → (N, classes), 1,248,424 parameters.
 
-    `squeezenet1_0` but for the last convolution, which has a frame of zeros.
+    `squeezenet1_0` but for the last convolution, which is padded with zeros.
 
     Arguments, errors, source: as `squeezenet1_0`; ``weights`` are the authors', under the names fire2__conv1x1_1 ….
     """
@@ -108,7 +108,7 @@ SQUEEZENET1_0 = Architecture(
     parameters=1_248_424,
     paper=PAPER,
     card="The 0.5 MB of the paper's title are those of a compressed file; in float32 it has 5 MB. Error of "
-    "torchvision's weights on one middle crop.",
+    "torchvision's weights on one centre crop.",
     build=squeezenet1_0,
     imagenet_error=(41.91, 19.58),
     preprocessing=PYTORCH,
@@ -135,7 +135,7 @@ SQUEEZENET1_1 = Architecture(
     parameters=1_235_496,
     paper=f"{PAPER}; version 1.1 in the authors' repository",
     card="No paper describes it: it is the authors' later release, 2.4 times less work than 1.0 at the same accuracy. "
-    "Error of torchvision's weights on one middle crop.",
+    "Error of torchvision's weights on one centre crop.",
     build=squeezenet1_1,
     imagenet_error=(41.82, 19.38),
     preprocessing=PYTORCH,

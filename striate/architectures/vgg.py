@@ -18,9 +18,9 @@ def vgg16(weights: Weights = None, classes: int = 1000, input_shape: InputShape 
     """VGG-16, the paper's network D: (N, 224, 224, 3) → (N, classes), 138,357,544 parameters.
 
     Arguments:
-        weights: a file with the weights of torchvision or Keras, or weights under the same names; None: fresh ones.
-        classes: outputs of the softmax; a single output has none, and is any number. Where the file has another count,
-            all layers but the last are taken from it.
+        weights: a file with the weights of torchvision or Keras, or weights under the same names; None: random ones.
+        classes: outputs of the softmax; a single output has no softmax, and may be any number. If the file has another
+            number of classes, all layers but the last are loaded from it.
         input_shape: height, width and channels.
 
     Raises:
@@ -83,7 +83,7 @@ VGG16 = Architecture(
     parameters=138_357_544,
     paper=PAPER,
     card="Second in the ImageNet challenge of 2014, after GoogLeNet; nine in ten of its parameters are in the dense "
-    "layers. Error of torchvision's weights on one middle crop; the paper has 25.6 % and 8.1 % for network D with "
+    "layers. Error of torchvision's weights on one centre crop; the paper has 25.6 % and 8.1 % for network D with "
     "several scales.",
     build=vgg16,
     imagenet_error=(28.41, 9.62),
@@ -97,7 +97,7 @@ VGG19 = Architecture(
     year=2014,
     parameters=143_667_240,
     paper=PAPER,
-    card="VGG-16 with three more convolutions, which gain little. Error of torchvision's weights on one middle crop; "
+    card="VGG-16 with three more convolutions, which gain little. Error of torchvision's weights on one centre crop; "
     "the paper has 25.5 % and 8.0 % for network E with several scales.",
     build=vgg19,
     imagenet_error=(27.62, 9.12),

@@ -7,9 +7,10 @@ from striate.codegen.function import Function
 from striate.codegen.kernel import Kernel, in_place, kernel
 from striate.codegen.target import Target, host
 from striate.codegen.tile import Tile, fit, most_rows, pieces, split
-from striate.codegen.values import Pointer, Type, Value, Variable
+from striate.codegen.values import Accumulator, Pointer, Type, Value
 
 __all__ = [
+    "Accumulator",
     "Function",
     "Kernel",
     "Pointer",
@@ -17,7 +18,6 @@ __all__ = [
     "Tile",
     "Type",
     "Value",
-    "Variable",
     "fit",
     "host",
     "in_place",

@@ -13,12 +13,12 @@ from striate.codegen.target import host
 
 _LIBRARIES: weakref.WeakValueDictionary[str, llvm.Library] = weakref.WeakValueDictionary()  # by symbol
 _LOCK = threading.RLock()
-if hasattr(os, "register_at_fork"):  # who forks waits until nobody compiles: the child would find LLVM's locks held
+if hasattr(os, "register_at_fork"):  # a fork waits until nothing compiles: the child would find LLVM's locks held
     os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)
 
 
 class Addresses(dict[str, int]):
-    """The address on this CPU of each function, by symbol; the code is there as long as somebody refers to this."""
+    """The address on this CPU of each function, by symbol; the code stays loaded as long as this is in use."""
 
     libraries: frozenset[llvm.Library]
 
@@ -53,7 +53,7 @@ def _key(code: Code) -> str:
 def _compile_all(codes: list[Code]) -> dict[Code, bytes]:
     """Compile with all cores; the longest first, so that none of them is left for the end.
 
-    Not with `concurrent.futures`: it holds a lock of its own while somebody forks, and we could not finish.
+    Not with `concurrent.futures`: it holds a lock of its own during a fork, and we could not finish.
     """
     left = iter(sorted(codes, key=lambda code: len(code.text), reverse=True))
     objects: dict[Code, bytes] = {}
@@ -66,7 +66,7 @@ def _compile_all(codes: list[Code]) -> dict[Code, bytes]:
                 cache.save(_key(code), objects[code])
         except BaseException as error:  # raised below, in the thread that waits for all of them
             errors.append(error)
-            deque(left, maxlen=0)  # nothing more is begun
+            deque(left, maxlen=0)  # start nothing more
 
     helpers = [threading.Thread(target=work) for _ in range(min(os.cpu_count() or 1, len(codes)) - 1)]
     for helper in helpers:

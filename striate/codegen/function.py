@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from striate.codegen.target import Target
-from striate.codegen.values import BIT, FLOAT, INT, LONG, POINTER, Index, Pointer, Type, Value, Variable, suffix
+from striate.codegen.values import BIT, FLOAT, INT, LONG, POINTER, Accumulator, Integer, Pointer, Type, Value, suffix
 
 
 class Function:
@@ -21,7 +21,7 @@ class Function:
     ``scratch`` is memory of the thread's own, whose contents do not outlive the call.
 
     Arguments:
-        name: for messages; the symbol's name is the compiler's business.
+        name: for messages; the symbol's name is chosen by the compiler.
         target: the machine it is written for.
     """
 
@@ -48,7 +48,7 @@ class Function:
         return Value(self, type, name)
 
     def declare(self, text: str) -> None:
-        """Say once that there is a function, such as one of LLVM's intrinsics."""
+        """Declare a function once, such as one of LLVM's intrinsics."""
         self._declarations.add(text)
 
     @property
@@ -65,7 +65,7 @@ class Function:
             + f"nounwind {{\nentry:\n{body}\n  ret void\n}}\n"
         )
 
-    # Arguments, constants and variables
+    # Arguments, constants and accumulators
 
     def argument(self, number: int, element: Type) -> Pointer:
         """The address at place ``number`` of the argument table."""
@@ -84,19 +84,19 @@ class Function:
         """The vector 0, 1, 2, …"""
         return Value(self, type.wide(lanes), "<" + ", ".join(f"{type} {i}" for i in range(lanes)) + ">")
 
-    def variable(self, start: Value | float, type: Type = FLOAT) -> Variable:
+    def accumulator(self, start: Value | float, type: Type = FLOAT) -> Accumulator:
         """A register that can be assigned again; a Python number as ``start`` is of ``type``."""
         if not isinstance(start, Value):
             start = self.constant(start, type)
         name = self._name()
         self._stack.append(f"  {name} = alloca {start.type}")
-        result = Variable(Value(self, POINTER, name), start.type)
+        result = Accumulator(Value(self, POINTER, name), start.type)
         result.value = start
         return result
 
     # Flow
 
-    def range(self, start: Index, stop: Index, step: int = 1, unroll: int = 1) -> Iterator[Any]:
+    def range(self, start: Integer, stop: Integer, step: int = 1, unroll: int = 1) -> Iterator[Any]:
         """``for i in f.range(start, stop, step)`` writes a loop; its body must neither break nor continue.
 
         A loop that is known to run once or never is not written, and i is then a Python integer.
@@ -121,7 +121,7 @@ class Function:
             yield from self._loop(start, middle, step, unroll)
             yield from self._loop(middle, stop, step, 1)
 
-    def _loop(self, start: Index, stop: Index, step: int, unroll: int) -> Iterator[Value]:
+    def _loop(self, start: Integer, stop: Integer, step: int, unroll: int) -> Iterator[Value]:
         before, number = self._block, self._label()
         head, body, after = f"head{number}", f"body{number}", f"after{number}"
         self._jump(head)
@@ -142,7 +142,7 @@ class Function:
         self._begin(after)
 
     def items(self) -> Iterator[Value]:
-        """The loop over the items that this call is to compute."""
+        """The loop over the items that this call computes."""
         return self.range(self.first, self.last)
 
     @contextmanager
@@ -221,19 +221,19 @@ class Function:
         smaller = self.select(a < b, a, b)
         return self.select(a.is_nan(), a, smaller)
 
-    def smaller(self, a: Index, b: Index) -> Any:
-        """The smaller of two indices."""
+    def smaller(self, a: Integer, b: Integer) -> Any:
+        """The smaller of two integers."""
         if isinstance(a, int) and isinstance(b, int):
             return min(a, b)
         return self.call("smin", a, b)
 
-    def larger(self, a: Index, b: Index) -> Any:
-        """The larger of two indices."""
+    def larger(self, a: Integer, b: Integer) -> Any:
+        """The larger of two integers."""
         if isinstance(a, int) and isinstance(b, int):
             return max(a, b)
         return self.call("smax", a, b)
 
-    def within(self, index: Index, size: Index) -> Any:
+    def within(self, index: Integer, size: Integer) -> Any:
         """Whether 0 ≤ index < size: one comparison, as a negative number is a huge one without sign."""
         if isinstance(index, int) and isinstance(size, int):
             return self.constant(0 <= index < size, BIT)
@@ -293,7 +293,7 @@ class Function:
         mask = f"<{len(lanes)} x i32> <{', '.join(f'i32 {lane}' for lane in lanes)}>"
         return self.emit(a.type.wide(len(lanes)), f"shufflevector {a.type} {a.text}, {b.type} {b.text}, {mask}")
 
-    def lane(self, value: Value, number: Index) -> Value:
+    def lane(self, value: Value, number: Integer) -> Value:
         """The number in one lane."""
         if value.type.lanes == 1:
             return value
@@ -322,7 +322,7 @@ class Function:
             vector = self.emit(kind, f"insertelement {kind} {vector.text}, {value.type} {value.text}, i64 {i}")
         return vector
 
-    def first_lanes(self, lanes: int, count: Index) -> Value:
+    def first_lanes(self, lanes: int, count: Integer) -> Value:
         """The mask of the first ``count`` lanes."""
         if lanes == 1:
             raise TypeError(f"{self.name}: a single number cannot be masked; load or store it inside when.")
@@ -344,7 +344,7 @@ class Function:
 
     # Memory
 
-    def copy(self, target: Pointer, source: Pointer, count: Index) -> None:
+    def copy(self, target: Pointer, source: Pointer, count: Integer) -> None:
         """Copy ``count`` elements."""
         self.declare("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
         size = count * target.element.bytes
@@ -355,11 +355,11 @@ class Function:
         )
 
     def prefetch(self, place: Pointer, to_write: bool = False) -> None:
-        """Have a cache line brought into the cache, to be read or written soon; any address will do."""
+        """Bring a cache line into the cache, to be read or written soon; any address is allowed."""
         self.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
         self.line(f"call void @llvm.prefetch.p0(ptr {place.address().text}, i32 {int(to_write)}, i32 2, i32 1)")
 
-    def clear(self, target: Pointer, count: Index) -> None:
+    def clear(self, target: Pointer, count: Integer) -> None:
         """Set ``count`` elements to zero."""
         self.declare("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
         size = count * target.element.bytes

@@ -19,7 +19,7 @@ from striate.codegen.target import Target
 
 #: Memory to registers, then what that leaves over. Loops, vectors and registers' use are ours: no pass touches them.
 PASSES = ("sroa", "instruction_combine", "simplify_cfg", "instruction_combine", "dead_code_elimination")
-#: Of memory for each object file that is loaded, about: a rough figure, found once by hand.
+#: Approximate bytes of memory for each object file that is loaded: a rough figure, found once by hand.
 LOADED_BYTES = 2**16
 
 
@@ -45,9 +45,9 @@ def emit_object(text: str, target: Target) -> bytes:
 
 
 class Library:
-    """Object files in this process, loaded together; they are unloaded some time after nobody refers to this any more.
+    """Object files in this process, loaded together; they are unloaded some time after this is no longer in use.
 
-    LLVM frees all of what it has for object files only with the loader that they were given to, so each library has a
+    LLVM frees the memory of object files only together with the loader that they were given to, so each library has a
     loader of its own: JITLink, which keeps the parts of an object side by side. LLVM's older loader asks for memory for
     each part, and ends the process where two of them come to lie more than 2 GB apart. For the objects of Windows it is
     the one that LLVM itself prefers.
@@ -57,7 +57,7 @@ class Library:
     """
 
     def __init__(self, objects: Iterable[tuple[bytes, Sequence[str]]]):
-        #: Where each function is.
+        #: The address of each function.
         self.addresses: dict[str, int] = {}
         loader = binding().create_lljit_compiler(use_jit_link=sys.platform != "win32")  # lives as long as its objects
         loaded: list[Any] = []
@@ -67,21 +67,21 @@ class Library:
                 builder = builder.export_symbol(symbol)
             loaded.append(builder.link(loader, symbols[0]))
             self.addresses.update((symbol, int(loaded[-1][symbol])) for symbol in symbols)
-        #: About the memory that this takes.
+        #: Approximate bytes of memory that this takes.
         self.bytes = LOADED_BYTES * len(loaded)
-        # not here and now: this may be anywhere, in a thread that must not wait for LLVM
+        # not at once: this may run in any thread, even one that must not wait for LLVM
         weakref.finalize(self, _UNUSED.append, loaded).atexit = False
 
 
 def unload() -> None:
-    """Free the memory of libraries that nobody refers to any more."""
+    """Free the memory of libraries that are no longer in use."""
     while _UNUSED:
         for loaded in _UNUSED.pop():
             loaded.close()
 
 
 def versions() -> str:
-    """Whose machine code this is."""
+    """The versions of llvmlite and of LLVM, on which machine code depends."""
     import llvmlite
 
     return f"{llvmlite.__version__} {binding().llvm_version_info}"
@@ -113,9 +113,9 @@ def _machine(target: Target) -> Any:
 
 @functools.cache
 def _without_lock(name: str) -> Any:
-    """A function of llvmlite's library; calling it here passes by the lock.
+    """A function of llvmlite's library; calling it here bypasses the lock.
 
-    Where llvmlite keeps its library is not documented. If it is elsewhere one day, modules are compiled in turns.
+    Where llvmlite keeps its library is not documented. If it is elsewhere one day, modules are compiled one at a time.
     """
     library = binding().ffi.lib
     locked = getattr(library, name)

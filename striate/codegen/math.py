@@ -1,4 +1,4 @@
-"""Exponentials, logarithms and their kin on vectors of float32: polynomials, no call into any library.
+"""Exponentials, logarithms and the like on vectors of float32: polynomials, no calls into any library.
 
 So the bits are the same on every machine that has fused multiply-add, and on every machine that has not. Each docstring
 states the largest error, in units in the last place (ulp) of the result, found by trying *every* float32 there is
@@ -22,7 +22,7 @@ from striate.codegen.values import DOUBLE, FLOAT, INT, LONG, Type, Value
 #: ln 2 in two parts, the second what the first lacks. Where products are not rounded the first has all bits of a
 #: float32; elsewhere 16 of them, so that n times it needs no rounding.
 LN2, LN2_SHORT = ((high, math.log(2) - high) for high in (float(np.float32(math.log(2))), 45426 / 2**16))
-#: Adding one of these rounds a number to a whole one, which is then in the low bits of the sum.
+#: Adding one of these rounds a number to an integer, which is then in the low bits of the sum.
 ROUNDER, ROUNDER_64 = 1.5 * 2.0**23, 1.5 * 2.0**52
 
 #: (exp(r) − 1 − r) / r² for |r| ≤ ½·ln 2; highest power first, as all coefficients here.
@@ -143,7 +143,7 @@ def _normal_tail(f: Function, size: Value) -> Value:
 
 
 def round_even(f: Function, x: Value) -> Value:
-    """The nearest integer, of two the even one: adding 2²³ leaves no room for what is behind the point."""
+    """The nearest integer, ties to even: adding 2²³ leaves no bits for a fraction."""
     whole = f.call("copysign", f.constant(2.0**23, x.type), x)
     return f.select(f.absolute(x) < 2.0**23, f.call("copysign", (x + whole) - whole, x), x)
 
@@ -202,7 +202,7 @@ def _ln2(f: Function) -> tuple[float, float]:
 
 
 def _rounded_off(f: Function, x: Value, square: Value) -> Value:
-    """What rounding took from x²: of x = h + l, h its upper 12 bits, no product is rounded (Dekker, 1971)."""
+    """The rounding error of x²: of x = h + l, h its upper 12 bits, no product is rounded (Dekker, 1971)."""
     if f.target.fused:
         return f.fma(x, x, -square)
     high = f.bits(f.bits(x, INT) & ~0xFFF, FLOAT)
@@ -211,7 +211,7 @@ def _rounded_off(f: Function, x: Value, square: Value) -> Value:
 
 
 def _log_ends(f: Function, u: Value, x: Value, result: Value) -> Value:
-    """``result`` = ln u put right where u is no positive number: at 0, below it, and at ∞ and NaN, which x is, too."""
+    """``result`` = ln u corrected where u is not a positive number: at 0, below it, and where u and x are ∞ or NaN."""
     ends = f.select(u.equals(0.0), -math.inf, f.select(u < 0.0, math.nan, x))
     return f.select((u > 0.0) & (u < math.inf), result, ends)
 
@@ -222,7 +222,7 @@ def _rounded(x: Value) -> Value:
 
 
 def _log2(f: Function, x: Value) -> Value:
-    """log₂ x of float64 that were positive float32, right to 2⁻⁴³."""
+    """log₂ x of float64 that were positive float32, accurate to 2⁻⁴³."""
     bits, one = f.bits(x, LONG), _bits(1.0, DOUBLE)
     biased = (bits + (one - _bits(math.sqrt(0.5), DOUBLE))) >> 52
     m = f.bits(bits - (biased << 52) + one, DOUBLE)
@@ -234,7 +234,7 @@ def _log2(f: Function, x: Value) -> Value:
 
 
 def _exp2(f: Function, x: Value) -> Value:
-    """2ˣ of float64, right to 2⁻³⁴ where it is a float32."""
+    """2ˣ of float64, accurate to 2⁻³⁴ where it is a float32."""
     x = clamp(f, x, -200.0, 200.0)
     shifted = x + ROUNDER_64
     scale = f.bits((f.bits(shifted, LONG) << 52) + _bits(1.0, DOUBLE), DOUBLE)

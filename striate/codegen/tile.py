@@ -5,7 +5,7 @@ from contextlib import nullcontext
 
 from striate.codegen.function import Function
 from striate.codegen.target import Target
-from striate.codegen.values import Index, Pointer, Value
+from striate.codegen.values import Integer, Pointer, Value
 
 
 class Tile:
@@ -27,14 +27,14 @@ class Tile:
         columns: int,
         lanes: int,
         start: Pointer | None = None,
-        start_stride: Index = 0,
+        start_stride: Integer = 0,
     ):
         self.f, self.rows, self.columns, self.lanes = f, rows, columns, lanes
         #: For each vector of a row: its first column, and how many of its lanes are columns.
         self.vectors = [(first, min(lanes, columns - first)) for first in range(0, columns, lanes)]
         self._sums = [
             [
-                f.variable(f.zeros(lanes) if start is None else (start + r * start_stride + c).load(lanes, count))
+                f.accumulator(f.zeros(lanes) if start is None else (start + r * start_stride + c).load(lanes, count))
                 for c, count in self.vectors
             ]
             for r in range(rows)
@@ -43,11 +43,11 @@ class Tile:
     def multiply(
         self,
         a: Pointer,
-        a_row: Index | Sequence[int],
-        a_step: Index,
+        a_row: Integer | Sequence[int],
+        a_step: Integer,
         b: Pointer,
-        b_step: Index,
-        depth: Index,
+        b_step: Integer,
+        depth: Integer,
         *,
         rows: range | None = None,
         unroll: int = 4,
@@ -98,7 +98,7 @@ def fit(target: Target, rows: int, columns: int, most: int = 8) -> tuple[int, in
     return split(rows, most_rows(target, wide))[0][0], wide * target.lanes
 
 
-def pieces(f: Function, start: Index, block: int, size: int, piece: int) -> Iterator[tuple[Index, int]]:
+def pieces(f: Function, start: Integer, block: int, size: int, piece: int) -> Iterator[tuple[Integer, int]]:
     """A loop over ``size`` from ``start`` to at most ``start + block``: (first, how many) of each piece.
 
     The last piece may be smaller; its code is written twice. ``start`` and ``block`` are multiples of ``piece``.

@@ -1,4 +1,4 @@
-"""What a kernel computes with: values, pointers and variables. Each operator adds one line of LLVM IR.
+"""What a kernel computes with: values, pointers and accumulators. Each operator adds one line of LLVM IR.
 
 A value is a register that holds a number or a vector of numbers. Python's own numbers take part as constants, and where
 both operands are Python integers nothing is written at all: loops whose bounds are known fold away.
@@ -12,8 +12,8 @@ import numpy as np
 if TYPE_CHECKING:
     from striate.codegen.function import Function
 
-#: An index: computed when the kernel runs, or known while it is written.
-Index = Union["Value", int]
+#: An integer: computed when the kernel runs, or known while it is written.
+Integer = Union["Value", int]
 
 
 class Type(NamedTuple):
@@ -185,7 +185,7 @@ class Value:
         return self.compare("ne", "uno", self)
 
     def __bool__(self) -> bool:
-        raise TypeError(f"{self.function.name}: a value has no truth while the kernel is written; use when or select.")
+        raise TypeError(f"{self.function.name}: a value has no truth value while code is written; use when or select.")
 
 
 class Pointer:
@@ -202,7 +202,7 @@ class Pointer:
     def __init__(self, base: Value, element: Type, offset: int = 0):
         self.base, self.element, self.offset = base, element, offset
 
-    def __add__(self, elements: Index) -> "Pointer":
+    def __add__(self, elements: Integer) -> "Pointer":
         if isinstance(elements, int):
             return Pointer(self.base, self.element, self.offset + elements)
         text = f"getelementptr {self.element}, ptr {self.base.text}, i64 {elements.text}"
@@ -215,7 +215,7 @@ class Pointer:
         text = f"getelementptr {self.element}, ptr {self.base.text}, i64 {self.offset}"
         return self.base.function.emit(POINTER, text)
 
-    def load(self, lanes: int = 1, count: Index | None = None) -> Value:
+    def load(self, lanes: int = 1, count: Integer | None = None) -> Value:
         """``lanes`` neighbouring elements; from lane ``count`` on zeros, and nothing is read there."""
         function, kind = self.base.function, self.element.wide(lanes)
         address = self.address().text
@@ -226,7 +226,7 @@ class Pointer:
         arguments = f"ptr align {self.element.bytes} {address}, {mask.type} {mask.text}, {kind} zeroinitializer"
         return function.emit(kind, f"call {kind} @{name}({arguments})")
 
-    def store(self, value: Value | float, lanes: int = 1, count: Index | None = None) -> None:
+    def store(self, value: Value | float, lanes: int = 1, count: Integer | None = None) -> None:
         """Write a value, but nothing from lane ``count`` on; a Python number is written to ``lanes`` elements."""
         function = self.base.function
         if not isinstance(value, Value):
@@ -242,7 +242,7 @@ class Pointer:
         arguments = f"{kind} {value.text}, ptr align {self.element.bytes} {address}, {mask.type} {mask.text}"
         function.line(f"call void @{name}({arguments})")
 
-    def __getitem__(self, index: Index) -> Value:
+    def __getitem__(self, index: Integer) -> Value:
         """One element."""
         return (self + index).load()
 
@@ -251,8 +251,8 @@ class Pointer:
         return Pointer(self.address(), element)
 
 
-class Variable:
-    """A register that can be assigned again: an accumulator. ``variable.value`` reads and writes it.
+class Accumulator:
+    """A register that can be assigned again. ``accumulator.value`` reads and writes it.
 
     It is written as memory on the stack; LLVM's first pass (SROA) turns it into registers.
     """

@@ -1,4 +1,4 @@
-"""Reading what people have: arrays, pictures, folders and drawings, all of it untrusted."""
+"""Readers of arrays, pictures, folders and drawings, all of them untrusted."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from striate.data.safetensors import read_safetensors
     from striate.data.wav import Sound, read_wav
 
-#: Where each name is; a reader is imported when it is first asked for, so that a start waits for none.
+#: The module of each name; a reader is imported on first use, so that importing this package stays fast.
 _HOMES = {
     "read_cifar10": "cifar",
     "read_cifar100": "cifar",

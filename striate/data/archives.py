@@ -1,4 +1,4 @@
-"""ZIP archives, read without trusting them: what is inside is known and checked before any of it is unpacked.
+"""ZIP archives, read without trusting them: all members are listed and checked before any is unpacked.
 
 Nothing is ever written to disk, so that no name in an archive can lead anywhere.
 """
@@ -37,9 +37,9 @@ class Archive(Mapping[str, zipfile.ZipInfo]):
         max_bytes: the most that all members together may hold, unpacked.
 
     Raises:
-        FormatError: two members of one name or in one place, or one that is encrypted, packed in a way other than
-            deflate, a link, or whose name leads out of the archive.
-        LimitError: too many members, or they announce more than ``max_bytes``.
+        FormatError: two members have the same name or overlap; or one is encrypted, a link, compressed with anything
+            but deflate, or has a name that leads outside the archive.
+        LimitError: there are too many members, or they declare more than ``max_bytes``.
     """
 
     def __init__(self, archive: zipfile.ZipFile, where: str, max_bytes: int):
@@ -58,17 +58,17 @@ class Archive(Mapping[str, zipfile.ZipInfo]):
                 )
             if OUTSIDE.fullmatch(member.filename) or stat.S_ISLNK(member.external_attr >> 16):
                 raise FormatError(
-                    f"{where}: expected members inside the archive, got {member.filename!r}, which leads out."
+                    f"{where}: expected members inside the archive, got {member.filename!r}, which leads outside."
                 )
             self._members[member.filename] = member
         ends = 0
         for member in sorted(members, key=lambda member: member.header_offset):
             if member.header_offset < ends:
-                raise FormatError(f"{where}: expected members one after another, {member.filename!r} lies in another.")
+                raise FormatError(f"{where}: expected members that do not overlap, {member.filename!r} is in another.")
             ends = member.header_offset + LOCAL_HEADER + member.compress_size
         if (announced := sum(member.file_size for member in members)) > max_bytes:
             raise LimitError(
-                f"{where}: expected at most {max_bytes:,} bytes, the archive announces {announced:,}. "
+                f"{where}: expected at most {max_bytes:,} bytes, the archive declares {announced:,}. "
                 f"Raise max_bytes if you trust the file."
             )
 
@@ -89,7 +89,7 @@ class Archive(Mapping[str, zipfile.ZipInfo]):
         """A member's content.
 
         Raises:
-            FormatError: it is of another length than announced.
+            FormatError: its length is not the declared one.
         """
         announced = self._members[name].file_size
         with self.open(name) as stream:
@@ -100,7 +100,7 @@ class Archive(Mapping[str, zipfile.ZipInfo]):
 
 
 class _Pieces:
-    """A file of which nobody reads much at once; only the list of members is read in one piece."""
+    """A file that is read in pieces of limited size; only the list of members is read at once."""
 
     def __init__(self, file: IO[bytes]):
         self._file = file
@@ -109,7 +109,7 @@ class _Pieces:
     def read(self, count: int = -1) -> bytes:
         content = self._file.read(count if 0 <= count <= MAX_DIRECTORY else MAX_DIRECTORY + 1)
         if len(content) > MAX_DIRECTORY:
-            raise zipfile.BadZipFile(f"more than {MAX_DIRECTORY:,} bytes that list its members")
+            raise zipfile.BadZipFile(f"a list of members of more than {MAX_DIRECTORY:,} bytes")
         return content
 
 

@@ -3,8 +3,8 @@
 Each function takes a picture, uint8 of shape (H, W, 3), and a `Draw`, which says which example of which epoch this is.
 The random numbers are a pure function of it, so a picture can be made again, in any order and in any process.
 
-What changes colours is Pillow's: a factor f makes of a picture x the blend f·x + (1 − f)·x₀, where x₀ has lost all of
-it: a black picture for brightness, a grey one for saturation.
+Colours are changed as Pillow does: a factor f turns a picture x into the blend f·x + (1 − f)·x₀, where x₀ has none of
+the property: a black picture for brightness, a grey one for saturation.
 """
 
 import math
@@ -41,7 +41,7 @@ Labels = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Draw:
-    """Which random numbers: those of one example, or one batch, of one epoch.
+    """The random numbers of one example, or one batch, in one epoch.
 
     Arguments:
         seed: see `striate.set_seed`.
@@ -54,7 +54,7 @@ class Draw:
     index: int
 
     def uniform(self, purpose: str, count: int) -> list[float]:
-        """``count`` numbers from [0, 1); other purposes have others."""
+        """``count`` numbers from [0, 1), independent for each purpose."""
         drawn = random.uniform((count,), seed=self.seed, purpose=purpose, step=self.epoch, stream=self.index)
         return [float(number) for number in drawn]
 
@@ -75,12 +75,12 @@ def random_resized_crop(
 ) -> Picture:
     """A random part of the picture, scaled to ``size``.
 
-    The part's area is a uniform share of the picture's, its width : height log-uniform. Ten are tried; if none fits
-    into the picture, it is the largest part in the middle whose proportions are allowed.
+    The part's share of the picture's area is uniform, its width : height log-uniform. Ten are tried; if none fits
+    into the picture, the largest central part with allowed proportions is taken.
 
     Arguments:
         image: (H, W, 3).
-        draw: which random numbers.
+        draw: the random numbers to use.
         size: (height, width) of the result.
         area: smallest and largest share. The paper's 0.08 is for a million photographs; the default suits thousands.
         ratio: smallest and largest width : height.
@@ -105,14 +105,14 @@ def random_resized_crop(
 
 
 def _middle(width: int, height: int, ratio: tuple[float, float]) -> tuple[int, int, int, int]:
-    """Left, top, width and height of the largest part in the middle with allowed proportions."""
+    """Left, top, width and height of the largest central part with allowed proportions."""
     w = min(width, max(1, round(height * ratio[1])))
     h = min(height, max(1, round(width / ratio[0])))
     return (width - w) // 2, (height - h) // 2, w, h
 
 
 def horizontal_flip(image: Picture, draw: Draw, *, probability: float = 0.5) -> Picture:
-    """The picture as in a mirror, or as it is: (H, W, 3) → (H, W, 3).
+    """The picture mirrored, or as it is: (H, W, 3) → (H, W, 3).
 
     Source: Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep convolutional neural networks" (2012),
     section 4.1.
@@ -130,11 +130,11 @@ def color_jitter(
     saturation: float = 0.4,
     hue: float = 0.1,
 ) -> Picture:
-    """Other light: brightness, contrast, saturation and hue changed at random, in random order.
+    """Brightness, contrast, saturation and hue changed at random, in random order.
 
     Arguments:
         image: (H, W, 3).
-        draw: which random numbers.
+        draw: the random numbers to use.
         brightness, contrast, saturation: factors are uniform from 1 − this to 1 + this, but not negative.
         hue: the hue is turned by up to this share of the circle, either way.
 
@@ -179,7 +179,7 @@ def _turn_hue(picture: "Image", turn: float) -> "Image":
     return Image.merge("HSV", (turned, saturation, value)).convert("RGB")
 
 
-GREY = (128, 128, 128)  # what comes in from outside of the picture
+GREY = (128, 128, 128)  # fills in what lies outside the picture
 
 
 def _moved(
@@ -201,7 +201,7 @@ def _tones(picture: "Image", what: str, *number: int) -> "Image":
     return changed
 
 
-#: RandAugment's operations: of a picture and a strength from −1 to 1 (those of no direction take its size).
+#: RandAugment's operations, functions of a picture and a strength from −1 to 1 (some use only its magnitude).
 RAND_AUGMENT: dict[str, Callable[["Image", float], "Image"]] = {
     "identity": lambda picture, s: picture,
     "autocontrast": lambda picture, s: _tones(picture, "autocontrast"),
@@ -226,7 +226,7 @@ def rand_augment(image: Picture, draw: Draw, *, operations: int = 2, magnitude: 
 
     Arguments:
         image: (H, W, 3).
-        draw: which random numbers.
+        draw: the random numbers to use.
         operations: the paper's N.
         magnitude: the paper's M, 0 to 30; which way an operation goes is random.
 
@@ -253,7 +253,7 @@ def random_erasing(
 
     Arguments:
         image: (H, W, 3).
-        draw: which random numbers.
+        draw: the random numbers to use.
         probability: of erasing anything.
         area: smallest and largest share of the picture.
         ratio: height : width is log-uniform from 1 / ``ratio`` to ``ratio``.
@@ -281,7 +281,7 @@ def mixup(images: Picture, labels: Labels, draw: Draw, *, alpha: float = 0.2) ->
     Arguments:
         images: (N, H, W, 3).
         labels: (N, K), rows that sum to 1.
-        draw: which random numbers; its index is the batch's.
+        draw: the random numbers to use; its index is the batch's.
         alpha: α, above 0 and at most 1.
 
     Source: Zhang et al., "mixup: beyond empirical risk minimization" (2018).
@@ -295,12 +295,12 @@ def cutmix(images: Picture, labels: Labels, draw: Draw, *, alpha: float = 1.0) -
     """A rectangle of each picture of a batch replaced by that of the next one; labels are mixed by area.
 
     The rectangle has the share 1 − λ of the area, λ ~ Beta(α, α), and its middle anywhere; what lies outside of the
-    picture is cut off, and λ becomes the share that is really left.
+    picture is cut off, and λ becomes the share that is actually left.
 
     Arguments:
         images: (N, H, W, 3).
         labels: (N, K), rows that sum to 1.
-        draw: which random numbers; its index is the batch's.
+        draw: the random numbers to use; its index is the batch's.
         alpha: α, above 0 and at most 1.
 
     Source: Yun et al., "CutMix: regularization strategy to train strong classifiers with localizable features" (2019).
@@ -316,7 +316,7 @@ def cutmix(images: Picture, labels: Labels, draw: Draw, *, alpha: float = 1.0) -
 
 
 def _around(middle: float, share: float, length: int) -> tuple[int, int]:
-    """First and last of ``share`` of a length around ``middle``, as far as they are inside."""
+    """First and last of ``share`` of a length around ``middle``, clipped to the length."""
     centre, half = int(middle * length), int(share * length) // 2
     return max(centre - half, 0), min(centre + half, length)
 
@@ -342,16 +342,16 @@ def _beta(draw: Draw, purpose: str, alpha: float) -> float:
     return 0.5
 
 
-#: What `Augmentation` can be asked for, in the order in which it is done.
+#: What `Augmentation` can do, in the order in which it is applied.
 AUGMENTATIONS = ("crop", "flip", "jitter", "randaugment", "erasing", "mixup", "cutmix")
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Which of the augmentations of this file are done, and how strongly.
+    """Which augmentations of this module are applied, and how strongly.
 
     Arguments:
-        names: some of `AUGMENTATIONS`. Of mixup and cutmix each batch gets one, half of the batches the one.
+        names: some of `AUGMENTATIONS`. If both mixup and cutmix are given, each batch gets one, at random.
         crop_area: smallest share of the picture that a crop shows.
         jitter: how much brightness, contrast and saturation change; hue changes by a quarter of it.
         operations, magnitude: of RandAugment.
@@ -359,7 +359,7 @@ class Augmentation:
         mixup_alpha, cutmix_alpha: α of the two.
 
     Raises:
-        ArgumentError: a name is unknown or stands twice, or a number is out of range.
+        ArgumentError: a name is unknown or given twice, or a number is out of range.
     """
 
     names: tuple[str, ...] = ("crop", "flip", "jitter")
@@ -411,7 +411,7 @@ class Augmentation:
         return image
 
     def batch(self, images: Picture, labels: Labels, draw: Draw) -> tuple[Picture, Labels]:
-        """Pictures (N, H, W, 3) and labels (N, K) mixed, if that was asked for; ``draw.index`` is the batch's."""
+        """Pictures (N, H, W, 3) and labels (N, K) mixed if so configured; ``draw.index`` is the batch's."""
         (number,) = draw.uniform("mixup or cutmix", 1)
         asked = [name for name in ("mixup", "cutmix") if name in self.names]
         if not asked:

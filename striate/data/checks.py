@@ -1,4 +1,4 @@
-"""Looking at every photograph of a folder before a network learns from it."""
+"""Checking every photograph of a folder before a network is trained on it."""
 
 import hashlib
 import json
@@ -18,19 +18,19 @@ __all__ = ["Finding", "Inspection", "Seen", "check_photos", "data_hash", "left_o
 
 CHUNK = 16  # photographs that a worker looks at in one go
 EXAMPLES = 3
-#: Counts of the largest class in "train" above this many times the smallest are worth a word.
+#: A largest class in "train" of more than this many times the smallest is reported.
 IMBALANCE = 3
-#: What may be special about a picture that can be used all the same.
+#: What may be special about a picture that can still be used.
 ANIMATED, CMYK = "animated pictures", "CMYK pictures"
-DEEP, TURNED = "pictures of 16 bits per channel", "pictures that their EXIF orientation turns"
+DEEP, TURNED = "pictures of 16 bits per channel", "pictures with an EXIF orientation"
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What is known of one photograph after it was decoded.
+    """What is known about one photograph after it was decoded.
 
     Arguments:
-        error: why it cannot be used; the other values mean nothing then.
+        error: why it cannot be used; the other values are invalid then.
         digest: SHA-256 of height, width and the decoded pixels.
         height, width: in pixels, upright.
         format: what the content is, whatever the name says.
@@ -86,7 +86,7 @@ class Inspection:
 
 
 def inspect(path: str) -> Seen:
-    """What a file is; reasons why it is no usable picture are part of the answer, not errors."""
+    """What a file is; why it is not a usable picture is part of the answer, not an error."""
     from PIL import Image
 
     try:
@@ -113,23 +113,23 @@ def check_photos(
     workers: int = 0,
     progress: Callable[[int], None] = lambda count: None,
 ) -> tuple[list[Finding], dict[str, Seen]]:
-    """Decode every photograph, take out of ``folder`` what training must not see, and say what was found.
+    """Decode every photograph, remove from ``folder`` what training must not see, and report what was found.
 
-    Taken out are unreadable files, and copies in "train" of photographs in "validation" or "test" (and in "validation"
-    of those in "test"), because a network is not tested by what it has learnt from. A class of which nothing is left in
-    "train" is taken out too. All else is only listed.
+    Unreadable files are removed, and so are copies in "train" of photographs in "validation" or "test" (and in
+    "validation" of those in "test"), because a network must not be tested on what it was trained on. A class with
+    nothing left in "train" is removed too. Everything else is only reported.
 
     Arguments:
         folder: its ``splits`` and ``classes`` are changed.
         size: (height, width) of the network's input.
         workers: processes that decode.
-        progress: told the number of photographs after each few.
+        progress: called with the number of photographs done, after every few.
 
     Returns:
-        The findings, and what each photograph is by name.
+        The findings, and what is known about each photograph, by name.
 
     Raises:
-        DataError: fewer than two classes with a usable photograph to learn from, or none to validate with.
+        DataError: fewer than two classes with a usable photograph to train on, or none to validate with.
     """
     photos = [photo for split in folder.splits.values() for photo in split]
     seen: dict[str, Seen] = {}
@@ -153,7 +153,7 @@ def check_photos(
 
 
 def data_hash(folder: PhotoFolder, seen: dict[str, Seen]) -> str:
-    """SHA-256 of what is learnt and tested from: splits, names, classes and decoded pixels."""
+    """SHA-256 of what a network is trained and tested on: splits, names, classes and decoded pixels."""
     lines = [
         [split, photo.name, folder.classes[photo.label], seen[photo.name].digest]
         for split in sorted(folder.splits)
@@ -172,7 +172,7 @@ def _finding(what: str, names: Sequence[str], consequence: str) -> Iterator[Find
 
 
 def left_out(folder: PhotoFolder) -> Iterator[Finding]:
-    """What lies in a folder and is not looked at."""
+    """What a folder holds that is left out."""
     yield from _finding("hidden files and folders", folder.hidden, "left out")
     yield from _finding("other files and folders", folder.others, "left out")
 
@@ -191,7 +191,7 @@ def _unexpected(seen: dict[str, Seen]) -> Iterator[Finding]:
         for name, one in usable.items()
         if Path(name).suffix.lower() not in SUFFIX_OF[one.format]
     ]
-    yield from _finding("pictures of another format than their name says", mislabelled, "read as what they are")
+    yield from _finding("pictures whose format is not the one of their name", mislabelled, "read by content")
     for note, consequence in (
         (ANIMATED, "the first frame is used"),
         (CMYK, "converted to RGB"),
@@ -221,9 +221,9 @@ def _copies(folder: PhotoFolder, seen: dict[str, Seen]) -> Iterator[Finding]:
     copies = {(split, photo) for split, photo, _ in across}
     for split, photos in folder.splits.items():
         folder.splits[split] = [photo for photo in photos if (split, photo) not in copies]
-    yield from _finding("the same picture in two classes", contradictions, "one of the two is wrong: please look")
+    yield from _finding("the same picture in two classes", contradictions, "one of the two is wrong: please check")
     pairs = [pair for _, _, pair in across]
-    yield from _finding("the same picture in two splits", pairs, "left out of the one that is learnt from")
+    yield from _finding("the same picture in two splits", pairs, "removed from train (or validation)")
     yield from _finding("the same picture twice in one split", within, "both are used")
 
 
@@ -242,7 +242,7 @@ def _without_pictures(folder: PhotoFolder) -> Iterator[Finding]:
 
     without = empty("train")
     folder.leave_out(without)
-    yield from _finding("classes without a usable picture to learn from", without, "left out")
+    yield from _finding("classes without a usable picture to train on", without, "left out")
     for split in folder.splits:
         if split != "train":
             yield from _finding(f"classes without a usable picture in {split}", empty(split), "not tested there")
@@ -255,18 +255,18 @@ def _imbalance(folder: PhotoFolder) -> Iterator[Finding]:
     most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
     if counts[most] > IMBALANCE * counts[least]:
         shown = tuple(f"{name}: {counts[name]:,}" for name in (most, least))
-        yield Finding("classes of very different size", len(counts), shown, "accuracy alone will flatter: see recall")
+        yield Finding("classes of very different size", len(counts), shown, "accuracy alone is misleading: see recall")
 
 
 def _check_enough(folder: PhotoFolder, findings: Sequence[Finding]) -> None:
     found = "; ".join(map(str, findings))
     if len(folder.classes) < 2:
         raise DataError(
-            "check_photos: expected at least two classes with usable pictures to learn from, got "
+            "check_photos: expected at least two classes with usable pictures to train on, got "
             f"{', '.join(folder.classes) or 'none'}. Found: {found or 'nothing else'}."
         )
     if not folder.splits.get("validation"):
         raise DataError(
-            "check_photos: expected pictures to validate with, got none. Give more pictures of each class, or a folder "
+            "check_photos: expected pictures to validate with, got none. Add more pictures of each class, or a folder "
             f"'validation'. Found: {found or 'nothing else'}."
         )

@@ -1,4 +1,4 @@
-"""The binary records of CIFAR-10 and CIFAR-100: after one another, a label or two and the red, green, blue planes.
+"""The binary files of CIFAR-10 and CIFAR-100: records of one or two labels and the red, green and blue planes.
 
     CIFAR-10    label   3 × 32 × 32             3,073 bytes
     CIFAR-100   coarse label   fine label   3 × 32 × 32    3,074 bytes
@@ -29,11 +29,11 @@ def read_cifar10(
     """Return the images, (N, 32, 32, 3), and the labels, (N,), 0 to 9, of a CIFAR-10 ``.bin`` file.
 
     Arguments:
-        path: the file, plain, gzipped or packed by xz.
+        path: the file, plain or compressed with gzip or xz.
         max_bytes: the most that it may hold, unpacked (default 256 MiB).
 
     Raises:
-        FormatError: it holds no records, a part of one, or a label that CIFAR-10 does not have; or it is damaged.
+        FormatError: it holds no records, an incomplete one, or an invalid label; or it is damaged.
         LimitError: it holds more than ``max_bytes``.
         FileNotFoundError: there is no such file.
     """

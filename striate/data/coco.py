@@ -1,10 +1,10 @@
-"""COCO's annotations of objects: images, categories and boxes in one JSON file, the form of most detection data.
+"""COCO's annotations of objects: images, categories and boxes in one JSON file, the format of most detection data.
 
     {"images": [{"id": 42, "file_name": "a.jpg", "width": 640, "height": 480}, …],
      "categories": [{"id": 18, "name": "dog"}, …],
      "annotations": [{"image_id": 42, "category_id": 18, "bbox": [x, y, width, height], "iscrowd": 0}, …]}
 
-Outlines (``segmentation``) and whatever else there is are left out.
+Outlines (``segmentation``) and everything else are ignored.
 
 Source: https://cocodataset.org/#format-data
 """
@@ -38,7 +38,7 @@ class CocoImage(NamedTuple):
         size: (H, W) in pixels.
         boxes: (N, 4), float32: x and y of the upper left corner, width, height, in pixels.
         labels: (N,), int64: the number of each box's class in `Coco.classes`.
-        crowd: (N,), bool: the box is around many objects, which count as none and as any.
+        crowd: (N,), bool: the box surrounds a group of objects: none has to be detected, any number may be.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Coco(NamedTuple):
 
     Arguments:
         classes: names of the categories in the order of their ids, which in COCO have gaps: 80 between 1 and 90.
-        images: in the order of the file, also those without any box.
+        images: in the order of the file, including those without boxes.
     """
 
     classes: tuple[str, ...]
@@ -68,8 +68,8 @@ def read_coco(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Co
         max_bytes: the longest file that is read (default 32 MiB); Python's objects take some ten times its length.
 
     Raises:
-        FormatError: the file is not JSON or not COCO: something is missing, of another type, stands twice, or refers
-            to what is not there; a name of a file leads out of its folder; a box has a negative side.
+        FormatError: the file is not JSON or not COCO: something is missing, of the wrong type, given twice, or refers
+            to something missing; a file name leads outside its folder; a box has a negative side.
         LimitError: the file is longer than ``max_bytes``.
         FileNotFoundError: there is no such file.
     """
@@ -83,7 +83,7 @@ def read_coco(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Co
         containers = max(strict_json.MAX_CONTAINERS, len(content) // CONTAINER)
         document = strict_json.parse(content, max_bytes, containers)
     except ValueError as error:
-        raise FormatError(f"read_coco: expected JSON that all readers agree on, {error}: {path}.") from error
+        raise FormatError(f"read_coco: expected strict JSON: {error}: {path}.") from error
     try:
         return _coco(document)
     except ValueError as error:
@@ -142,7 +142,7 @@ def _box(annotation: dict[str, Any]) -> list[float]:
         and all(type(number) in (int, float) and abs(number) <= MAX_SIDE for number in box)
         and min(box[2:]) >= 0
     ):
-        _expected(f"a bbox [x, y, width, height] of numbers up to {MAX_SIDE:,}, no negative sides", box, annotation)
+        _expected(f"a bbox [x, y, width, height] up to {MAX_SIDE:,}, without negative sides", box, annotation)
     return box
 
 
@@ -153,7 +153,7 @@ def _by_id(document: dict[str, Any], key: str) -> dict[int, dict[str, Any]]:
         if not _whole(number):
             _expected(f"an integer as id in {key!r}", number, item)
         if number in found:
-            _expected(f"ids in {key!r} that differ", number, item)
+            _expected(f"unique ids in {key!r}", number, item)
         found[number] = item
     return found
 

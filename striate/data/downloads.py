@@ -1,4 +1,4 @@
-"""Files from the network, of which the caller knows the checksum, so that it does not matter who sends them.
+"""Files from the network whose checksum the caller knows, so that it does not matter who sends them.
 
 pooch would be three more packages (requests, platformdirs, packaging) for a registry of files, progress bars and
 unpacking; it has no limit on the size and takes plain http. What is left is a loop over ``urllib``.
@@ -28,11 +28,11 @@ MAX_NAME = 100
 def download(
     url: str, sha256: str, folder: str | os.PathLike[str], *, max_bytes: int = GIB, timeout: float = TIMEOUT
 ) -> Path:
-    """Return the path of a file from the network in a folder of the user's, fetched only if it is not there yet.
+    """Return the local path of a file from the network, which is fetched only if it is not there yet.
 
-    A file has the name that ``url`` ends in, behind the beginning of its checksum; it gets this name once all of it is
-    on the disk and has the checksum, also if two programs fetch it at once. A file that is there already is checked
-    again, and fetched anew if it has changed.
+    A file is named by the beginning of its checksum and the end of ``url``; it gets this name once it is completely on
+    disk and its checksum is right, even if two programs fetch it at once. A file that is already there is checked
+    again, and fetched again if it has changed.
 
     Arguments:
         url: begins with https://, as do all addresses it is redirected to; http:// for this machine alone.
@@ -42,7 +42,7 @@ def download(
         timeout: seconds without a byte after which to give up (default 30).
 
     Raises:
-        ArgumentError: ``url`` or ``sha256`` is of another form.
+        ArgumentError: ``url`` or ``sha256`` is malformed.
         FormatError: the file cannot be fetched or written, or has another checksum.
         LimitError: it is longer than ``max_bytes``.
     """
@@ -64,7 +64,7 @@ def download(
         if got != sha256:
             raise FormatError(
                 f"download: expected content with the sha256 {sha256}, got {got} ({file.tell():,} bytes): {url}. "
-                f"The file has changed there, or was changed or cut short on its way; nothing of it is kept."
+                f"The file has changed there, or was changed or truncated on the way; nothing of it is kept."
             )
     return path
 

@@ -157,8 +157,8 @@ class Preprocessing:
 
     ``size`` is the side of the input in pixels (default 28); ``box`` is what the longer side of the ink is scaled to
     (default 20); ``ink`` says whether the network expects ink as 1 on 0 ("bright", as in MNIST; default) or as 0 on 1
-    ("dark"). ``min_contrast`` is the least difference between ink and paper, of 255 (default 24): below it there is
-    only paper. ``min_stroke`` is the least width of a stroke in pixels of the input (default 2): thinner pens are made
+    ("dark"). ``min_contrast`` is the least difference between ink and paper, out of 255 (default 24): less
+    is paper. ``min_stroke`` is the least width of a stroke in pixels of the input (default 2): thinner pens are made
     thicker before the picture is scaled down, because they would fade.
 
     Raises ArgumentError for values out of range.
@@ -186,7 +186,7 @@ class Preprocessing:
         ``image`` is uint8 of shape (H, W) or (H, W, 1). ``ink`` says what is ink in this picture: "bright" on dark
         (``render`` and MNIST; default), "dark" on light paper, or "auto": whatever the border is not.
 
-        Steps: take away the paper, also unevenly lit; stretch the contrast; drop what is not near ink; thicken thin
+        Steps: subtract the paper, even if unevenly lit; stretch the contrast; drop what is not near ink; thicken thin
         strokes; crop to the ink; scale by area averages so that the longer side is ``box``; place the centre of mass
         in the middle.
 
@@ -216,7 +216,7 @@ class Preprocessing:
         full = threshold + 1 + _quantile(ink, 0.75) - floor if ink.any() else 0
         if full < self.min_contrast:
             raise DataError(
-                f"prepare: no ink found, expected a difference of {self.min_contrast} or more of 255 from the paper, "
+                f"prepare: no ink found, expected a difference of at least {self.min_contrast} of 255 from the paper, "
                 f"got {max(full, 0)}. Is the picture empty, or was its ink taken for paper?"
             )
         strokes = np.clip(levels.astype(np.int16) - floor, 0, full).astype(np.uint8)
@@ -335,7 +335,7 @@ def _overlaps(new: int, old: int) -> NDArray[np.float64]:
 
 
 def _otsu(histogram: NDArray[np.int64]) -> int:
-    """The last level of the darker of the two classes that are best apart (N. Otsu, IEEE Trans. SMC 9(1), 1979)."""
+    """The last level of the darker of the two best separated classes (N. Otsu, IEEE Trans. SMC 9(1), 1979)."""
     count = np.cumsum(histogram)
     mass = np.cumsum(histogram * np.arange(256))
     total, total_mass = float(count[-1]), float(mass[-1])

@@ -27,17 +27,17 @@ def open_regular(path: str | os.PathLike[str], operation: str) -> BufferedReader
 
 
 def open_beside(folder: Path, name: object) -> BufferedReader:
-    """Open a file that another one names as part of itself: a plain file of its folder, or of a folder in that.
+    """Open a file that another one refers to: a regular file in its folder, or in a folder below that.
 
-    A path that leads elsewhere, a link (also a hard one, which is another file's second name), a pipe or a device is
-    none. The error's text goes on after "its numbers are in".
+    A path that leads elsewhere, a link (also a hard link, another file's second name), a pipe or a device is refused.
+    The error's text continues "its numbers are in".
 
     Raises:
-        FormatError: it is none, or cannot be opened.
+        FormatError: it is refused, or cannot be opened.
     """
     outside = not isinstance(name, str) or not name.strip(".") or any(letter in name for letter in "\\:\0")
     if outside or Path(str(name)).is_absolute() or ".." in Path(str(name)).parts:
-        raise FormatError(f"{name!r:.80}, which is no file in the model's folder")
+        raise FormatError(f"{name!r:.80}, which is not a file in the model's folder")
     place = Path(os.path.realpath(folder)) / str(name)
     if os.path.realpath(place) != str(place):
         raise FormatError(f"{name!r:.80}, which is a link")
@@ -48,12 +48,12 @@ def open_beside(folder: Path, name: object) -> BufferedReader:
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         file.close()
-        raise FormatError(f"{name!r:.80}, which is no plain file of its own")
+        raise FormatError(f"{name!r:.80}, which is not a regular file with a single name")
     return file
 
 
 def _without_links(place: str, flags: int) -> int:
-    """Open a file unless it has become a link in the meantime; a pipe is not waited for."""
+    """Open a file unless it has become a link in the meantime; do not wait for a pipe."""
     return os.open(place, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
 
 
@@ -66,7 +66,7 @@ def read_at_most(stream: IO[bytes], count: int) -> bytearray:
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes, operation: str) -> None:
-    """Write a file so that at any moment, also after a crash, either the old or the new content is there.
+    """Write a file so that at any moment, even after a crash, either the old or the new content is there.
 
     Raises:
         FormatError: the folder does not exist or cannot be written to.

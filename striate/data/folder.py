@@ -115,14 +115,13 @@ def image_dataset_from_directory(
     order (default: the sub-folders, sorted). ``color_mode``: "rgb" (default), "grayscale" or "rgba". ``image_size``:
     (height, width) in pixels to which pictures are resized, bilinear, anti-aliased, aspect not kept (default
     256 × 256).
-    ``shuffle`` (default True) orders each epoch anew, from ``seed`` (default: a random one, kept in ``.seed``).
-    ``validation_split`` keeps that fraction, 0 to 1, apart, and ``subset`` says which part to return: "training" or
+    ``shuffle`` (default True) shuffles each epoch, from ``seed`` (default: a random one, kept in ``.seed``).
+    ``validation_split`` sets that fraction, 0 to 1, aside, and ``subset`` says which part to return: "training" or
     "validation"; with ``shuffle`` this needs a seed, or the parts would overlap. Hidden files and folders are skipped,
-    and so are files that are no PNG, JPEG, GIF, BMP or WebP, of which a warning tells; what a file is, its content
-    says, whatever its name.
+    and so are, with a warning, files that are not PNG, JPEG, GIF, BMP or WebP by their content, whatever their name.
 
-    Raises ArgumentError for arguments that mean nothing; DataError if there are no pictures, or classes and labels do
-    not fit the folder.
+    Raises ArgumentError for invalid arguments; DataError if there are no pictures, or if classes or labels do not match
+    the folder.
     """
     _check_arguments(
         labels=labels,
@@ -144,7 +143,7 @@ def image_dataset_from_directory(
         raise DataError(f"{_NAME}: expected pictures ({', '.join(FORMATS)}) under {root}, got none.")
     if skipped:
         examples = ", ".join(skipped[:EXAMPLES]) + (", …" if len(skipped) > EXAMPLES else "")
-        warnings.warn(f"{_NAME}: files that are no pictures are skipped: {len(skipped):,} ({examples}).", stacklevel=2)
+        warnings.warn(f"{_NAME}: files that are not pictures are skipped: {len(skipped):,} ({examples}).", stacklevel=2)
     if seed is None:
         seed = int.from_bytes(os.urandom(7), "little")
     if validation_split is not None:

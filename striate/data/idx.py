@@ -26,12 +26,12 @@ MAX_NDIM = 64  # NumPy's
 
 
 def read_idx(path: str | os.PathLike[str], *, max_bytes: int = GIB) -> NDArray[Any]:
-    """Return the array in an IDX file, plain, gzipped or packed by xz, in this machine's byte order.
+    """Return the array in an IDX file, plain or compressed with gzip or xz, in this machine's byte order.
 
-    ``max_bytes`` is the largest array, in bytes, that may be read (default 1 GiB). A packed file is never
-    unpacked further than its header announces.
+    ``max_bytes`` is the largest array, in bytes, that may be read (default 1 GiB). A compressed file is never
+    decompressed further than its header declares.
 
-    EMNIST's images lie on their side in its files: ``read_idx(path).transpose(0, 2, 1)`` puts them upright. Its letters
+    EMNIST's images are stored transposed: ``read_idx(path).transpose(0, 2, 1)`` puts them upright. Its letters
     are labelled 1 to 26.
 
     Raises FormatError if the file is not IDX, is damaged, or is longer or shorter than its header says; LimitError if
@@ -58,13 +58,13 @@ def _read(stream: IO[bytes], path: str | os.PathLike[str], max_bytes: int) -> ND
     shape = tuple(np.frombuffer(dimensions, ">u4").tolist())
     dtype = np.dtype(DTYPES[magic[2]])
     expected = math.prod(shape) * dtype.itemsize
-    # An empty array may announce absurd lengths beside its 0, and NumPy refuses those.
+    # An empty array may declare absurd lengths beside its 0, and NumPy refuses those.
     if max(expected, math.prod(max(length, 1) for length in shape)) > max_bytes:
         raise LimitError(
-            f"read_idx: expected at most {max_bytes:,} bytes, the header announces shape {shape} of {dtype.name}: "
+            f"read_idx: expected at most {max_bytes:,} bytes, the header declares shape {shape} of {dtype.name}: "
             f"{path}. Raise max_bytes if you trust the file."
         )
-    # One byte more than announced, so that a longer file shows without being decompressed to its end.
+    # One byte more than declared, so that a longer file shows without being decompressed to its end.
     content = read_at_most(stream, expected + 1)
     if len(content) != expected:
         got = "more" if len(content) > expected else f"{len(content):,}"

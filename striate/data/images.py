@@ -1,4 +1,4 @@
-"""Pictures that people upload: decoded by Pillow, behind our limits."""
+"""Pictures that people upload: decoded by Pillow, within our limits."""
 
 import io
 import os
@@ -38,7 +38,7 @@ MAX_PIXELS = 40_000_000  # a large camera's photograph; 160 MB while it is RGBA
 
 
 def picture_format(head: bytes) -> str | None:
-    """What the format of a picture with this beginning is called, such as "WebP"; None if it is not a picture."""
+    """The name of the format of a picture with this beginning, such as "WebP"; None if it is not a picture."""
     found = BEGINNING.match(head)
     return found and found.lastgroup
 

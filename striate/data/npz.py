@@ -94,10 +94,10 @@ def _read_array(stream: IO[bytes], where: str, max_bytes: int) -> NDArray[Any]:
     except TypeError as error:
         raise FormatError(f"{where}: expected a type that NumPy knows, got {header['dtype']!r}.") from error
     expected = math.prod(shape) * dtype.itemsize
-    # An empty array may announce absurd lengths beside its 0, and NumPy refuses those.
+    # An empty array may declare absurd lengths beside its 0, and NumPy refuses those.
     if max(expected, math.prod(max(length, 1) for length in shape)) > max_bytes:
         raise LimitError(
-            f"{where}: expected at most {max_bytes:,} bytes, the header announces shape {shape} of {dtype}. "
+            f"{where}: expected at most {max_bytes:,} bytes, the header declares shape {shape} of {dtype}. "
             f"Raise max_bytes if you trust the file."
         )
     content = read_at_most(stream, expected + 1)

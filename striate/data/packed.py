@@ -1,4 +1,4 @@
-"""Files that are plain, gzipped or packed by xz: what they hold as a stream that is unpacked no further than read.
+"""Files that are plain or compressed with gzip or xz, as a stream that is decompressed no further than it is read.
 
 ``lzma.open`` would grant a file whatever memory it asks for, which is up to 4 GiB; here the dictionary has a limit.
 """
@@ -33,25 +33,25 @@ class _XZ(RawIOBase):
         while not self._unpacker.eof:
             packed = self._file.read(CHUNK) if self._unpacker.needs_input else b""
             if not packed and self._unpacker.needs_input:
-                raise EOFError("the end of the file in the middle of it")
+                raise EOFError("a file that ends too early")
             if content := self._unpacker.decompress(packed, len(buffer)):
                 buffer[: len(content)] = content
                 return len(content)
         if self._unpacker.unused_data or self._file.read(1):
-            raise EOFError("more behind its end")
+            raise EOFError("a file with more data after its end")
         return 0
 
 
 @contextmanager
 def open_unpacked(path: str | os.PathLike[str], operation: str) -> Iterator[IO[bytes]]:
-    """Open what a file holds for the body of a ``with`` statement; how it is packed is told from its first bytes.
+    """Open a file's decompressed content for the body of a ``with`` statement; its first bytes tell the compression.
 
     Arguments:
         path: the file.
         operation: the reader, for messages.
 
     Raises:
-        FormatError: it is not a regular file, or the packing turns out to be damaged.
+        FormatError: it is not a regular file, or its compressed content is damaged.
         FileNotFoundError: there is no such file.
     """
     with open_regular(path, operation) as file:

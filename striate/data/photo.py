@@ -20,18 +20,18 @@ COLOURS = {"RGB": 3, "BGR": 3, "grey": 1}
 class PhotoPreprocessing:
     """How a photograph becomes a network's input; its values are saved with the model.
 
-    The picture's shorter side is scaled to ``shorter_side``, the middle of ``size`` is cut out, and of each pixel's
-    0 … 255 ``mean`` is taken away and the rest divided by ``std``:
+    The picture's shorter side is scaled to ``shorter_side``, its centre is cropped to ``size``, and each pixel,
+    0 … 255, is normalized:
 
         x = (pixel − mean) / std
 
     Arguments:
         size: (height, width) of the input, in pixels.
-        shorter_side: what the picture's shorter side is scaled to before the middle is cut out; None: the whole
+        shorter_side: what the picture's shorter side is scaled to before the centre is cropped; None: the whole
             picture is scaled to ``size``, whatever its proportions.
         mean, std: one number for each channel, or one for all, in units of 0 … 255; default: x = pixel / 255.
         colours: the order of the channels: "RGB", "BGR", or "grey" for one channel of luma.
-        interpolation: "bilinear" or "bicubic", both with the area of all pixels taken into account when scaling down.
+        interpolation: "bilinear" or "bicubic", both antialiased when scaling down.
 
     Raises:
         ArgumentError: values out of range.
@@ -55,8 +55,8 @@ class PhotoPreprocessing:
             )
         if self.shorter_side is not None and self.shorter_side < max(self.size):
             raise ArgumentError(
-                f"PhotoPreprocessing: expected shorter_side to be at least {max(self.size)}, or there is no middle of "
-                f"{self.size} to cut out; got {self.shorter_side}."
+                f"PhotoPreprocessing: expected shorter_side to be at least {max(self.size)}, or {self.size} "
+                f"cannot be cropped from it; got {self.shorter_side}."
             )
         if self.colours not in COLOURS:
             raise ArgumentError(f"PhotoPreprocessing: expected colours RGB, BGR or grey, got {self.colours!r}.")
@@ -75,7 +75,7 @@ class PhotoPreprocessing:
 
     @property
     def channels(self) -> int:
-        """Of the input."""
+        """Channels of the input."""
         return COLOURS[self.colours]
 
     def frame(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -85,7 +85,7 @@ class PhotoPreprocessing:
             image: (H, W, 3) or (H, W, 1).
 
         Raises:
-            DataError: it is no such picture.
+            DataError: it is not such a picture.
             LimitError: it is so long and narrow that it would be very large once its shorter side is scaled.
         """
         from PIL import Image
@@ -107,7 +107,7 @@ class PhotoPreprocessing:
             if math.prod(scaled.values()) > max(MAX_PIXELS, 2 * self.shorter_side**2):
                 raise LimitError(
                     f"prepare: expected a picture of at most {MAX_PIXELS:,} pixels once its shorter side is scaled to "
-                    f"{self.shorter_side}, got {shorter:,} × {longer:,}. Cut the part out that matters."
+                    f"{self.shorter_side}, got {shorter:,} × {longer:,}. Crop the part that matters."
                 )
             picture = picture.resize((scaled[picture.width], scaled[picture.height]), method)
             left, top = round((picture.width - width) / 2), round((picture.height - height) / 2)

@@ -33,7 +33,7 @@ class BatchMaker:
         augmentation: what is done to it in training.
         batch_size: photographs in a batch.
         seed: of the order and of the augmentation.
-        shuffle: whether each epoch has an order of its own, and leaves out what does not fill a batch.
+        shuffle: whether each epoch has its own order and drops an incomplete last batch.
     """
 
     paths: Sequence[str]
@@ -102,7 +102,7 @@ class BatchMaker:
 class PhotoBatches:
     """Photographs for ``fit``: each ``iter()`` gives the batches (inputs, labels) of the next epoch.
 
-    The bits do not depend on the number of workers. A context manager: leaving it stops them.
+    The results are the same, bit for bit, for any number of workers. A context manager: leaving it stops them.
 
     Arguments:
         paths: of the photographs.

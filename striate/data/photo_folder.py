@@ -13,7 +13,7 @@ from striate.random import permutation
 
 __all__ = ["SPLITS", "Photo", "PhotoFolder", "find_photos"]
 
-#: What the folders of the three splits may be called. A picture in an earlier split is not learnt from in a later one.
+#: What the folders of the three splits may be called. A picture in an earlier split is left out of later ones.
 SPLITS = {
     "test": ("test", "testing"),
     "validation": ("validation", "val", "valid"),
@@ -43,7 +43,7 @@ class PhotoFolder:
         classes: names of the classes, sorted.
         splits: the photographs of "train", and of "validation" and "test" where there are such folders.
         hidden: names of hidden files and folders, which are left out.
-        others: names of files that are left out because they are no pictures, and of folders beside the splits.
+        others: names of files that are left out because they are not pictures, and of folders beside the splits.
     """
 
     root: Path
@@ -57,7 +57,7 @@ class PhotoFolder:
         return os.path.join(self.root, photo.name)
 
     def hold_out(self, share: float, seed: int) -> None:
-        """Take ``share`` of each class out of "train" and make them "validation"; which ones, the seed decides."""
+        """Move ``share`` of each class from "train" to "validation", chosen by the seed."""
         train = self.splits["train"]
         held: set[Photo] = set()
         for label in range(len(self.classes)):
@@ -68,7 +68,7 @@ class PhotoFolder:
         self.splits["validation"] = [photo for photo in train if photo in held]
 
     def leave_out(self, names: Sequence[str]) -> None:
-        """Take classes out; those that stay are numbered anew."""
+        """Remove classes; the others are renumbered."""
         kept = [name for name in self.classes if name not in names]
         number = {self.classes.index(name): new for new, name in enumerate(kept)}
         for split, photos in self.splits.items():
@@ -82,10 +82,10 @@ class PhotoFolder:
 
 
 def find_photos(root: str | os.PathLike[str]) -> PhotoFolder:
-    """What lies in ``root``: either ``<class>/…`` or ``train/<class>/…`` beside ``validation/<class>/…`` or ``test/…``.
+    """The photos in ``root``: ``<class>/…``, or ``train/<class>/…`` beside ``validation/<class>/…`` or ``test/…``.
 
-    Without a folder "train" everything is one split, "train". Deeper folders belong to the class above them. What is a
-    picture, `is_picture` says; none is decoded.
+    Without a folder "train" everything is one split, "train". Deeper folders belong to the class above them.
+    `is_picture` tells what is a picture; none is decoded.
 
     Raises:
         DataError: there is no such folder, it has no classes or no pictures, or a split has classes that "train" lacks.

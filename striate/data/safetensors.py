@@ -82,7 +82,7 @@ def read_with_metadata(
 
 
 def read_metadata(path: str | os.PathLike[str], max_header: int = MAX_HEADER) -> dict[str, str]:
-    """The texts alone; raises as `read_safetensors` does for a header that is none."""
+    """The texts alone; raises as `read_safetensors` does for an invalid header."""
     with open_regular(path, "read_safetensors") as file:
         return _header(file, f"read_safetensors: {path}", max_header)[1]
 
@@ -115,7 +115,7 @@ def write_safetensors(
 
 
 def from_bfloat16(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
-    """The numbers in float32 of which bfloat16 keeps the upper half."""
+    """bfloat16, which is the upper half of float32, as float32."""
     wide = bits.astype(np.uint32, order="C")
     wide <<= 16
     return wide.view(np.float32)
@@ -138,7 +138,7 @@ def _header(file: BufferedReader, where: str, most: int) -> tuple[dict[str, Any]
         raise FormatError(f"{where}: expected a header that names arrays, got a {type(header).__name__}.")
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
-        raise FormatError(f"{where}: expected metadata as texts by name.")
+        raise FormatError(f"{where}: expected metadata that maps names to texts.")
     return header, metadata, size - 8 - length
 
 
@@ -168,7 +168,7 @@ def _are_lengths(values: Any) -> bool:
 
 
 def _read(file: BufferedReader, entry: Entry, where: str) -> NDArray[Any]:
-    """The next array: the file stands where its elements begin."""
+    """The next array; the file is positioned where its elements begin."""
     array: NDArray[Any] = np.empty(entry.shape, DTYPES[entry.dtype])
     if file.readinto(array.reshape(-1).view(np.uint8).data) != array.nbytes:
         raise FormatError(f"{where}: expected {array.nbytes:,} bytes for {entry.name[:80]!r}, got the end of the file.")

@@ -1,4 +1,4 @@
-"""JSON that somebody else wrote: what readers disagree on is refused, and so is what would exhaust memory."""
+"""JSON that somebody else wrote: anything that readers disagree on, or that would exhaust memory, is refused."""
 
 import json
 import math
@@ -21,7 +21,7 @@ def parse(text: str | bytes | bytearray, max_bytes: int = MAX_BYTES, max_contain
 
     Raises:
         ValueError: it is not JSON or not UTF-8; it has NaN, an infinity, a number beyond all floats, half a surrogate
-            pair, or a key that stands twice; it is longer than ``max_bytes``, has too many lists and objects, or nests
+            pair, or a duplicate key; it is longer than ``max_bytes``, has too many lists and objects, or nests
             them too deeply.
     """
     if len(text) > max_bytes:
@@ -47,7 +47,7 @@ def parse(text: str | bytes | bytearray, max_bytes: int = MAX_BYTES, max_contain
 
 def _finite(number: str) -> float:
     if math.isinf(value := float(number)):
-        raise ValueError(f"{number} is no float")
+        raise ValueError(f"{number} is too large for a float")
     return value
 
 
@@ -58,5 +58,5 @@ def _no_constant(word: str) -> NoReturn:
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key is given twice")
     return found

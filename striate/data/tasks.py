@@ -11,5 +11,5 @@ TASKS = {task.__name__: task.from_json for task in (Inspection, BatchMaker)}
 
 
 def main() -> None:
-    """Be a worker; see `serve`."""
+    """Run as a worker; see `serve`."""
     serve(TASKS)

@@ -1,4 +1,4 @@
-"""WAV sound: chunks in a RIFF container, of which ``fmt `` says how samples are written and ``data`` holds them.
+"""WAV sound: chunks in a RIFF container, of which ``fmt `` says how samples are encoded and ``data`` holds them.
 
     RIFF   size   WAVE   then chunks: four letters   size   content, padded to an even length
 
@@ -23,7 +23,7 @@ from striate.errors import FormatError, LimitError
 __all__ = ["Sound", "read_wav"]
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
-#: How samples are written, by format and bits.
+#: How samples are encoded, by format and bits.
 DTYPES = {(PCM, 8): "u1", (PCM, 16): "<i2", (PCM, 24): "u1", (PCM, 32): "<i4", (FLOAT, 32): "<f4", (FLOAT, 64): "<f8"}
 #: What follows the format in the extensible header's 16 bytes for it.
 SUBFORMAT = bytes.fromhex("000000001000800000aa00389b71")
@@ -35,8 +35,8 @@ class Sound(NamedTuple):
     """Samples and how fast they follow one another.
 
     Arguments:
-        samples: (T, C), float32; integers in the file are −1…1 here, floats are what the file has.
-        rate: samples in a second.
+        samples: (T, C), float32; integers are scaled to −1…1, floats are as in the file.
+        rate: samples per second.
     """
 
     samples: NDArray[np.float32]
@@ -71,7 +71,7 @@ def read_wav(path: str | os.PathLike[str], *, max_bytes: int = GIB) -> Sound:
     with open_regular(path, "read_wav") as file:
         encoding, size = _find_data(file, where)
         if size % encoding.frame:
-            raise FormatError(f"{where}: expected whole samples of {encoding.frame} bytes, got {size:,} bytes of them.")
+            raise FormatError(f"{where}: expected samples of {encoding.frame} bytes each, got {size:,} bytes in all.")
         shape = (size // encoding.frame, encoding.channels)
         if (needed := 4 * math.prod(shape)) > max_bytes:
             raise LimitError(
@@ -84,7 +84,7 @@ def read_wav(path: str | os.PathLike[str], *, max_bytes: int = GIB) -> Sound:
             part = samples[begin : begin + step]
             content = file.read(len(part) * encoding.frame)
             if len(content) < len(part) * encoding.frame:
-                raise FormatError(f"{where}: expected {size:,} bytes of samples, the file became shorter meanwhile.")
+                raise FormatError(f"{where}: expected {size:,} bytes of samples, the file was shortened meanwhile.")
             part[:] = _decode(content, encoding).reshape(part.shape)
             if (lost := ~np.isfinite(part)).any():
                 raise FormatError(f"{where}: expected samples that are finite in float32, got {part[lost][0]}.")
@@ -92,7 +92,7 @@ def read_wav(path: str | os.PathLike[str], *, max_bytes: int = GIB) -> Sound:
 
 
 def _find_data(file: BufferedReader, where: str) -> tuple[_Encoding, int]:
-    """How samples are written, and how many bytes of them follow, of which the file now stands at the first."""
+    """How samples are encoded, and their size in bytes; afterwards the file is positioned at the first."""
     size = os.fstat(file.fileno()).st_size
     start = file.read(12)
     if len(start) < 12 or start[:4] != b"RIFF" or start[8:] != b"WAVE":
@@ -100,7 +100,7 @@ def _find_data(file: BufferedReader, where: str) -> tuple[_Encoding, int]:
     (announced,) = struct.unpack("<I", start[4:8])
     if announced > size - 8:
         raise FormatError(
-            f"{where}: expected {announced:,} bytes, as the file announces, got {size - 8:,}: it is cut short, or the "
+            f"{where}: expected {announced:,} bytes, as the file declares, got {size - 8:,}: it is truncated, or the "
             f"program that recorded it never finished it."
         )
     encoding = None
@@ -126,10 +126,10 @@ def _find_data(file: BufferedReader, where: str) -> tuple[_Encoding, int]:
 def _encoding(content: bytes, where: str) -> _Encoding:
     if len(content) < 16:
         raise FormatError(f"{where}: expected at least 16 bytes in the chunk 'fmt ', got {len(content)}.")
-    # Bytes in a second are not looked at: they follow from the rest, and some programs write nonsense there.
+    # Bytes per second are ignored: they follow from the rest, and some programs write nonsense there.
     format_, channels, rate, _, frame, bits = struct.unpack("<HHIIHH", content[:16])
     if format_ == EXTENSIBLE:
-        # Of fewer valid bits than bits the higher ones are used, which the scale takes care of.
+        # If fewer bits are valid, they are the higher ones, so the scale is the same.
         if len(content) < 40 or content[26:] != SUBFORMAT:
             raise FormatError(
                 f"{where}: expected an extensible format of 40 bytes that ends as Microsoft's, got another."
@@ -154,7 +154,7 @@ def _decode(content: bytes, encoding: _Encoding) -> NDArray[np.float32]:
     if encoding.format == FLOAT:
         with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is found and refused
             return numbers.astype(np.float32)
-    if encoding.bits == 8:  # the only size without a sign: silence is 128
+    if encoding.bits == 8:  # the only unsigned size: silence is 128
         return (numbers.astype(np.float32) - np.float32(128)) / np.float32(128)
     if encoding.bits == 24:  # as the upper three bytes of 32 bits
         wide = np.zeros((len(numbers) // 3, 4), np.uint8)

@@ -1,9 +1,9 @@
-"""Processes that prepare data beside the one that trains, with bounded memory.
+"""Processes that prepare data while another one trains, with bounded memory.
 
 Each worker is a fresh interpreter that runs `serve`. It reads its task, then one item after the other, as lines of
-JSON, and writes each item's result as frames of bytes. Items are dealt in turn and results taken in turn, so the order
-is that of the items, whatever the number of workers. A worker that has finished waits in the middle of writing, because
-a pipe holds little, until its result is wanted: so there are never more results than workers.
+JSON, and writes each item's result as frames of bytes. Items are dealt in turn and results taken in turn, so results
+have the order of the items, whatever the number of workers. A finished worker blocks while it writes, because a pipe
+holds little, until its result is read: so there are never more results than workers.
 
 A task is one of the classes in the table that `serve` is given, and plain data that says what to do; nothing is
 pickled.
@@ -26,14 +26,14 @@ from striate.errors import ArgumentError, DataError, StriateError
 
 __all__ = ["Note", "Task", "WorkerPool", "workers_wanted"]
 
-#: A task says by it what it is about to read, so that it can be named if that kills its process.
+#: Called by a task with what it is about to read, so that an error can name it if that kills the process.
 Note = Callable[[str], None]
 
 #: What a worker runs: it has the table of all tasks, whose modules import this one.
 PROGRAM = "from striate.data.tasks import main; main()"
 HEADER = struct.Struct("<cQ")  # what kind of frame, and how many bytes follow
 NOTE, RESULT, ERROR = b"n", b"r", b"e"
-#: How many items a worker knows of: the one it works on and the next.
+#: How many items a worker holds: the one it works on and the next.
 DEALT = 2
 
 
@@ -55,7 +55,7 @@ class WorkerPool:
 
     Arguments:
         task: what to do with an item.
-        workers: how many processes; 0: do it here.
+        workers: how many processes; 0: run the task in this process.
 
     Raises:
         ArgumentError: ``workers`` is negative.
@@ -86,7 +86,7 @@ class WorkerPool:
         """The task's result for each item, in order.
 
         Raises:
-            StriateError: as the task, whose message it has.
+            StriateError: as the task raised it.
             DataError: a file cannot be read; or a process died, and the message names what it was reading.
         """
         if not self.workers:
@@ -114,16 +114,16 @@ class WorkerPool:
 
 
 class _Worker:
-    """A process, seen from the one that started it."""
+    """A worker process, from the side of the one that started it."""
 
     def __init__(self, task: Task):
-        # The same modules as here, also where the path was changed at run time.
+        # The same modules as here, even where the path was changed at run time.
         program = f"import sys; sys.path[:] = {sys.path!r}; {PROGRAM}"
         self.process = subprocess.Popen(  # noqa: S603 (this interpreter, and nothing of a user's)
             [sys.executable, "-c", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for the process that has a person in front of it
+            start_new_session=True,  # Ctrl-C is for the main process only
         )
         self._note = "nothing yet"
         self.send({"task": type(task).__name__, "settings": task.to_json()})
@@ -182,7 +182,7 @@ def _error(described: dict[str, str]) -> StriateError:
 
 
 def serve(tasks: Mapping[str, Callable[[dict[str, Any]], Task]]) -> None:
-    """Be a worker: do the task that stdin says, until stdin ends.
+    """Run as a worker: do the task that stdin gives, until stdin ends.
 
     Arguments:
         tasks: how each is made from what its `Task.to_json` gave, by the name of its class.

@@ -1,4 +1,4 @@
-"""Which of other people's files `Model.save` and its like write and read; all is imported when it is needed."""
+"""Other libraries' files that `Model.save` and its like write and read; modules are imported when needed."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +10,7 @@ from striate.models import Format
 
 
 def _later(name: str) -> Callable[..., Any]:
-    """A function of `striate.interop.keras`, without whose modules a start is faster."""
+    """A function of `striate.interop.keras`, imported on first use so that a start is faster."""
 
     def call(*arguments: Any) -> Any:
         return getattr(import_module("striate.interop.keras"), name)(*arguments)

@@ -26,7 +26,7 @@ class Constructor:
 
 @dataclass(frozen=True)
 class Marker:
-    """A name that only stands as an argument."""
+    """A name that may only be an argument."""
 
     name: str
 
@@ -48,7 +48,7 @@ class ElementType:
         return np.ndarray((len(content) // self.itemsize,), order + code, buffer=content)
 
     def numbers(self, stored: Array) -> Array:
-        """The same as numbers of this machine; a copy only where they are not that already."""
+        """The same in this machine's own types; copied only where necessary."""
         return from_bfloat16(stored) if self.code == "bf16" else np.asarray(stored, self.code, order="C")
 
 
@@ -86,7 +86,7 @@ class Tensor:
         """Its numbers; a view of the storage where they lie one after another."""
         if 0 in self.shape:
             return self.type.numbers(self.type.stored(bytearray(), "=").reshape(self.shape))
-        # Only what the tensor shows is converted: many tensors may share a storage.
+        # Only the tensor's own elements are converted: many tensors may share a storage.
         stored = self.type.stored(*self.storage.content(self.storage))[self.offset :]
         strides = [n * stored.itemsize if length > 1 else 0 for length, n in zip(self.shape, self.strides, strict=True)]
         return self.type.numbers(np.lib.stride_tricks.as_strided(stored, self.shape, strides))
@@ -166,7 +166,7 @@ def fill(target: dict[Any, Any], pairs: Iterable[Any]) -> dict[Any, Any]:
     """Add keys and values to a dictionary.
 
     Raises:
-        ValueError: a key is not text or integer; others could nest without end, or be many with one hash.
+        ValueError: a key is neither text nor an integer; other keys could nest endlessly, or share one hash.
     """
     for key, value in pairs:
         is_name = type(key) is str and len(key) <= MAX_KEY
@@ -177,14 +177,14 @@ def fill(target: dict[Any, Any], pairs: Iterable[Any]) -> dict[Any, Any]:
 
 
 def storage(reference: Any, content: Callable[[Storage], tuple[bytearray, str]]) -> Storage:
-    """The storage that a pickle of PyTorch's says is outside of it.
+    """The storage outside a PyTorch pickle to which the pickle refers.
 
     Arguments:
         reference: what the pickle says.
         content: as in `Storage`.
 
     Raises:
-        ValueError: it is no reference to a storage.
+        ValueError: it is not a reference to a storage.
     """
     match reference:
         case ("storage", ElementType() as kind, str() as key, str(), int() as count, *rest) if count >= 0 and rest in (

@@ -36,7 +36,7 @@ Persistent: TypeAlias = Callable[[Any], Any]
 def unpickle(
     stream: BufferedIOBase, size: int, path: str | os.PathLike[str], persistent: Persistent | None = None
 ) -> Any:
-    """The value of the pickle at the stream's position, which is then behind its end.
+    """The value of the pickle at the stream's position, which afterwards is behind the pickle.
 
     Containers are lists, tuples and dictionaries, bytes are bytearrays; tensors and arrays are those of
     `striate.interop.pickled`. Shared and recursive containers are as in the file.
@@ -45,7 +45,7 @@ def unpickle(
         stream: where the pickle is read from.
         size: the position at which the stream ends.
         path: the file, for messages.
-        persistent: makes a value of what the pickle says is stored elsewhere; None: nothing may be.
+        persistent: makes a value from a reference to something stored outside the pickle; None: refuse those.
 
     Raises:
         FormatError: the pickle is damaged, too long, or does anything but build plain data.
@@ -100,7 +100,7 @@ class Machine:
     def take(self, count: int) -> bytearray:
         """The next bytes."""
         if count > self._size - self._stream.tell():
-            raise ValueError(f"it announces {count:,} bytes, more than there are")
+            raise ValueError(f"it declares {count:,} bytes, more than there are")
         content = bytearray(count)
         if self._stream.readinto(content) != count:
             raise ValueError(f"expected {count:,} bytes, got the end of the file")
@@ -124,7 +124,7 @@ class Machine:
         return text[:-1]
 
     def integer(self, line: bytes) -> int:
-        """An integer written as text; as INT, 00 and 01 are the truth values."""
+        """An integer written as text; with INT, 00 and 01 are booleans."""
         if not INTEGER.fullmatch(line):
             raise ValueError(f"expected an integer, got {line[:40]!r}")
         return line == b"01" if line in (b"00", b"01") else int(line.removesuffix(b"L"))
@@ -154,13 +154,13 @@ class Machine:
         self._stack.append(value)
 
     def pop(self) -> Any:
-        """Take the upper value from the stack."""
+        """Take the top value from the stack."""
         if not self._stack:
             raise ValueError("there is no value on the stack")
         return self._stack.pop()
 
     def top(self, kind: type) -> Any:
-        """The upper value, which has to be of a kind."""
+        """The top value, which has to be of a kind."""
         if not self._stack or type(self._stack[-1]) is not kind:
             raise ValueError(f"expected a {kind.__name__} on the stack")
         return self._stack[-1]
@@ -178,19 +178,19 @@ class Machine:
         return values
 
     def drop(self) -> None:
-        """Take the upper value, or else the mark, from the stack."""
+        """Take the top value, or else the mark, from the stack."""
         if self._stack:
             self._stack.pop()
         else:
             self.pop_mark()
 
     def duplicate(self) -> None:
-        """Push the upper value once more."""
+        """Push the top value once more."""
         value = self.pop()
         self._stack += [value, value]
 
     def put(self, index: int) -> None:
-        """Remember the upper value."""
+        """Remember the top value."""
         value = self.pop()
         if index < 0:
             raise ValueError(f"expected a place in the memo, got {index}")
@@ -198,7 +198,7 @@ class Machine:
         self.push(value)
 
     def memoize(self) -> None:
-        """Remember the upper value at the next place."""
+        """Remember the top value at the next place."""
         self.put(len(self._memo))
 
     def get(self, index: int) -> None:
@@ -210,7 +210,7 @@ class Machine:
     # Containers and names
 
     def tuple(self, count: int) -> None:
-        """Make a tuple of the upper values."""
+        """Make a tuple of the top values."""
         self.push(tuple([self.pop() for _ in range(count)][::-1]))
 
     def append(self, values: list[Any]) -> None:
@@ -265,7 +265,7 @@ class Machine:
     def persistent(self) -> None:
         """Push what is stored outside the pickle."""
         if self._persistent is None:
-            raise ValueError("expected everything in the pickle, it refers to something outside")
+            raise ValueError("expected no references to data outside the pickle")
         self.push(self._persistent(self.pop()))
 
     def protocol(self) -> None:
@@ -276,7 +276,7 @@ class Machine:
     def frame(self) -> None:
         """A hint for readers of pipes: the length of what follows."""
         if (length := self.unsigned(8)) > self._size - self._stream.tell():
-            raise ValueError(f"it announces {length:,} bytes, more than there are")
+            raise ValueError(f"it declares {length:,} bytes, more than there are")
 
 
 STOP = b"."
@@ -338,7 +338,7 @@ OPCODES: dict[bytes, tuple[str, Callable[[Machine], Any]]] = {
     b"Q": ("BINPERSID", Machine.persistent),
 }
 
-#: For messages: the ends, and what only makes objects of classes, so that neither tensors nor plain data need it.
+#: Names for messages: the ends, and opcodes that only serve objects of classes, not tensors or plain data.
 NO_STEPS = {
     STOP: "STOP", b"": "end", b"i": "INST", b"o": "OBJ", b"\x81": "NEWOBJ", b"\x92": "NEWOBJ_EX", b"\x82": "EXT1",
     b"\x83": "EXT2", b"\x84": "EXT4", b"P": "PERSID", b"\x8f": "EMPTY_SET", b"\x90": "ADDITEMS",

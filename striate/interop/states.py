@@ -42,13 +42,13 @@ def read_state(path: str | os.PathLike[str]) -> State:
 
     The format is told by the content, not by the file's name: what ``torch.save`` writes (state dictionaries,
     checkpoints), safetensors, NumPy's ``.npz`` and ``.npy``, and pickles of NumPy's arrays in lists, tuples and
-    dictionaries. Names of nested entries are joined with dots, places in lists are numbers from 0. Of a checkpoint only
+    dictionaries. Names of nested entries are joined with dots; positions in lists count from 0. Of a checkpoint only
     the network's state is read: the entry named as in `STATES`, if that is a dictionary. The prefixes that
-    ``DataParallel`` and ``torch.compile`` put before all names are taken away. float16 and bfloat16 become float32.
+    ``DataParallel`` and ``torch.compile`` put before all names are removed. float16 and bfloat16 become float32.
 
     Raises:
         FormatError: the file is none of these, is damaged, or names anything but tensors and plain containers.
-        LimitError: it asks for much more memory than it is large.
+        LimitError: it asks for much more memory than its own size.
         FileNotFoundError: there is no such file.
     """
     with open_regular(path, "open_model") as file:
@@ -74,8 +74,8 @@ def read_state(path: str | os.PathLike[str]) -> State:
         else:
             refuse(
                 path,
-                "it is none of the files that are read, which are ONNX's, Keras's (.keras, .h5), TensorFlow.js's "
-                "(model.json), PyTorch's (.pth, .pt), safetensors, NumPy's (.npz, .npy) and pickled arrays; it begins "
+                "it is of none of the supported formats, which are ONNX, Keras (.keras, .h5), TensorFlow.js "
+                "(model.json), PyTorch (.pth, .pt), safetensors, NumPy (.npz, .npy) and pickled arrays; it begins "
                 f"with {head[:8]!r}",
             )
     if not state:
@@ -115,7 +115,7 @@ def _arrays(path: str | os.PathLike[str], tree: Any, limit: int) -> State:
     try:
         return {name: leaf.array() for name, leaf in leaves.items()}
     except UnicodeEncodeError as error:
-        refuse(path, f"an array's content is text that stands for no bytes: {error}")
+        refuse(path, f"an array's content is text that does not encode bytes: {error}")
 
 
 def _network(tree: Any) -> Any:
@@ -129,7 +129,7 @@ def _network(tree: Any) -> Any:
 
 
 def _leaves(path: str | os.PathLike[str], tree: Any) -> Iterator[tuple[str, Leaf]]:
-    """Names and arrays in nested containers; a container that is shared is walked each time, but not without end."""
+    """Names and arrays in nested containers; a container that is shared is walked each time, but not endlessly."""
     visited = 0
 
     def walk(name: str, depth: int, value: Any) -> Iterator[tuple[str, Leaf]]:
@@ -138,7 +138,7 @@ def _leaves(path: str | os.PathLike[str], tree: Any) -> Iterator[tuple[str, Leaf
         if visited > MAX_STEPS:
             refuse_size(path, f"expected at most {MAX_STEPS:,} values")
         if depth > MAX_DEPTH:
-            refuse(path, f"its containers are nested more than {MAX_DEPTH} deep, or hold themselves")
+            refuse(path, f"its containers are nested more than {MAX_DEPTH} deep, or contain themselves")
         if len(name) > MAX_NAME or not name.isprintable():
             refuse(path, f"expected names of up to {MAX_NAME} printable characters, got {name[:80]!r}")
         if isinstance(value, Leaf):

@@ -21,7 +21,7 @@ from striate.models import Model
 
 #: How the format writes each type's elements.
 TYPES = {"float32": "<f4", "float16": "<f2", "int32": "<i4", "uint16": "<u2", "uint8": "u1", "bool": "?"}
-#: Types that weights are packed in, to be scaled; "float16" is only widened.
+#: Types of quantized weights, which are scaled; "float16" is only widened.
 PACKED = {"uint8", "uint16", "float16"}
 MAX_RANK = 8
 #: Files of a group of weights; they are open at the same time.
@@ -35,7 +35,7 @@ class Weight:
         entry: as the manifest has it.
 
     Raises:
-        ValueError, KeyError, TypeError: it is damaged, or of a type that is not read here.
+        ValueError, KeyError, TypeError: it is damaged, or of a type that is not supported.
     """
 
     def __init__(self, entry: dict[str, Any]):
@@ -46,7 +46,7 @@ class Weight:
         packing = entry.get("quantization")
         kind = entry["dtype"] if packing is None else packing["dtype"]
         if kind not in TYPES or (packing is not None and kind not in PACKED):
-            raise ValueError(f"the type {kind!r} is not read here")
+            raise ValueError(f"the type {kind!r} is not supported")
         self.dtype = np.dtype(TYPES[kind])
         self._scale, self._least = 1.0, 0.0
         if packing is not None and kind != "float16":
@@ -55,7 +55,7 @@ class Weight:
         self.content = memoryview(b"")
 
     def read(self) -> NDArray[Any]:
-        """The numbers: packed ones are number · scale + min."""
+        """The numbers: quantized ones are number · scale + min."""
         array = np.frombuffer(self.content, self.dtype).reshape(self.shape)
         if (self._scale, self._least) == (1.0, 0.0):
             return array
@@ -70,8 +70,8 @@ def read_tensorflowjs(path: str | os.PathLike[str], input_shape: Shape | None = 
         input_shape: of one sample of the first input; default: as the file says.
 
     Raises:
-        FormatError: it is no layers model, or damaged; a file of weights is missing, of another size, a link, or would
-            lie outside of the folder; or as `read_keras`.
+        FormatError: it is not a layers model, or is damaged; a file of weights is missing, of another size, a link, or
+            outside of the folder; or as `read_keras`.
         FileNotFoundError: there is no such file.
 
     Source: https://www.tensorflow.org/js/guide/save_load
@@ -81,7 +81,7 @@ def read_tensorflowjs(path: str | os.PathLike[str], input_shape: Shape | None = 
     if not isinstance(description, dict) or not isinstance(topology := description.get("modelTopology"), dict):
         refuse(path, "expected a layers model of TensorFlow.js, which has a modelTopology")
     if description.get("format") == "graph-model" or "node" in topology:
-        refuse(path, "it is a graph model, of TensorFlow's operations; only layers models are read")
+        refuse(path, "it is a graph model, made of TensorFlow's operations; only layers models are supported")
     weights = _weights(Path(path), description.get("weightsManifest"))
     return model_from(
         path,
@@ -109,7 +109,7 @@ def _weights(path: Path, manifest: Any) -> list[Weight]:
 
 
 def _shards(path: Path, names: list[str], expected: int) -> bytearray:
-    """The bytes of a group, whose files follow one another; none is read before their sizes add up."""
+    """The bytes of a group, whose files follow one another; none is read until their sizes add up."""
     if len(names) > MAX_SHARDS:
         refuse(path, f"expected weights in at most {MAX_SHARDS} files, got {len(names):,}")
     with ExitStack() as stack:

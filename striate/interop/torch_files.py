@@ -48,7 +48,7 @@ class Storages:
         """The storage to which a pickle refers.
 
         Raises:
-            ValueError: it is no reference, or another one to the same storage says something else.
+            ValueError: it is not a reference, or contradicts another one to the same storage.
         """
         block = storage(reference, self.content)
         if self.named.setdefault(block.key, (block.type, block.count)) != (block.type, block.count):
@@ -97,7 +97,7 @@ def read_zip(path: Path, archive: Archive) -> Any:
 
 
 def read_legacy(path: Path, file: BufferedReader) -> Any:
-    """The tree of a file as PyTorch wrote it before 1.6; the file stands at its beginning.
+    """The tree of a file as PyTorch wrote it before 1.6; the file is positioned at its beginning.
 
     Raises:
         FormatError: as `read_zip`.
@@ -118,7 +118,7 @@ def read_legacy(path: Path, file: BufferedReader) -> Any:
     if version != VERSION:
         refuse(path, f"expected PyTorch's format {VERSION}, got another")
     if type(keys) is not list or not all(type(key) is str for key in keys) or sorted(keys) != sorted(storages.named):
-        refuse(path, "expected each storage that the tensors are in once")
+        refuse(path, "expected each of the tensors' storages exactly once")
     for key in keys:
         (kind, expected), count = storages.named[key], int.from_bytes(file.read(8), "little")
         if count != expected:

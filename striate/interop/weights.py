@@ -78,14 +78,14 @@ def assign(
 ) -> list[Conv2D | Dense]:
     """Give a network the weights of a file whose entries are named after its layers.
 
-    Where the file was made for another number of classes, the layers that give the outputs keep their weights, and all
-    others are taken: what fine-tuning begins with.
+    If the file was made for another number of classes, the layers that give the outputs keep their own weights and all
+    others are loaded, which is where fine-tuning begins.
 
     Arguments:
         model: its layers have the names that the file uses.
         state: arrays as "layer.weight" in PyTorch's layout, or as "layer/kernel" in ours and Keras's.
         path: the file, for messages.
-        ignored: how names begin that may be there without a layer here.
+        ignored: prefixes of names that the file may have without a layer here.
 
     Returns:
         The layers that kept their weights.
@@ -128,7 +128,7 @@ def fits(model: Model, state: "State", ignored: Sequence[str] = ()) -> bool:
 
 
 def classes_in(model: Model, state: "State") -> int | None:
-    """How many classes a file's weights of the last layer are for; None: it has none."""
+    """How many classes a file's weights of the last layer are for; None: it has no such weights."""
     own = any("/" in name for name in state)
     for layer in _heads(model):
         for name, place in _places(layer, own):
@@ -178,7 +178,7 @@ def _pytorch_shape(layer: Layer, variable: Variable) -> Shape:
 
 
 def _from_pytorch(layer: Layer, variable: Variable, array: Array) -> Array:
-    """An array of PyTorch's as our variable has it."""
+    """An array of PyTorch's in our variable's layout."""
     if variable.name != "kernel":
         return array
     if isinstance(layer, DepthwiseConv2D):  # (C·M, 1, KH, KW) → (KH, KW, C, M)

@@ -1,4 +1,4 @@
-"""Operands of fewer axes than a result: where their numbers lie under it, and the kernel that walks over all of them.
+"""Broadcasting: where the numbers of an operand lie under a larger result, and the kernel that walks over all of them.
 
 A walk sees the result as (…, rows, columns). Neighbouring axes count as one wherever every operand allows it, so that
 batch normalization of (N, H, W, C) is N·H·W rows of C columns, and an addition of equal shapes is one long row.
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from striate.codegen import Function, Pointer, Value, in_place
-from striate.codegen.values import Index
+from striate.codegen.values import Integer
 from striate.graph import Node, Shape
 from striate.kernels.plan import Buffer, Plan, lowers
 from striate.kernels.pointwise import NOTHING, Epilogue
@@ -50,7 +50,7 @@ def merge(
 ) -> tuple[tuple[int, ...], list[Strides], list[int]]:
     """The shape with as few axes as possible, the strides under it, and the kinds of its axes.
 
-    Axes of size 1 go, and neighbours become one where they are of one kind and every operand runs on or repeats.
+    Axes of size 1 are dropped; neighbours are merged where they are of one kind and every operand runs on or repeats.
     """
     axes: list[tuple[int, tuple[int, ...], int]] = []
     for size, steps, kind in zip(shape, zip(*strides, strict=True), kinds, strict=True):
@@ -64,9 +64,9 @@ def merge(
     return tuple(size for size, _, _ in axes), of_operands, [kind for _, _, kind in axes]
 
 
-def unravel(item: Index, counts: Sequence[int]) -> list[Index]:
+def unravel(item: Integer, counts: Sequence[int]) -> list[Integer]:
     """The place of an item in a grid, the last axis running fastest."""
-    place: list[Index] = []
+    place: list[Integer] = []
     for count in reversed(counts[1:]):
         place.append(item % count)
         item = item // count
@@ -81,8 +81,8 @@ def lanes_along(f: Function, columns: int) -> int:
 
 
 def tiles(
-    f: Function, block: Index, width: int, columns: int, vectors: int = VECTORS
-) -> Iterator[tuple[Index, list[tuple[int, int]]]]:
+    f: Function, block: Integer, width: int, columns: int, vectors: int = VECTORS
+) -> Iterator[tuple[Integer, list[tuple[int, int]]]]:
     """Neighbouring vectors that cover one block of a row: first column, and each vector's offset and count of lanes.
 
     Arguments:
@@ -117,7 +117,7 @@ class Rows:
         place: on the outer axes.
     """
 
-    def __init__(self, f: Function, pointers: Sequence[Pointer], strides: Sequence[Strides], place: Sequence[Index]):
+    def __init__(self, f: Function, pointers: Sequence[Pointer], strides: Sequence[Strides], place: Sequence[Integer]):
         self.f, self._strides = f, strides
         self._pointers = []
         for pointer, steps in zip(pointers, strides, strict=True):
@@ -126,14 +126,16 @@ class Rows:
                 start = start + index * step
             self._pointers.append(start)
 
-    def at(self, column: Index, vectors: Sequence[tuple[int, int]], lanes: int) -> Callable[[Index], list[list[Value]]]:
+    def at(
+        self, column: Integer, vectors: Sequence[tuple[int, int]], lanes: int
+    ) -> Callable[[Integer], list[list[Value]]]:
         """A function of the row that loads one tile: for each vector, one value of each operand.
 
         What is the same in every row is loaded now, once.
         """
         fixed = {i: self._load(i, 0, column, vectors, lanes) for i, s in enumerate(self._strides) if not s[-2]}
 
-        def load(row: Index) -> list[list[Value]]:
+        def load(row: Integer) -> list[list[Value]]:
             operands = [
                 fixed[i] if i in fixed else self._load(i, row, column, vectors, lanes)
                 for i in range(len(self._pointers))
@@ -143,7 +145,7 @@ class Rows:
         return load
 
     def _load(
-        self, number: int, row: Index, column: Index, vectors: Sequence[tuple[int, int]], lanes: int
+        self, number: int, row: Integer, column: Integer, vectors: Sequence[tuple[int, int]], lanes: int
     ) -> list[Value]:
         *_, row_step, column_step = self._strides[number]
         pointer = self._pointers[number] + row * row_step
@@ -201,7 +203,7 @@ def compute(
     """y = formula(operands), then the epilogue, for all numbers of ``shape``.
 
     Arguments:
-        once: whether this need not run again while variables do not change, see `Plan.prepare`.
+        once: whether this only has to run again when variables change, see `Plan.prepare`.
     """
     steps = [operand.strides for operand in operands]
     if "channel" in epilogue.operands:  # the last axis must stay apart: columns are channels

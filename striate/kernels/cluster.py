@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from striate.codegen import Function, Pointer, in_place
-from striate.codegen.values import Index
+from striate.codegen.values import Integer
 from striate.graph import Node, Tensor
 from striate.kernels.plan import Plan
 from striate.kernels.pointwise import POINTWISE, Pointwise, placement
@@ -16,7 +16,7 @@ from striate.ops.operation import known_shape
 BLOCK = 4096  # numbers in one item
 
 
-def places(f: Function, size: int, channels: int) -> Iterator[tuple[Index, Index, int, int | None]]:
+def places(f: Function, size: int, channels: int) -> Iterator[tuple[Integer, Integer, int, int | None]]:
     """(offset, channel, lanes, lanes that count) of each vector of the items of a call, each a block of numbers.
 
     Arguments:

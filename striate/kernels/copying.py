@@ -38,7 +38,7 @@ def lower_reshape(plan: Plan, node: Node) -> None:
 
 @lowers(CAST)
 def lower_cast(plan: Plan, node: Node) -> bool | None:
-    """To floats; which integers NaN and numbers that are too large become is NumPy's to say, and `copy` knows signs."""
+    """To floats; for integers NumPy decides what NaN and too large numbers become, and `copy` handles signs."""
     if node.output.dtype.kind != "f" or node.inputs[0].dtype.kind not in "fi":
         return False
     copy(plan, plan.read(node.inputs[0]), plan.write(node.output))

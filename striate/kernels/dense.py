@@ -12,7 +12,7 @@ import math
 from typing import NamedTuple
 
 from striate.codegen import Function, Pointer, Target, Tile, fit, kernel, pieces
-from striate.codegen.values import Index
+from striate.codegen.values import Integer
 from striate.graph import Node, Shape
 from striate.kernels.broadcasting import unravel
 from striate.kernels.conv.geometry import Axis, Correlation
@@ -28,7 +28,7 @@ ITEMS = 16
 MANY, FEW, NOT_MANY = 48, 8, 32
 #: Rows of one item at most, about.
 ROWS = 256
-#: Numbers of a copied panel at most: they are to be in the second-level cache when the next tile needs them.
+#: Numbers of a copied panel at most: they must be in the second-level cache when the next tile needs them.
 COPY = 65_536
 #: Numbers of weights from which on they come from memory, which wants to be read in long lines.
 LARGE = 2**20
@@ -57,10 +57,10 @@ class Stack(NamedTuple):
         """How many."""
         return math.prod(self.sizes)
 
-    def places(self, product: Index) -> tuple[Index, Index]:
+    def places(self, product: Integer) -> tuple[Integer, Integer]:
         """Where a product's matrices begin in a and in w."""
-        a: Index = 0
-        w: Index = 0
+        a: Integer = 0
+        w: Integer = 0
         for i, a_step, w_step in zip(unravel(product, self.sizes), self.a, self.w, strict=True):
             a, w = i * a_step + a, i * w_step + w
         return a, w
@@ -290,7 +290,7 @@ def multiply_rows(
     for item in f.items():
         for k, count in pieces(f, item * LANES, LANES, columns, wide):
             for r, height in pieces(f, 0, rows, rows, tall):
-                sums = [[f.variable(f.zeros(LANES)) for _ in range(count)] for _ in range(height)]
+                sums = [[f.accumulator(f.zeros(LANES)) for _ in range(count)] for _ in range(height)]
                 for c, some in pieces(f, 0, depth, depth, LANES):
                     right = [(w + ((k + j) * depth + c)).load(LANES, some) for j in range(count)]
                     for i, row in enumerate(sums):
@@ -303,7 +303,7 @@ def multiply_rows(
                     epilogue.store(f.pack(numbers), y, others, (r + i) * columns + k, k, count)
 
 
-def _copy(f: Function, w: Pointer, p: Product, k: Index, columns: int, start: Index) -> None:
+def _copy(f: Function, w: Pointer, p: Product, k: Integer, columns: int, start: Integer) -> None:
     """scratch[c − start, :] = w[c, k:], whole vectors, for a stretch."""
     lanes = f.target.lanes
     for c in f.range(start, f.smaller(start + p.stretch, p.depth)):
@@ -312,7 +312,7 @@ def _copy(f: Function, w: Pointer, p: Product, k: Index, columns: int, start: In
             (f.scratch + ((c - start) * p.tile[1] + first)).store(number)
 
 
-def _copy_transposed(f: Function, w: Pointer, p: Product, k: Index, columns: int, start: Index) -> None:
+def _copy_transposed(f: Function, w: Pointer, p: Product, k: Integer, columns: int, start: Integer) -> None:
     """scratch[c − start, :] = w[k:, c], whole vectors; squares of numbers are turned in registers."""
     lanes = f.target.lanes
     for c, depth in pieces(f, start, p.stretch, p.depth, lanes):

@@ -1,4 +1,4 @@
-"""Dropout: what is kept is drawn once in a step, by one kernel; forward and backward then multiply by it.
+"""Dropout: one kernel draws the mask, once in a step; forward and backward then multiply by it.
 
 The bits are those of `striate.random.bits`: Philox-4x64-10, whose block n + 1 gives the 32-bit numbers 8·n … 8·n + 7.
 

@@ -5,7 +5,7 @@ from math import prod
 import numpy as np
 
 from striate.codegen import Function, Pointer, Value, kernel, math
-from striate.codegen.values import Index
+from striate.codegen.values import Integer
 from striate.graph import Node
 from striate.kernels.broadcasting import lanes_along, tiles
 from striate.kernels.plan import Plan, lowers
@@ -33,14 +33,14 @@ class Neighbours:
         self._row, self._block = _scratch_row(f.target.lanes, channels, radius), rows_in_item(channels)
         f.clear(f.scratch, blocks * self._block * self._row)
 
-    def place(self, block: int, row: Index, channel: Index) -> Pointer:
+    def place(self, block: int, row: Integer, channel: Integer) -> Pointer:
         """Where a number of a block lies."""
         before = block * self._block * self._row + self._radius
         return self.f.scratch + row * self._row + channel + before
 
-    def total(self, block: int, row: Index, channel: Index) -> Value:
+    def total(self, block: int, row: Integer, channel: Integer) -> Value:
         """Σ over the channels around, for a vector of them."""
-        total = self.f.variable(self.f.zeros(self.lanes))
+        total = self.f.accumulator(self.f.zeros(self.lanes))
         first, count = self.place(block, row, channel) + -self._radius, 2 * self._radius + 1
         for offset in self.f.range(0, count, unroll=min(count, MOST_UNROLLED)):
             total.value = total.value + (first + offset).load(self.lanes)

@@ -91,7 +91,7 @@ def lower_normalize_grad_gamma(plan: Plan, node: Node) -> bool | None:
 
 @lowers(NORMALIZE_WITH)
 def lower_normalize_with(plan: Plan, node: Node) -> bool | None:
-    """y = γ·(x − mean)/√(variance + ε) + β with a mean and a variance that are given, where no kernel took it along."""
+    """y = γ·(x − mean)/√(variance + ε) + β with a given mean and variance, where it is not fused to another kernel."""
     if not _all_float32(node):
         return False
     name, parameters = scale_and_shift(plan, node)
@@ -161,19 +161,19 @@ def normalized_and_scaled(f: Function, x: Value, mean: Value, inverse: Value, ga
 
 
 def gradient_sums(f: Function, g: Value, x: Value, mean: Value, inverse: Value) -> tuple[Value, Value]:
-    """What Σ g and Σ g·x̂ are of."""
+    """The terms of Σ g and Σ g·x̂."""
     return g, g * normalized(x, mean, inverse)
 
 
 def scaled_gradient_sums(
     f: Function, g: Value, x: Value, mean: Value, inverse: Value, gamma: Value
 ) -> tuple[Value, Value]:
-    """What Σ gγ and Σ gγ·x̂ are of."""
+    """The terms of Σ gγ and Σ gγ·x̂."""
     return gradient_sums(f, g * gamma, x, mean, inverse)
 
 
 def scaled_sums(f: Function, total: Value, with_normalized: Value, gamma: Value) -> tuple[Value, Value]:
-    """What these sums are of where parts have been summed without γ."""
+    """The terms of these sums where parts have been summed without γ."""
     return total * gamma, with_normalized * gamma
 
 

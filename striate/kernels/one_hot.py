@@ -1,4 +1,4 @@
-"""One-hot coding of labels, which are looked at before a run: a kernel could not say what is wrong with them."""
+"""One-hot coding of labels, which are checked before a run: a kernel could not say what is wrong with them."""
 
 import functools
 
@@ -21,7 +21,7 @@ def one_hot(f: Function, labels: Pointer, y: Pointer, *, classes: int) -> None:
 
 @lowers(ONE_HOT)
 def lower(plan: Plan, node: Node) -> bool | None:
-    """One item for each label; only labels that are an input of the graph can be looked at in time."""
+    """One item for each label; only labels that are an input of the graph can be checked in time."""
     (labels,) = node.inputs
     classes = node.attributes["classes"]
     if not plan.check(labels, functools.partial(ONE_HOT.check, classes=classes)):

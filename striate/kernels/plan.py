@@ -1,6 +1,6 @@
 """A plan: which kernels compute a graph, in which order, and on which buffers.
 
-Here are its words, and what lowerings use of it; `striate.kernels.planning` fills it.
+Here are its parts, and what lowerings use of it; `striate.kernels.planning` fills it.
 """
 
 import math
@@ -136,13 +136,13 @@ class Plan:
         self.preparation: list[Launch] = []
         self.constants: list[Array] = []
         self.buffers: dict[Tensor, Buffer] = {}
-        #: What lowerings have computed that others may need too, such as statistics, by what it is of.
+        #: What lowerings have computed that others may need too, such as statistics, by what it was computed from.
         self.shared: dict[Hashable, Any] = {}
-        #: Which inputs are looked at before each run, and what raises if one is wrong.
+        #: Which inputs are checked before each run, and what raises if one is wrong.
         self.checks: list[tuple[int, Callable[[Array], None]]] = []
         self.variables = list(dict.fromkeys([*graph.variables, *(variable for variable, _ in graph.updates)]))
         self._numbers = {variable: number for number, variable in enumerate(self.variables)}
-        #: The node that is being lowered, and the element-wise nodes after it that its kernel may take along.
+        #: The node that is being lowered, and the element-wise nodes after it that may be fused to its kernel.
         self.node: Node | None = None
         self.chain: list[Node] = []
         self._readers: dict[Tensor, list[Node]] = {}
@@ -171,9 +171,9 @@ class Plan:
         return self.buffers.setdefault(tensor, Buffer(known_shape(tensor), tensor.dtype))
 
     def finish(self, node: Node) -> tuple[Buffer, Epilogue, list[Buffer]]:
-        """Where the node's kernel is to store, what it does to each number before, and the buffers that this reads.
+        """Where the node's kernel stores, what it does to each number before that, and the buffers which this reads.
 
-        Whoever calls this promises to apply the epilogue.
+        The caller must apply the epilogue.
         """
         chain, self.chain = self.chain, []
         operations: list[Pointwise] = []
@@ -246,14 +246,14 @@ class Plan:
             self.schedule.append(Launch(kernel, buffers, items, order, grain, scratch, self.node))
 
     def check(self, tensor: Tensor, check: Callable[[Array], None]) -> bool:
-        """Have ``check`` look at an array before each run, and raise if it is wrong; False if this is no input."""
+        """Have ``check`` look at an array before each run, and raise if it is wrong; False if this is not an input."""
         buffer = self.read(tensor)
         if buffer.home == "input":
             self.checks.append((buffer.number, check))
         return buffer.home == "input"
 
     def prepare(self, kernel: Kernel, *buffers: Buffer, **settings: Any) -> None:
-        """`launch` something that need not run again while variables do not change, such as packing weights.
+        """`launch` something that only has to run again when variables change, such as packing weights.
 
         Arguments:
             kernel, settings: as `launch`.

@@ -67,7 +67,7 @@ def _lower_all(plan: Plan, fuse: bool) -> None:
 
 
 def _chains(plan: Plan) -> dict[Node, list[Node]]:
-    """Which element-wise nodes each other node's kernel can take along, if it takes any."""
+    """Which element-wise nodes can be fused to each other node's kernel, if any."""
     chains: dict[Node, list[Node]] = {}
     taken: set[Node] = set()
     wanted = _wanted(plan.graph)
@@ -118,7 +118,7 @@ def _clusters(plan: Plan, inside: set[Node], ends: set[Node]) -> dict[Node, tupl
 
 
 def _follows(node: Node, tensor: Tensor) -> bool:
-    """Whether an element-wise node can be done number by number while ``tensor`` is computed."""
+    """Whether an element-wise node can be applied to each number while ``tensor`` is computed."""
     shape = known_shape(tensor)
     if known_shape(node.output) != shape or not node.output.dtype == np.float32 == tensor.dtype:
         return False
@@ -138,7 +138,7 @@ def _lower(plan: Plan, node: Node, chain: list[Node]) -> None:
     if not supported or lowering is None or lowering(plan, node) is False:
         plan.fall_back(node)
     left, plan.chain = plan.chain, []
-    if left:  # the lowering did not take the chain along
+    if left:  # the lowering did not fuse the chain
         _lower(plan, left[0], left[1:])
 
 
@@ -167,7 +167,7 @@ def _place_results(plan: Plan) -> None:
 
 
 def _may_overwrite(plan: Plan, buffer: Buffer, variable: Buffer) -> bool:
-    """Whether ``buffer`` is first written when nobody reads the old value of ``variable`` any more."""
+    """Whether ``buffer`` is first written when nothing reads the old value of ``variable`` any more."""
     if (buffer.size, buffer.dtype) != (variable.size, variable.dtype) or not buffer.size:
         return False
     first = next(number for number, part in enumerate(plan.schedule) if buffer in part.buffers)

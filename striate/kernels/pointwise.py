@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from striate.codegen import Function, Pointer, Target, Value, math
-from striate.codegen.values import FLOAT, Index
+from striate.codegen.values import FLOAT, Integer
 from striate.graph import Shape
 from striate.kernels.activations import ACTIVATIONS, ones_where
 from striate.kernels.losses import LOSSES
@@ -106,7 +106,7 @@ class Epilogue(NamedTuple):
     operands: tuple[str, ...] = ()
 
     def apply(
-        self, value: Value, others: Sequence[Pointer], offset: Index, channel: Index, count: Index | None = None
+        self, value: Value, others: Sequence[Pointer], offset: Integer, channel: Integer, count: Integer | None = None
     ) -> Value:
         """The value after all operations.
 
@@ -131,7 +131,7 @@ class Epilogue(NamedTuple):
             value = operation(f, *map(operand, operation.arguments))
         return value
 
-    def prefetch(self, f: Function, y: Pointer, others: Sequence[Pointer], offset: Index, count: int) -> None:
+    def prefetch(self, f: Function, y: Pointer, others: Sequence[Pointer], offset: Integer, count: int) -> None:
         """Have the places brought into the cache at which `store` will write, and read, ``count`` numbers."""
         reads = [other for other, where in zip(others, self.operands, strict=True) if where == "same"]
         for first in range(0, count, LINE):
@@ -153,9 +153,9 @@ class Epilogue(NamedTuple):
         value: Value,
         y: Pointer,
         others: Sequence[Pointer],
-        offset: Index,
-        channel: Index,
-        count: Index | None = None,
+        offset: Integer,
+        channel: Integer,
+        count: Integer | None = None,
     ) -> None:
         """Apply the steps to a value and store it at ``y + offset``; arguments as `apply`."""
         (y + offset).store(self.apply(value, others, offset, channel, count), count=count)

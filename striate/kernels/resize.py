@@ -10,7 +10,7 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from striate.codegen import Function, Pointer, Value, kernel
-from striate.codegen.values import Index
+from striate.codegen.values import Integer
 from striate.graph import Array, Node, Shape
 from striate.kernels.plan import Plan, lowers
 from striate.kernels.pointwise import Epilogue
@@ -56,7 +56,7 @@ def resample(
         for k in f.range(0, out[2]):
             columns = width.columns(k)
             for channel, lanes, counts in _groups(f, channels):
-                totals = [f.variable(f.zeros(lanes)) for _ in counts]
+                totals = [f.accumulator(f.zeros(lanes)) for _ in counts]
                 for a in f.range(*planes):
                     of_plane = depth.weight(i, a, planes)
                     for b in f.range(*rows):
@@ -74,7 +74,7 @@ def resample(
                     epilogue.store(total.value, y, others, offset + place, channel + place, count)
 
 
-def _groups(f: Function, channels: int) -> Iterator[tuple[Index, int, list[int]]]:
+def _groups(f: Function, channels: int) -> Iterator[tuple[Integer, int, list[int]]]:
     """Loop over groups of vectors of channels: first channel, lanes, and how many of each vector's lanes are channels.
 
     What is looked up for a place, such as its weight, serves a whole group.
@@ -94,11 +94,11 @@ class _Bands(NamedTuple):
     weights: Pointer
     widest: int
 
-    def columns(self, row: Index) -> tuple[Value, Value]:
+    def columns(self, row: Integer) -> tuple[Value, Value]:
         """First and behind the last column that the row has a weight for."""
         return self.bands[row * 2], self.bands[row * 2 + 1]
 
-    def weight(self, row: Index, column: Index, columns: tuple[Value, Value]) -> Value:
+    def weight(self, row: Integer, column: Integer, columns: tuple[Value, Value]) -> Value:
         """One of them."""
         return self.weights[row * self.widest + (column - columns[0])]
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from striate.codegen import Function, Pointer, Value, kernel, pieces
-from striate.codegen.values import LONG, Index
+from striate.codegen.values import LONG, Integer
 from striate.graph import Node
 from striate.kernels.plan import Plan, lowers
 from striate.ops.operation import known_shape
@@ -29,7 +29,7 @@ def take_grad(
     for item in f.items():
         outer, j = item // size, item % size
         for number, width in pieces(f, 0, inner, inner, lanes):
-            total = f.variable(f.zeros(lanes))
+            total = f.accumulator(f.zeros(lanes))
             for p in f.range(begins[j], begins[j + 1]):
                 total.value = total.value + (g + ((outer * count + places[p]) * inner + number)).load(lanes, width)
             (x + (item * inner + number)).store(total.value, count=width)
@@ -59,8 +59,8 @@ def unpool_grad(f: Function, places: Pointer, g: Pointer, x: Pointer, *, count: 
                 (x + (first + i)).store(g[sample * size * channels + place * channels + i % channels])
 
 
-def _place(f: Function, places: Pointer, index: Index, size: int) -> Value:
-    """A place as an integer; −1 for what is none, which no conversion may see."""
+def _place(f: Function, places: Pointer, index: Integer, size: int) -> Value:
+    """A place as an integer; −1 for anything that is not a place, which must not be converted."""
     number = places[index]
     real = (number >= 0.0) & (number < float(size))
     return f.convert(f.select(real, number, -1.0), LONG)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from striate.codegen import Function, Pointer, Value, kernel
-from striate.codegen.values import Index
+from striate.codegen.values import Integer
 from striate.graph import Node, Shape
 from striate.kernels.broadcasting import merge, unravel
 from striate.kernels.plan import Buffer, Plan, lowers
@@ -24,9 +24,9 @@ class View(NamedTuple):
     start: int
     strides: Shape
 
-    def offset(self, index: Sequence[Index]) -> Index:
+    def offset(self, index: Sequence[Integer]) -> Integer:
         """Where a number lies; axes that ``index`` leaves out count as 0."""
-        offset: Index = self.start
+        offset: Integer = self.start
         for i, stride in zip(index, self.strides, strict=False):
             offset = offset + i * stride
         return offset
@@ -130,13 +130,13 @@ def turn(
     whole, below = rows // lanes, rows % lanes
     right = columns // lanes * lanes
 
-    def squares(start: Index, end: Index, channel: Index, height: int) -> None:
+    def squares(start: Integer, end: Integer, channel: Integer, height: int) -> None:
         for b in f.range(0, right, lanes):
             square(start, end, channel, height, b, lanes)
         if right < columns:
             square(start, end, channel, height, right, columns - right)
 
-    def square(start: Index, end: Index, channel: Index, height: int, b: Index, width: int) -> None:
+    def square(start: Integer, end: Integer, channel: Integer, height: int, b: Integer, width: int) -> None:
         lines = [(x + (start + i * source.strides[-2] + b)).load(lanes, width) for i in range(height)]
         lines += [f.constant(0, x.element.wide(lanes))] * (lanes - height)
         for i, line in enumerate(_turned(f, lines)[:width]):
@@ -166,7 +166,7 @@ def _turned(f: Function, lines: list[Value]) -> list[Value]:
     return lines
 
 
-def _vectors(f: Function, size: int) -> Iterator[tuple[Index, int, int | None]]:
+def _vectors(f: Function, size: int) -> Iterator[tuple[Integer, int, int | None]]:
     """Loop over the vectors of a run: where each begins, its lanes, and how many of them count; None: all."""
     lanes = f.target.lanes_for(size)
     whole = size // lanes * lanes

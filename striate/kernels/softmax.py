@@ -12,7 +12,7 @@ import numpy as np
 
 from striate.codegen import Function, Pointer, Target, Value, kernel
 from striate.codegen.math import exp, log
-from striate.codegen.values import FLOAT, Index
+from striate.codegen.values import FLOAT, Integer
 from striate.graph import Node
 from striate.kernels.plan import Plan, lowers
 from striate.ops.activations import LOG_SOFTMAX, LOG_SOFTMAX_GRAD, SOFTMAX, SOFTMAX_GRAD
@@ -21,7 +21,7 @@ from striate.ops.operation import known_shape
 
 LANES = 16  # of a vector along the axis: on every machine, so that every machine sums in the same order
 
-Place = tuple[Index, Index | None]
+Place = tuple[Integer, Integer | None]
 Formula = Callable[[Place], Value]
 
 
@@ -69,7 +69,7 @@ class Line:
 
     def reduce(self, formula: Formula, start: float, combine: Callable[[Value, Value], Value]) -> Value:
         """All numbers that the formula gives along the line, combined."""
-        result = self.f.variable(self.f.constant(start, FLOAT.wide(self.lanes)))
+        result = self.f.accumulator(self.f.constant(start, FLOAT.wide(self.lanes)))
         for place in self.places():
             value = formula(place)
             if self.inner == 1 and place[1] is not None:
@@ -82,7 +82,7 @@ class Line:
         return self.reduce(formula, 0.0, lambda a, b: a + b)
 
     def largest(self, x: Pointer) -> Value:
-        """The largest number that is not NaN; what is NaN shows in every sum of exponentials."""
+        """The largest number that is not NaN; a NaN shows in every sum of exponentials."""
         return self.reduce(lambda at: self.load(x, at), -math.inf, lambda a, b: self.f.select(b > a, b, a))
 
     def exponentials(self, x: Pointer, y: Pointer) -> Value:

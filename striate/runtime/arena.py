@@ -56,5 +56,5 @@ def alive(spans: Sequence[Span]) -> list[int]:
 
 
 def round_up(size: int) -> int:
-    """So many bytes, and those up to where the next array may begin."""
+    """The size rounded up to where the next array may begin."""
     return -(-size // ALIGNMENT) * ALIGNMENT

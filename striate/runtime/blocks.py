@@ -16,7 +16,7 @@ from striate.runtime.arena import ALIGNMENT
 #: Runs in a row that need less than half of a block until its memory goes back to the system. Writing to new memory for
 #: the first time takes about as long as a pass over it, so once in so many runs it costs next to nothing.
 PATIENCE = 64
-#: Who is forked gets a copy.
+#: A forked process gets a copy.
 _OWN: dict[str, Any] = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
 _FREE: "list[Block]" = []
 
@@ -44,7 +44,7 @@ class View(NamedTuple):
 
 
 def borrow(size: int) -> Block:
-    """A block of at least so many bytes that nobody else has, until it is given back; anything may be in it."""
+    """A block of at least ``size`` bytes for the caller alone, until it is given back; its contents are undefined."""
     try:
         block = _FREE.pop()
     except IndexError:
@@ -53,7 +53,7 @@ def borrow(size: int) -> Block:
         return block
     for other in _FREE.copy():
         if other.size >= size:
-            with contextlib.suppress(ValueError):  # somebody else was quicker
+            with contextlib.suppress(ValueError):  # another thread was quicker
                 _FREE.remove(other)
                 _FREE.append(block)
                 return other
@@ -62,19 +62,19 @@ def borrow(size: int) -> Block:
 
 
 def give_back(block: Block, used: int) -> None:
-    """Let others borrow a block, of which so many bytes were needed."""
+    """Let others borrow a block, of which ``used`` bytes were needed."""
     block.idle = block.idle + 1 if 2 * used < block.size else 0
     if block.idle < PATIENCE:
         _FREE.append(block)
 
 
 def free_bytes() -> int:
-    """Bytes of all blocks that nobody has."""
+    """Bytes of all blocks that are not borrowed."""
     return sum(block.size for block in _FREE.copy())
 
 
 def own_pages(size: int) -> Array:
-    """Bytes on pages of their own, with zeros in them.
+    """Bytes on pages of their own, all zero.
 
     They come from the system and go back to it: in malloc's heap, blocks that grow leave gaps that nobody else can use.
     """
@@ -87,7 +87,7 @@ def own_pages(size: int) -> Array:
 
 
 def aligned(size: int) -> Array:
-    """Bytes from a multiple of `ALIGNMENT`, with anything in them."""
+    """Bytes from a multiple of `ALIGNMENT`, with undefined contents."""
     block = np.empty(size + ALIGNMENT, np.uint8)
     start = -address_of(block) % ALIGNMENT
     return block[start : start + size]

@@ -20,14 +20,14 @@ from striate.graph import Node, Tensor
 from striate.ops.operation import known_shape
 from striate.runtime.arena import Span, alive
 
-#: Bytes of Python's objects for each node and each launch of a kernel, about: a rough figure, found once by hand.
+#: Approximate bytes of Python's objects for each node and each launch of a kernel: a rough figure, found once by hand.
 OBJECTS = 2048
 #: The part of the machine's memory that is kept, and that one run may take, unless the user says otherwise: taste.
 KEPT_PART, RUN_PART = 8, 1
 
 
 class Keeper(Protocol):
-    """What keeps memory between runs, some of it together with others."""
+    """What keeps memory between runs, some of it shared with others."""
 
     def kept(self) -> Mapping[Any, int]:
         """The bytes of each thing that it keeps."""
@@ -36,8 +36,8 @@ class Keeper(Protocol):
 class ExecutorCache:
     """What runs a model, by what it was compiled for: shapes of a batch, settings.
 
-    All of these in a process share one budget. When more is kept, what was not asked for for the longest time leaves;
-    it is made again when it is asked for. What is running is referred to by whoever runs it, and is freed afterwards.
+    All of these in a process share one budget. Past it, the least recently used entries are dropped, and made again
+    when they are needed. An entry that is running is freed after its run.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class ExecutorCache:
         return entry.value
 
     def values(self) -> list[Any]:
-        """All that is here."""
+        """All entries."""
         with _process.lock:
             return [entry.value for entry in self._entries.values()]
 
@@ -73,12 +73,12 @@ class ExecutorCache:
 @dataclass
 class _Entry:
     value: Any
-    used: int = 0  # when it was last asked for
+    used: int = 0  # when it was last used
 
 
 @dataclass
 class _Process:
-    """What there is once in a process."""
+    """The state that a process has once."""
 
     owners: "weakref.WeakSet[ExecutorCache]" = field(default_factory=weakref.WeakSet)
     keepers: "weakref.WeakSet[Keeper]" = field(default_factory=weakref.WeakSet)
@@ -94,12 +94,12 @@ _NOW: Iterator[int] = itertools.count()
 def set_memory_budget(size: float | None) -> None:
     """Set how much memory compiled networks may keep for their next run.
 
-    A network is compiled for each shape of batch, and for training, for predicting and for looking inside. Each keeps
-    its machine code and what was computed from weights alone, such as packed weights, which those for other batches
-    share. Past the budget, what was not used for the longest time leaves; when it is needed again, it is loaded from
-    the cache on disk. What was used last stays, whatever it needs, and so do the weights themselves. Beside it there is
-    one block of memory in which networks are computed, as large as the largest that was run lately needs; several where
-    several threads run networks at once.
+    A network is compiled for each shape of batch, and separately for training, prediction and inspection. Each version
+    keeps its machine code and what was computed from weights alone, such as packed weights, which it shares with those
+    for other batches. Past the budget, the least recently used versions are dropped; when one is needed again, it is
+    loaded from the cache on disk. The last one used stays, whatever it needs, and so do the weights themselves. In
+    addition there is one block of working memory, as large as the largest network that was run lately needs; several
+    blocks if several threads run networks at once.
 
     Arguments:
         size: bytes; None: an eighth of the machine's memory, the default.
@@ -143,7 +143,7 @@ def count(keeper: Keeper) -> None:
 
 
 def kept_bytes() -> int:
-    """What compiled networks keep in this process, about."""
+    """Approximate bytes that compiled networks keep in this process."""
     with _process.lock:
         things: dict[Any, int] = {}
         for keeper in _process.keepers:
@@ -152,7 +152,7 @@ def kept_bytes() -> int:
 
 
 def keep_to_budget() -> None:
-    """Let what was not asked for for the longest time leave, until no more than the budget is kept."""
+    """Drop the least recently used entries until no more than the budget is kept."""
     with _process.lock:
         while kept_bytes() > memory_budget():
             entries = [(entry.used, owner, key) for owner in _process.owners for key, entry in owner._entries.items()]
@@ -163,7 +163,7 @@ def keep_to_budget() -> None:
 
 
 def bytes_of(tensor: Tensor) -> int:
-    """Of the array that a symbol stands for."""
+    """Bytes of the array that a symbol stands for."""
     return math.prod(known_shape(tensor)) * int(tensor.dtype.itemsize)
 
 
@@ -172,7 +172,7 @@ def check_limit(needed: int, spans: Callable[[], Sequence[Span]], nodes: Sequenc
 
     Arguments:
         needed: bytes.
-        spans: gives the arrays that there are in a run.
+        spans: gives the arrays of a run.
         nodes: what is computed at each step of it.
 
     Raises:

@@ -51,7 +51,7 @@ class Chain:
 
 
 def _joined(first: "NativeExecutor", second: "NativeExecutor") -> "list[tuple[NativeExecutor, Program | Reference]]":
-    """The parts of both, each with whose it is, and the two programs that meet in the middle as one."""
+    """The parts of both, each with its executor, and the two programs that meet in the middle as one."""
     from striate.runtime.team import Program
 
     before: list[tuple[NativeExecutor, Program | Reference]] = [(first, part) for part in first.parts]

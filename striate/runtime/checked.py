@@ -20,7 +20,7 @@ _Function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
 
 
 class CheckedExecutor:
-    """Runs a graph's kernels one by one and finds those that write where they must not, or read what nobody wrote.
+    """Runs a graph's kernels one by one and finds those that write where they must not, or read what was never written.
 
     Items are computed in a random order, one call for each few of them, as a team of threads might; arrays lie at
     addresses that are multiples of the size of their numbers, and of nothing larger.

@@ -29,7 +29,7 @@ class Settings(NamedTuple):
     Arguments:
         executor: "native" or "reference".
         exact: whether the native executor uses only kernels whose error is that of direct summation.
-        tuning: the file with the ways in which convolutions are computed; None: by a model of their cost.
+        tuning: the file that records how convolutions are computed; None: a model of their cost decides.
     """
 
     executor: str
@@ -49,7 +49,7 @@ _settings = Settings("native" if _find_llvm() else "reference")
 
 @functools.cache
 def _why_not_native() -> str:
-    """What keeps machine code from running in this process, with the fix; nothing if it can run. This loads LLVM."""
+    """Why machine code cannot run in this process, with the fix; empty if it can. This loads LLVM."""
     if struct.calcsize("P") != 8:
         return "needs a 64-bit Python. Install one from https://www.python.org."
     if not _find_llvm():
@@ -70,14 +70,14 @@ def settings() -> Settings:
 
 
 def set_executor(name: str) -> None:
-    """Choose what computes networks.
+    """Choose the executor of networks.
 
     Arguments:
         name: "native", machine code written for each network, the default where llvmlite is installed; or "reference",
             NumPy, operation by operation: the definition, slower.
 
     Raises:
-        ArgumentError: another name, or "native" where llvmlite is missing or does not load.
+        ArgumentError: an unknown name, or "native" where llvmlite is missing or does not load.
     """
     global _settings  # noqa: PLW0603
     if name not in ("native", "reference"):
@@ -88,7 +88,7 @@ def set_executor(name: str) -> None:
 
 
 def set_exact(exact: bool) -> None:
-    """Choose whether results are as near to the exact sum as direct summation is.
+    """Choose whether results must be as accurate as direct summation.
 
     Faster algorithms (Winograd, FFT) add rounding errors about four times as large, still near 10⁻⁶ of the result.
 
@@ -100,21 +100,20 @@ def set_exact(exact: bool) -> None:
 
 
 def set_tuning(path: str | os.PathLike[str] | None) -> None:
-    """Choose whether the ways in which convolutions are computed are measured.
+    """Choose whether the ways to compute convolutions are chosen by measurement.
 
-    Usually they follow from shapes and CPU alone, so that the same program has the same bits. Measuring may find a
-    faster way, which may have other bits; so the ways found are written down, and what has been written is not measured
-    again.
+    By default they follow from shapes and CPU alone, so that the same program gives the same bits. Measuring may find a
+    faster way, which may give other bits; so the ways found are recorded, and recorded ones are not measured again.
 
     Arguments:
-        path: the file they are kept in, made if there is none; None: do not measure, the default.
+        path: the file that records them, created if missing; None: do not measure, the default.
     """
     global _settings  # noqa: PLW0603
     _settings = _settings._replace(tuning=None if path is None else os.fspath(path))
 
 
 def executor(graph: Graph, *, training: bool = False) -> WholeExecutor:
-    """What runs a graph, by this process's settings; a graph that computes in float64 runs on the reference.
+    """The executor of a graph, by this process's settings; a graph that computes in float64 runs on the reference.
 
     Arguments:
         graph: what to run.
@@ -150,7 +149,7 @@ def _falls_back() -> bool:
 
 
 def predicting_executor(traced: Callable[[int], Graph], samples: int, piece: Callable[[int], Any]) -> Executor:
-    """What runs a prediction, by this process's settings: for a large batch a part of it at a time.
+    """The executor of a prediction, by this process's settings: a large batch is computed a part at a time.
 
     Arguments:
         traced: the graph for a number of samples.

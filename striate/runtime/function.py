@@ -17,11 +17,11 @@ class Function:
     """A function of symbols, called with arrays.
 
     Arguments:
-        function: computes with operations and layers only; takes symbols, nested as the arrays are that this is called
-            with, and returns symbols in nested lists and dictionaries.
+        function: computes with operations and layers only; takes symbols, nested like the arrays of a call, and returns
+            symbols in nested lists and dictionaries.
 
-    Variables are read anew at each call. Where numbers are drawn, as by a dropout that is always on, each call draws
-    others.
+    Variables are read at each call. Random numbers, such as those of a dropout that is always on, differ from call to
+    call.
     """
 
     def __init__(self, function: Callable[..., Any]):
@@ -38,11 +38,11 @@ class Function:
 
     @property
     def executors(self) -> list[WholeExecutor]:
-        """What computes, one for each combination of shapes so far."""
+        """The executors, one for each combination of shapes so far."""
         return [runner for runner, _ in self._compiled.values()]
 
     def forget(self) -> None:
-        """Trace anew from now on: what the function calls has changed."""
+        """Forget all traces: something that the function calls has changed."""
         self._compiled.clear()
 
     def _compile(self, symbols: Any) -> tuple[WholeExecutor, Any]:
@@ -58,7 +58,7 @@ def as_arrays(value: Any) -> tuple[list[Array], Any]:
     Floating-point numbers are computed in float32; integers and booleans stay what they are.
 
     Raises:
-        DataError: something else than numbers is among them.
+        DataError: something other than numbers is among them.
     """
     if isinstance(value, dict):
         parts = {name: as_arrays(item) for name, item in value.items()}
@@ -81,7 +81,7 @@ def _nests(value: Any) -> bool:
 
 
 def signature(symbols: Any) -> Hashable:
-    """What tells apart inputs for which a function is traced anew: nesting, shapes and types."""
+    """The key by which traces of a function are kept: nesting, shapes and types of its inputs."""
     if isinstance(symbols, dict):
         return tuple((name, signature(item)) for name, item in symbols.items())
     if isinstance(symbols, list):

@@ -24,7 +24,7 @@ class Memory:
 
     Arguments:
         plan: whose buffers.
-        kept: where those lie that are kept between runs.
+        kept: where the buffers lie that are kept between runs.
     """
 
     def __init__(self, plan: Plan, kept: Mapping[Buffer, Prepared]):
@@ -68,12 +68,12 @@ class Memory:
 
     @property
     def bytes(self) -> int:
-        """What is kept between runs, beside what others share."""
+        """Bytes that are kept between runs, except those shared with others."""
         own = sum(slot.own.nbytes for slot in (*self._inputs, *self._outputs) if slot.own is not None)
         return int(own + sum(array.nbytes for array in self._constants) + 3 * self._words.nbytes)
 
     def move_arena(self, address: int) -> None:
-        """Have the arena there from now on."""
+        """Use an arena at this address from now on."""
         self._words[self._arena_places] = self._arena_offsets + np.uint64(address)
         self.arena_address = address
 
@@ -82,7 +82,7 @@ class Memory:
         return ctypes.addressof(self._table) + 8 * self._starts[launch]
 
     def take(self, inputs: Sequence[Array]) -> list[Array]:
-        """Use these inputs for one run; what is returned is what kernels will read.
+        """Use these inputs for one run; returns the arrays that kernels will read.
 
         Raises:
             ShapeError: they are not what the graph takes.
@@ -115,7 +115,7 @@ class Memory:
         return outputs
 
     def results(self, outputs: list[Array], into: Mapping[int, Array]) -> list[Array]:
-        """The outputs, where they are wanted. Large arrays are their owners' business from now on."""
+        """The outputs, in ``into`` where it has them. Large arrays belong to the caller from now on."""
         for number, slot in enumerate(self._outputs):
             if slot.own is None or number in into:
                 self._bound["output"][number] = None
@@ -189,7 +189,7 @@ def _arena(plan: Plan) -> tuple[list[Buffer], list[int], int]:
 
 
 def spans(plan: Plan) -> list[Span]:
-    """When each array of a run matters, but for inputs, variables and what is kept; outputs do until the end."""
+    """The lifetime of each array of a run, except inputs, variables and what is kept; outputs live until the end."""
     arrays = [buffer for buffer in _buffers(plan) if buffer.home in ("arena", "output")]
     end = len(plan.schedule)
     found = _lives(plan, arrays)

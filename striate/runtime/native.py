@@ -32,7 +32,7 @@ class NativeExecutor:
         exact: whether to use only kernels whose error is that of direct summation.
         fuse: whether element-wise operations may end other operations' kernels.
         hoist: whether to keep what depends on variables alone, such as packed weights, until one of them changes; worth
-            its memory where they seldom do.
+            its memory where they rarely do.
         choices: recorded ways to compute some convolutions; see `striate.runtime.tuning`.
     """
 

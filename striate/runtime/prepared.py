@@ -19,7 +19,7 @@ class Prepared:
     """Numbers that follow from variables; they live as long as some executor reads them.
 
     Arguments:
-        array: where they are to be; bytes.
+        array: bytes, to hold them.
     """
 
     def __init__(self, array: Array):
@@ -70,7 +70,7 @@ class Preparation:
         self._rows = list(rows)
 
     def follow(self, team: Team) -> None:
-        """Compute anew what was computed before the last change of a variable, by this executor or another one."""
+        """Recompute what was computed before the last change of a variable, by this executor or another one."""
         with _LOCK:
             changes = Variable.changes
             stale = tuple(
@@ -90,7 +90,7 @@ class Preparation:
 
 
 def _key(plan: Plan, buffer: Buffer, keys: dict[Buffer, Hashable]) -> Hashable:
-    """What tells the contents of a buffer from those of others, as long as somebody reads them."""
+    """A key that identifies the contents of a buffer, as long as they are in use."""
     if buffer.home == "kept":
         return keys[buffer]
     read = plan.variables if buffer.home == "variable" else plan.constants

@@ -15,7 +15,7 @@ class ReferenceExecutor:
     """Runs a graph with each operation's ``forward``.
 
     Arguments:
-        graph: what to run. Its order, and after which node each value may be forgotten, are worked out here, once.
+        graph: what to run. Its order, and after which node each value can be freed, are determined here, once.
     """
 
     def __init__(self, graph: Graph):
@@ -35,7 +35,7 @@ class ReferenceExecutor:
         return {self: budget.OBJECTS * len(self.graph.nodes)}
 
     def _spans(self) -> list[Span]:
-        """When the result of each node matters."""
+        """The lifetime of each node's result."""
         nodes = self.graph.nodes
         last = {tensor: number for number, node in enumerate(nodes) for tensor in self._forget.get(node, ())}
         return [
@@ -43,7 +43,7 @@ class ReferenceExecutor:
             for number, node in enumerate(nodes)
         ]
 
-    @np.errstate(all="ignore")  # infinities and NaN propagate, as IEEE 754 has them
+    @np.errstate(all="ignore")  # infinities and NaN propagate, as IEEE 754 defines
     def run(
         self, inputs: Sequence[Array], seed: int = 0, step: int = 0, into: Mapping[int, Array] | None = None
     ) -> list[Array]:
@@ -76,7 +76,7 @@ class ReferenceExecutor:
             for tensor in self._forget.get(node, ()):
                 values.pop(tensor, None)
 
-        taken = {id(_owner(array)) for array in inputs}  # memory that is somebody else's
+        taken = {id(_owner(array)) for array in inputs}  # memory that belongs to others
         taken |= {id(_owner(variable.array)) for variable in graph.variables}
         results = []
         for tensor in [*graph.outputs, *(tensor for _, tensor in graph.updates)]:
@@ -103,7 +103,7 @@ def check_inputs(graph: Graph, arrays: Sequence[Array]) -> None:
 
 
 def _owner(array: Any) -> Any:
-    """The object whose memory a view shows; an array that is no view owns its own."""
+    """The object whose memory a view shows; an array that is not a view owns its own."""
     while getattr(array, "base", None) is not None:
         array = array.base
     return array

@@ -2,7 +2,7 @@
 
 A network's first layers have large images and few weights, its last ones small images and many weights. So a graph is
 cut into stages: the first for few samples, those that follow for more, up to the whole batch, so that their weights are
-read seldom.
+read rarely.
 """
 
 import math
@@ -35,7 +35,7 @@ ENDINGS = {*POINTWISE, *FUSIONS}
 
 
 class SlicedExecutor:
-    """Runs a graph for a batch in stages, each for as many samples at a time as suit it.
+    """Runs a graph for a batch in stages, each for a suitable number of samples at a time.
 
     Arguments:
         graph: for the whole batch.
@@ -94,7 +94,7 @@ class SlicedExecutor:
 
 
 class PiecedExecutor:
-    """Runs a graph for a batch in pieces, by what runs batches of their sizes.
+    """Runs a graph for a batch in pieces, with the executors for batches of their sizes.
 
     Arguments:
         graph: for the whole batch.
@@ -165,10 +165,10 @@ def stages(graph: Graph, traced: Callable[[int], Graph]) -> list[Graph]:
 
 
 def pieces(graph: Graph) -> list[int]:
-    """Powers of two that add up to the samples of a graph, if it is as well computed in pieces; else none.
+    """Powers of two that add up to the samples of a graph, if computing in pieces is as fast; else none.
 
     Few sizes serve all batches then, and what a piece computes stays in the caches. Each piece reads the weights once
-    more: that must be little beside what the whole batch would write and read again between inputs and outputs.
+    more: that must be little compared to what the whole batch would write and read again between inputs and outputs.
     """
     samples = _samples(graph)
     powers = [2**bit for bit in reversed(range(samples.bit_length())) if samples & 2**bit]
@@ -187,7 +187,7 @@ class _Section(NamedTuple):
 
 
 def _sections(graph: Graph) -> Iterator[_Section]:
-    """A graph can be cut where everything later is of one tensor, unless the kernel that computes it goes on."""
+    """A graph can be cut where all later nodes depend on one tensor, unless its kernel also computes what follows."""
     readers: dict[Tensor, list[int]] = {}
     for number, node in enumerate(graph.nodes):
         for tensor in dict.fromkeys(node.inputs):
@@ -212,7 +212,7 @@ def _sections(graph: Graph) -> Iterator[_Section]:
 
 
 def _bytes(tensor: Tensor) -> int:
-    """Of one sample."""
+    """Bytes of one sample."""
     return math.prod(known_shape(tensor)[1:]) * int(tensor.dtype.itemsize)
 
 
@@ -242,7 +242,7 @@ def _part(graph: Graph, start: int, end: int) -> Graph:
 
 
 def is_samplewise(graph: Graph) -> bool:
-    """Whether each sample's outputs are of that sample's inputs alone, as far as the operations are known to be so."""
+    """Whether each sample's outputs depend on that sample's inputs alone, as far as is known of the operations."""
     samples = _samples(graph)
     moving: set[Tensor] = set(graph.inputs)
     for node in graph.nodes:

@@ -42,7 +42,7 @@
 }
 
 ; The call is one word that says everything: runs so far × 65536 + threads wanted. No threads wanted: there is no run.
-; −1: go home.
+; −1: exit.
 
 ; Tells the processor that we are only waiting. Python puts the processor's own instruction for that in its place.
 declare void @pause()
@@ -113,7 +113,7 @@ over:
 
 
 ; What worker number `me` does: takes part in runs until it has waited in vain for `patience` polls (returns 1: sleep
-; now) or is sent home (returns 0).
+; now) or is told to exit (returns 0).
 define i64 @work(ptr %team, i64 %me, i64 %patience) {
 entry:
   %inside = getelementptr %team, ptr %team, i64 0, i32 6

@@ -1,7 +1,7 @@
 """The thread team: several threads run a whole program of compiled kernels in one native call.
 
 How the threads share the work is written, and explained, in ``team.ll`` beside this file. Here is the rest: what a
-program is, and when workers start, sleep, wake and go home. A worker is a Python thread that spends its life in the
+program is, and when workers start, sleep, wake and exit. A worker is a Python thread that spends its life in the
 native function ``work``, where it does not hold Python's lock; after a run it watches for the next one for a moment,
 and then sleeps until it is woken.
 """
@@ -34,7 +34,7 @@ _Words = npt.NDArray[np.int64]
 #: steps of a training loop takes, shorter than anybody who wants the core for something else would notice.
 _WATCH = 0.5e-3
 #: How long it takes from waking a worker until it helps, in nanoseconds (measured: 50,000 to 200,000, the longer the
-#: core has been idle). For less work than this nobody is woken.
+#: core has been idle). For less work than this no worker is woken.
 _WAKE_COST = 100_000
 _MOST_THREADS = 2**16 - 1  # the call is one word, with the number of threads in its lower 16 bits
 
@@ -107,7 +107,7 @@ class Program:
 class Team:
     """Threads that run programs together: the one that calls, and workers that help it.
 
-    Workers start with the first program that has work for them, sleep while there is nothing to do, and go home at
+    Workers start with the first program that has work for them, sleep while there is nothing to do, and exit at
     ``stop`` or when the interpreter exits. Programs run one at a time; a thread that calls ``run`` meanwhile waits.
 
     Arguments:
@@ -150,12 +150,12 @@ class Team:
             self._native.run(self._address, program.address)
 
     def stop(self) -> None:
-        """Send the workers home and wait until they have gone. Later runs are done by their callers alone."""
+        """Stop the workers and wait until they have exited. Later runs are done by their callers alone."""
         with self._lock:
             self._most_workers, self._memory[_THREADS] = 0, 1
             self._memory[_CALL] = _GO_HOME
             for worker in self._workers:
-                worker.bell.put([])  # who is awake finds it when about to sleep
+                worker.bell.put([])  # a worker that is awake finds it when about to sleep
             for worker in self._workers:
                 if worker.thread.is_alive():
                     worker.thread.join()
@@ -219,7 +219,7 @@ class _Worker:
 
     def __init__(self, index: int, work: Callable[["_Worker", int], None], polls: int, cores: set[int]):
         self.index = index
-        #: Rings when there is something in it: other sleepers, whom the one who wakes is to wake.
+        #: Rings when there is something in it: other sleepers, which the woken worker must wake.
         self.bell: SimpleQueue[list[_Worker]] = SimpleQueue()
         self.thread = threading.Thread(target=work, args=(self, polls), name=f"striate-{index}", daemon=True)
         self._cores = cores
@@ -230,13 +230,13 @@ class _Worker:
         return others
 
     def wake(self, others: "list[_Worker]") -> None:
-        if self.bell.empty():  # or it has been woken, and is only slow to rise
+        if self.bell.empty():  # else it was woken already, and has not run yet
             _let_run_on(self._cores - {_this_core()}, self.thread.native_id or 0)
             self.bell.put(others)
 
 
 def _wake(sleepers: list[_Worker]) -> None:
-    """Wake the first of each half, who wakes the rest of its half: with 64 threads, too, nobody wakes more than two."""
+    """Wake the first of each half, which wakes the rest of its half: even of 64 threads, none wakes more than two."""
     middle = (len(sleepers) + 1) // 2
     for half in (sleepers[:middle], sleepers[middle:]):
         if half:
@@ -249,7 +249,7 @@ def _own_cores() -> set[int]:
 
 
 def _let_run_on(cores: set[int], thread: int) -> None:
-    """Say on which cores a thread may run (0: this thread); nothing is said of an empty set."""
+    """Set the cores that a thread may run on (0: this thread); an empty set changes nothing."""
     if cores:
         with contextlib.suppress(OSError):  # the process may have lost some of them since; the thread stays where it is
             os.sched_setaffinity(thread, cores)
@@ -331,10 +331,10 @@ def _aligned(size: int, alignment: int) -> _Words:
 
 @dataclass
 class _Process:
-    """What there is once in a process."""
+    """The state that a process has once."""
 
     team: Team | None = None
-    working: set[Team] = field(default_factory=set)  # whose workers have to go home before the interpreter does
+    working: set[Team] = field(default_factory=set)  # whose workers must exit before the interpreter does
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 

@@ -36,7 +36,7 @@ def choices(graph: Graph, path: str | os.PathLike[str], *, exact: bool, hoist: b
         exact, hoist: as `NativeExecutor`.
 
     Raises:
-        FormatError: the file is no such record, or cannot be written.
+        FormatError: the file is not such a record, or cannot be written.
     """
     record = read(path)
     before = len(record)
@@ -61,7 +61,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, str]:
     """The choices in a record; none if there is no file.
 
     Raises:
-        FormatError: it is something else.
+        FormatError: the file is not such a record.
     """
     try:
         content = json.loads(Path(path).read_text("utf-8"))

@@ -306,7 +306,7 @@ def zipped(entries: list[tuple[str, bytes]]) -> bytes:
 
 
 def lying() -> bytes:
-    """The weights announce 1 GB."""
+    """The weights declare 1 GB."""
     content = bytearray(zipped(members()))
     place = content.rindex(b"PK\x01\x02")
     content[place + 24 : place + 28] = struct.pack("<I", 1 << 30)

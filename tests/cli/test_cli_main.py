@@ -77,7 +77,7 @@ def test_R4_missing_model_is_one_line_and_exit_code_1(refused, command):
 def test_R4_file_that_is_no_model_is_refused(refused, tmp_path):
     path = tmp_path / "notes.safetensors"
     path.write_text("buy milk")
-    assert "it is none of the files that are read, which are ONNX's" in refused(1, "summary", path)
+    assert "it is of none of the supported formats, which are ONNX" in refused(1, "summary", path)
 
 
 def test_R4_traceback_with_debug_only():

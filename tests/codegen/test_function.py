@@ -11,7 +11,7 @@ from tests.codegen.native import run
 @kernel
 def list_range(f: Function, bounds: Pointer, y: Pointer, *, known: bool, start: int, stop: int, step: int, unroll: int):
     """y = how many passes the loop made, then the index of each."""
-    count = f.variable(0, LONG)
+    count = f.accumulator(0, LONG)
     first, last = (start, stop) if known else (bounds[0], bounds[1])
     for i in f.range(first, last, step, unroll):
         count.value = count.value + 1
@@ -42,7 +42,7 @@ def test_a_loop_that_is_known_to_run_once_is_not_written():
 @kernel
 def count_multiples(f: Function, y: Pointer, *, size: int):
     """y = how many of 0 … size − 1 are multiples of 2, of 6, and of 6 but not of 4."""
-    counts = [f.variable(0, LONG) for _ in range(3)]
+    counts = [f.accumulator(0, LONG) for _ in range(3)]
     for i in f.range(0, size):
         with f.when((i % 2).equals(0)):
             counts[0].value = counts[0].value + 1
@@ -62,13 +62,13 @@ def test_nested_when_inside_a_loop():
 
 @kernel
 def fibonacci(f: Function, y: Pointer, *, size: int):
-    a, b = f.variable(0, LONG), f.variable(1, LONG)
+    a, b = f.accumulator(0, LONG), f.accumulator(1, LONG)
     for i in f.range(0, size, unroll=3):
         (y + i).store(a.value)
         a.value, b.value = b.value, a.value + b.value
 
 
-def test_variables_are_assigned_again():
+def test_accumulators_are_assigned_again():
     y = np.zeros(12, np.int64)
     run(fibonacci, y, size=12)
     assert y.tolist() == [0, 1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89]
@@ -192,7 +192,7 @@ def test_mistakes_are_found_while_the_kernel_is_written():
         x.store(f.constant(1, INT.wide(4)))
     with pytest.raises(TypeError, match="wrong: expected an operand of type <4 x float>, got <8 x float>"):
         x.load(4) + x.load(8)
-    with pytest.raises(TypeError, match="wrong: a value has no truth while the kernel is written; use when or select"):
+    with pytest.raises(TypeError, match="wrong: a value has no truth value while code is written; use when or select"):
         bool(x.load() > 0.0)
     with pytest.raises(TypeError, match="wrong: a single number cannot be masked; load or store it inside when"):
         x.load(1, f.first)

@@ -87,8 +87,8 @@ def test_unusual_pictures_are_used_and_named(folder):
     found, findings, seen = check(folder)
     assert {what: one.examples for what, one in findings.items()} == {
         "CMYK pictures": ("train/a/print.jpg",),
-        "pictures of another format than their name says": ("train/a/png called.jpg (PNG)",),
-        "pictures that their EXIF orientation turns": ("train/b/turned.jpg",),
+        "pictures whose format is not the one of their name": ("train/a/png called.jpg (PNG)",),
+        "pictures with an EXIF orientation": ("train/b/turned.jpg",),
         "animated pictures": ("train/b/moving.gif",),
         "pictures of 16 bits per channel": ("train/b/deep.png",),
     }
@@ -131,7 +131,7 @@ def test_one_picture_in_two_classes_is_a_contradiction(folder):
     shutil.copy(folder / "train/a/1.png", folder / "train/b/what.png")
     finding = check(folder)[1]["the same picture in two classes"]
     assert finding.examples == ("train/b/what.png = train/a/1.png",)
-    assert finding.consequence == "one of the two is wrong: please look"
+    assert finding.consequence == "one of the two is wrong: please check"
 
 
 def test_small_pictures_empty_classes_hidden_files_and_imbalance(folder):
@@ -146,7 +146,7 @@ def test_small_pictures_empty_classes_hidden_files_and_imbalance(folder):
         photo(folder / f"train/b/more {i}.png", 900 + i)
     found, findings, _ = check(folder)
     assert findings["pictures smaller than the network's 16 × 16"].examples == ("train/a/small.png (15 × 40)",)
-    assert findings["classes without a usable picture to learn from"].examples == ("c", "d")
+    assert findings["classes without a usable picture to train on"].examples == ("c", "d")
     assert findings["hidden files and folders"].examples == (".DS_Store",)
     assert findings["other files and folders"].examples == ("train/a/notes.txt",)
     assert "classes of very different size" not in findings
@@ -177,7 +177,7 @@ def test_R4_one_class_or_nothing_usable(folder):
 def test_R4_nothing_to_validate_with(folder):
     for path in (folder / "val").glob("*/*.png"):
         path.write_text("no")
-    with pytest.raises(DataError, match=r"expected pictures to validate with, got none\. Give more pictures"):
+    with pytest.raises(DataError, match=r"expected pictures to validate with, got none\. Add more pictures"):
         check(folder)
 
 

@@ -229,7 +229,7 @@ def test_A9_large_pictures_are_shrunk_first():
     "image", [np.zeros((28, 28), np.uint8), np.full((9, 5), 255, np.uint8), np.full((300, 2), 90, np.uint8)]
 )
 def test_A9_empty_picture(image, ink):
-    with pytest.raises(DataError, match="prepare: no ink found, expected a difference of 24 or more of 255"):
+    with pytest.raises(DataError, match="prepare: no ink found, expected a difference of at least 24 of 255"):
         Preprocessing().prepare(image, ink=ink)
 
 

@@ -52,7 +52,7 @@ def test_A8_what_is_skipped_is_said(folder):
     for name, content in {"a.txt": b"BMW, a car", "b.json": b"{}", "c": b"", "d.jpg.part": b"RIFF\0\0\0\0WAVE"}.items():
         (folder / "dogs" / name).write_bytes(content)
     with pytest.warns(
-        UserWarning, match=r"files that are no pictures are skipped: 4 \(.*dogs.*, .*, .*, …\)\.$"
+        UserWarning, match=r"files that are not pictures are skipped: 4 \(.*dogs.*, .*, .*, …\)\.$"
     ) as said:
         data = image_dataset_from_directory(folder, labels=None)
     assert said[0].filename == __file__

@@ -90,11 +90,11 @@ def test_R3_idx_damaged(save, content, message):
 
 def test_R3_idx_header_asks_for_too_much(save):
     huge = bytes([0, 0, 14, 3]) + b"\xff" * 12
-    with pytest.raises(LimitError, match=r"expected at most 1,073,741,824 bytes, the header announces shape"):
+    with pytest.raises(LimitError, match=r"expected at most 1,073,741,824 bytes, the header declares shape"):
         read_idx(save(huge))
     with pytest.raises(LimitError, match="expected at most 2 bytes"):
         read_idx(save(LABELS), max_bytes=2)
-    with pytest.raises(LimitError, match="the header announces shape"):  # zero bytes, but absurd
+    with pytest.raises(LimitError, match="the header declares shape"):  # zero bytes, but absurd
         read_idx(save(bytes([0, 0, 8, 5]) + b"\0\0\0\0" + b"\xff" * 16))
 
 

@@ -130,8 +130,8 @@ def test_R3_npy_damaged(save, content, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (with_header(GOOD_HEADER.replace("3", "3" * 12)), "expected at most 1,073,741,824 bytes, the header announces"),
-        (with_header(GOOD_HEADER.replace("3,", "0, 999999999999")), "the header announces shape"),
+        (with_header(GOOD_HEADER.replace("3", "3" * 12)), "expected at most 1,073,741,824 bytes, the header declares"),
+        (with_header(GOOD_HEADER.replace("3,", "0, 999999999999")), "the header declares shape"),
         (with_header(" " * 5000), "expected a header of at most 4,096 bytes, got 5,000"),
     ],
 )
@@ -143,13 +143,13 @@ def test_R3_npy_asks_for_too_much(save, content, message):
 def test_R3_npz_bomb_is_not_unpacked(save):
     bomb = npz({"a.npy": npy(np.zeros(32 << 20, np.uint8))})
     assert len(bomb) < 40_000
-    with pytest.raises(LimitError, match=r"expected at most 1,000,000 bytes, the archive announces 33,554,560"):
+    with pytest.raises(LimitError, match=r"expected at most 1,000,000 bytes, the archive declares 33,554,560"):
         read_npz(save(bomb), max_bytes=1_000_000)
 
 
 def test_R3_npz_many_members_count_together(save):
     many = npz({f"{i}.npy": npy(np.zeros(1000, np.uint8)) for i in range(20)})
-    with pytest.raises(LimitError, match="the archive announces 22,560"):
+    with pytest.raises(LimitError, match="the archive declares 22,560"):
         read_npz(save(many), max_bytes=20_000)
 
 

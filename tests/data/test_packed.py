@@ -34,9 +34,9 @@ def test_A8_reads_what_the_tools_write(tmp_path, pack):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (PACKED[:-1], "test: expected an intact xz file, got the end of the file in the middle of it: .*a"),
-        (PACKED[:6], "xz file, got the end of the file in the middle"),
-        (PACKED + b"x", "xz file, got more behind its end"),
+        (PACKED[:-1], "test: expected an intact xz file, got a file that ends too early: .*a"),
+        (PACKED[:6], "xz file, got a file that ends too early"),
+        (PACKED + b"x", "xz file, got a file with more data after its end"),
         (PACKED[:20] + b"\xff" * 20 + PACKED[40:], "xz file, got Corrupt input data"),
         (gzip.compress(CONTENT)[:-1], "test: expected an intact gzip file, got Compressed file ended before"),
     ],

@@ -126,8 +126,8 @@ def test_A8_wav_that_scipy_writes(tmp_path, dtype, scale, silence):
         (GOOD[:11], "got 52 49 46 46"),
         (b"RIFX" + GOOD[4:], "expected RIFF, a size and WAVE, got 52 49 46 58"),
         (GOOD[:8] + b"AVI " + GOOD[12:], "41 56 49 20"),
-        (GOOD[:-1], "expected 42 bytes, as the file announces, got 41: it is cut short, or the program"),
-        (riff(fmt(), chunk(b"data", bytes(6)), size=0xFFFFFFFF), "expected 4,294,967,295 bytes, as the file announces"),
+        (GOOD[:-1], "expected 42 bytes, as the file declares, got 41: it is truncated, or the program"),
+        (riff(fmt(), chunk(b"data", bytes(6)), size=0xFFFFFFFF), "expected 4,294,967,295 bytes, as the file declares"),
         (riff(fmt(), chunk(b"data", bytes(6), 0x7FFFFFFF)), "expected 2,147,483,647 bytes in the chunk 'data', got 6"),
         (riff(chunk(b"ju\x00k", b"", 9)), r"expected 9 bytes in the chunk 'ju\\x00k', got 0"),
         (riff(fmt()), "expected a chunk 'data', got the end of the file"),
@@ -146,7 +146,7 @@ def test_A8_wav_that_scipy_writes(tmp_path, dtype, scale, silence):
         (riff(fmt(channels=65)), "got 65 channels, a rate of 8000 and 130 bytes"),
         (riff(fmt(rate=0)), "a rate of at least 1 .* a rate of 0"),
         (riff(fmt(channels=2, frame=2)), "and 4 bytes per sample of all channels, got .* and 2 bytes"),
-        (riff(fmt(channels=2), chunk(b"data", bytes(6))), "expected whole samples of 4 bytes, got 6 bytes of them"),
+        (riff(fmt(channels=2), chunk(b"data", bytes(6))), "expected samples of 4 bytes each, got 6 bytes in all"),
         (riff(fmt(3, bits=32), chunk(b"data", struct.pack("<f", np.nan))), "finite in float32, got nan"),
         (riff(fmt(3, bits=32), chunk(b"data", struct.pack("<2f", 0, -np.inf))), "finite in float32, got -inf"),
         (riff(fmt(3, bits=64), chunk(b"data", struct.pack("<d", 1e300))), "finite in float32, got inf"),
@@ -182,7 +182,7 @@ def test_R3_wav_that_becomes_shorter_while_it_is_read(save, monkeypatch):
     longer = os.stat_result((*os.stat(path)[:6], len(GOOD) + 2, *os.stat(path)[7:]))
     path.write_bytes(GOOD[:40] + struct.pack("<I", 8) + GOOD[44:])
     monkeypatch.setattr(os, "fstat", lambda descriptor: longer)
-    with pytest.raises(FormatError, match="expected 8 bytes of samples, the file became shorter meanwhile"):
+    with pytest.raises(FormatError, match="expected 8 bytes of samples, the file was shortened meanwhile"):
         read_wav(path)
 
 

@@ -381,7 +381,7 @@ def test_A6_networks_give_what_keras_gives(tmp_path: Path, kind: str, make: Any)
 def test_A6_operations_give_what_keras_gives(tmp_path: Path) -> None:
     check_round_trip(operations(), tmp_path, "keras")
     check_round_trip(functions(), tmp_path, "keras")
-    with pytest.raises(FormatError, match=r"layer 'exp\w*' \(Exp\): there is no such layer here; layer 'sqrt"):
+    with pytest.raises(FormatError, match=r"layer 'exp\w*' \(Exp\): this layer is not supported; layer 'sqrt"):
         check_round_trip(operations(), tmp_path, "h5")  # which does not say where they are from; nor does Keras open it
 
 

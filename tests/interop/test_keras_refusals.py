@@ -30,15 +30,15 @@ REFUSED = {
         r"layer 'my_lambda' \(Lambda\): it is Python code, and nothing in a",
     ),
     "operation of TensorFlow": (row(layer("TFOpLambda")), r"\(TFOpLambda\): it is a call of TensorFlow; use layers"),
-    "recurrent": (row(layer("LSTM", units=3)), r"layer 'my_lstm' \(LSTM\): there is no such layer here"),
-    "our own": (row(layer("LpPooling2D")), r"layer 'my_lppooling2d' \(LpPooling2D\): there is no such layer here"),
+    "recurrent": (row(layer("LSTM", units=3)), r"layer 'my_lstm' \(LSTM\): this layer is not supported"),
+    "our own": (row(layer("LpPooling2D")), r"layer 'my_lppooling2d' \(LpPooling2D\): this layer is not supported"),
     "module": (
         row(layer("Dense", module="os", units=1)),
-        r"layer 'my_dense' \(Dense\): 'Dense' of 'os' is somebody's own code, which no file can bring along",
+        r"layer 'my_dense' \(Dense\): 'Dense' of 'os' is custom code, which a file does not contain",
     ),
     "registered": (
         row(layer("Dense", registered_name="mine>Dense", units=1)),
-        r"'mine>Dense' of 'keras.layers' is somebody's own code",
+        r"'mine>Dense' of 'keras.layers' is custom code",
     ),
     "no object": (row(layer("Dense", units=1, kernel_initializer=3)), r"expected an object of Keras, got 3"),
     "initializer": (
@@ -94,18 +94,18 @@ REFUSED = {
     "no network": (layer("Dense", units=3), r"expected a Sequential or functional model, got 'Dense'"),
     "subclass": (
         {"module": "mine", "class_name": "Net", "config": {}, "registered_name": "mine>Net"},
-        r"'mine>Net' of 'mine' is somebody's own code",
+        r"'mine>Net' of 'mine' is custom code",
     ),
     "shapes": (row(layer("Conv2D", filters=1, kernel_size=2)), r"Conv2D: expected input of rank 4.* got rank 2"),
     "operation": (
         graph((layer("Einsum", module="keras.src.ops.numpy", name="last"), [on("x")])),
-        r"layer 'last' \(Einsum\): there is no such operation here",
+        r"layer 'last' \(Einsum\): this operation is not supported",
     ),
     "circle": (
         graph((layer("ReLU", name="a"), [on("last")]), (relu, [on("a")])),
-        r"its layers depend on one another in a circle",
+        r"its layers depend on one another in a cycle",
     ),
-    "own output": (graph((relu, [on("last")])), r"its layers depend on one another in a circle"),
+    "own output": (graph((relu, [on("last")])), r"its layers depend on one another in a cycle"),
     "unknown layer": (graph((relu, [on("nowhere")])), r"there is no call 0 of a layer 'nowhere'"),
     "unknown call": (graph((relu, [on("x", 2)])), r"there is no call 2 of a layer 'x'"),
     "twice": (graph((relu, [on("x")]), (relu, [on("x")])), r"two of its layers have the same name"),
@@ -115,13 +115,13 @@ REFUSED = {
     ),
     "no tensor": (
         graph((relu, [{"args": [{"class_name": "slice", "config": {}}], "kwargs": {}}])),
-        r"a layer is called on 'slice', which is no tensor",
+        r"a layer is called on 'slice', which is not a tensor",
     ),
     "damaged": (
         graph((relu, [on("x")]), outputs=[["last", 0, 7]]),
         r"its configuration is damaged: IndexError: list index",
     ),
-    "no ends": (graph((relu, [on("x")]), outputs="last"), r"expected the ends of a network, got 'last'"),
+    "no ends": (graph((relu, [on("x")]), outputs="last"), r"expected the inputs or outputs of a network, got 'last'"),
     "no layers": ({"class_name": "Functional", "config": {}}, r"its configuration is damaged: KeyError: 'layers'"),
     "no list": ({"class_name": "Sequential", "config": {"layers": 3}}, r"its configuration is damaged: TypeError"),
     "no description": (row("text"), r"expected a layer, got 'text'"),
@@ -239,7 +239,7 @@ def test_R4_what_is_no_model_of_keras(tmp_path: Path) -> None:
         read_keras(path)
     with h5py.File(path, "w") as file:
         file.attrs["model_config"] = '{"a": 1, "a": 2}'
-    with pytest.raises(FormatError, match=r"the attribute model_config is not valid JSON: a key stands twice"):
+    with pytest.raises(FormatError, match=r"the attribute model_config is not valid JSON: a key is given twice"):
         read_keras(path)
     with pytest.raises(FileNotFoundError):
         read_keras(tmp_path / "nowhere.keras")

@@ -398,7 +398,7 @@ UNWRITABLE = [
     (lambda: one(layers.Dense(3, kernel_regularizer=ops.sum, name="it")),
      IT + r"\(Dense\): <function .*> cannot be written as plain data"),
     (lambda: one(lambda x: ops.erf(x) * 2),
-     r"the operation erf in 'net': there is none of Keras's for it here; use a layer instead"),
+     r"the operation erf in 'net': its export to Keras is not supported; use a layer instead"),
     (shared, r"layer 'same': it is part of two networks in it, 'first' and 'second'; files hold each layer once"),
     (sized, IT + r"\(Conv1D\): it pads inputs of different sizes differently, and Keras has no such layer"),
     (lambda: pooled(padding=1),

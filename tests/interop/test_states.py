@@ -251,11 +251,11 @@ def test_A6_npz_npy_and_safetensors(tmp_path):
 
 HUGE = tensor(storage(), 0, (1 << 24,), (0,))
 MESSAGES = [
-    (b"", r"it is none of the files that are read, which are ONNX's, .* pickled arrays; it begins with b''"),
+    (b"", r"it is of none of the supported formats, which are ONNX, .* pickled arrays; it begins with b''"),
     (b"\x89HDF\r\n\x1a\n" + bytes(100), r"it begins with b'\\x89HDF"),
     (pickled(list_of(ARRAY)) + b"x", r"expected one pickle, something follows it at byte 141"),
     (pickled(b"]"), r"it holds no arrays"),
-    (pickled(b"]q\0h\0a"), r"its containers are nested more than 32 deep, or hold themselves"),
+    (pickled(b"]q\0h\0a"), r"its containers are nested more than 32 deep, or contain themselves"),
     (pickled(b"}(K\x01" + ARRAY + b"X\x01\0\0\0001" + ARRAY + b"u"), r"two arrays are called '1'"),
     (pickled(dict_of(**{"a\tb": ARRAY})), r"expected names of up to 512 printable characters, got 'a\\tb'"),
     (torch_zip(pickled(list_of(HUGE)), {"0": bytes(16)}), r"expected at most 65,536 arrays of [\d,]+ bytes together"),
@@ -267,7 +267,7 @@ MESSAGES = [
     (torch_zip(b"", **{"constants.pkl": b""}), r"it holds code \(archive/constants.pkl: TorchScript or torch.export\)"),
     (torch_zip(b"").replace(b"data.pkl", b"data.txt"), r"it is a ZIP archive without PyTorch's data.pkl or"),
     (torch_legacy(pickled(TENSOR, 2), {"0": (4, bytes(16))}, 1), r"expected PyTorch's format 1001, got another"),
-    (torch_legacy(pickled(TENSOR, 2)), r"expected each storage that the tensors are in once"),
+    (torch_legacy(pickled(TENSOR, 2)), r"expected each of the tensors' storages exactly once"),
     (torch_legacy(pickled(TENSOR, 2), {"0": (5, bytes(16))}), r"expected 4 elements in the storage '0', got 5"),
     (torch_legacy(pickled(TENSOR, 2), {"0": (4, bytes(9))}), r"expected [\d,]+ bytes, got [\d,]+"),
     (

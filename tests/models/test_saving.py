@@ -324,7 +324,7 @@ def test_other_ways_of_not_being_a_model(tmp_path):
         striate.load_model(tmp_path / "nowhere")
     path = tmp_path / "m"
     path.write_bytes(as_bytes({"a": np.ones(1, np.float32)}, {"striate": '{"version": 1, "version": 1}'}))
-    with pytest.raises(FormatError, match="not valid JSON: a key stands twice"):
+    with pytest.raises(FormatError, match="not valid JSON: a key is given twice"):
         striate.load_model(path)
     path.write_bytes(as_bytes({"a": np.ones(1, np.float32)}, {"striate": '{"version": NaN}'}))
     with pytest.raises(FormatError, match="not valid JSON: NaN is not JSON"):

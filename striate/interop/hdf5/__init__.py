@@ -1,5 +1,5 @@
-"""HDF5 files, read and written without the format's own library: no link is followed, no plug-in loaded, no number
-believed.
+"""HDF5 files, read and written without the format's own library: no link is followed, no plug-in loaded, and every
+number checked.
 
 `source` bounds what a file may ask for · `headers` the messages that describe an object · `types` its elements and
 shape · `storage` where an array lies · `groups` what lies in which group · `writing` the way back.

@@ -60,17 +60,17 @@ class Group:
 def read_hdf5(path: str | os.PathLike[str], *, max_bytes: int = 4 * GIB) -> Group:
     """Open an HDF5 file: its root group, with all that is in it; arrays are read when they are asked for.
 
-    Read is what Keras, h5py and TensorFlow write: integers, IEEE 754 numbers, booleans and text; arrays in one
-    piece or in chunks, as they are or packed by shuffle, deflate and Fletcher's checksum.
+    It reads what Keras, h5py and TensorFlow write: integers, IEEE 754 numbers, booleans and text; arrays in one
+    piece or in chunks, plain or with the filters shuffle, deflate and Fletcher's checksum.
 
     Arguments:
         path: of the file.
         max_bytes: the largest file that is read (default 4 GiB).
 
     Raises:
-        FormatError: it is no HDF5 file, or damaged; or it has links to other places or files, arrays that lie in other
-            files, filters that are plug-ins, or types that are not read here.
-        LimitError: it is larger than ``max_bytes``, or announces more than a file of its size may.
+        FormatError: it is not an HDF5 file, or is damaged; or it has links to other places or files, arrays that lie in
+            other files, filters that are plug-ins, or types that are not supported.
+        LimitError: it is larger than ``max_bytes``, or declares more than a file of its size may.
         FileNotFoundError: there is no such file.
 
     Source: The HDF Group, "HDF5 File Format Specification Version 3.0".
@@ -92,7 +92,7 @@ def parse_hdf5(content: bytes | bytearray, path: str | os.PathLike[str], granted
         if address in seen:
             source.refuse(f"more than one link leads to {name or '/'}")
         if depth > MAX_DEPTH:
-            source.refuse(f"groups lie in one another more than {MAX_DEPTH} deep")
+            source.refuse(f"groups are nested more than {MAX_DEPTH} deep")
         seen.add(address)
         header, last = Header(source, address), name.rpartition("/")[2]
         if header[LAYOUT]:
@@ -103,7 +103,7 @@ def parse_hdf5(content: bytes | bytearray, path: str | os.PathLike[str], granted
         taken: set[str] = set()
         for link, target in _links(header, name):
             if link in taken or link in ("", ".", "..") or "/" in link:
-                source.refuse(f"expected a name of its own, without slashes, in {name or '/'}, got {link!r}")
+                source.refuse(f"expected a unique name without slashes in {name or '/'}, got {link!r}")
             taken.add(link)
             waiting.append(Place(target, group, f"{name}/{link}", depth + 1))
     return root
@@ -213,7 +213,7 @@ def _leaf(source: Source, address: int, names: memoryview, group: str) -> Iterat
         source.count()
         name = Cursor(source, memoryview(piece), "a link's name").text(len(piece))
         if b"\0" not in piece:
-            source.refuse(f"a link in {group or '/'} has a name that does not end, or is longer than {MAX_NAME}")
+            source.refuse(f"a link in {group or '/'} has an unterminated name, or one longer than {MAX_NAME}")
         if cached == SOFT_LINK or target == UNDEFINED:
             source.refuse(f"{group}/{name} is a soft link; links are not followed")
         yield name, target

@@ -57,9 +57,9 @@ class Header(defaultdict[int, list[Cursor]]):
         return Block(self.address + prefix.place, size)
 
     def _read(self, block: Block) -> list[Block]:
-        """Take in a block's messages; the blocks it goes on in."""
+        """Read a block's messages; returns the blocks in which it continues."""
         if block.address in self._seen:
-            self.source.refuse(f"the object header at {self.address:,} goes on in a circle")
+            self.source.refuse(f"the object header at {self.address:,} continues in a cycle")
         self._seen.add(block.address)
         cursor = self.source.cursor(block.address, block.size, "an object header")
         if self._second and len(self._seen) > 1:
@@ -77,7 +77,7 @@ class Header(defaultdict[int, list[Cursor]]):
                 more.append(Block(message.number(8), message.number(8)))
             elif kind in KNOWN:
                 if flags & SHARED:
-                    self.source.refuse(f"a committed type or shared message (kind {kind}) is not read here")
+                    self.source.refuse(f"a committed type or shared message (kind {kind}) is not supported")
                 self[kind].append(message)
         return more
 
@@ -93,4 +93,4 @@ def not_in_a_heap(info: Cursor, what: str, counter: int) -> None:
     info.version(0)
     info.take(counter * (info.number() & 1))  # the largest number given so far
     if info.number(8) != UNDEFINED:
-        info.source.refuse(f"{what} in a fractal heap (libver='latest') are not read here; save it without libver")
+        info.source.refuse(f"{what} in a fractal heap (libver='latest') are not supported; save it without libver")

@@ -29,7 +29,7 @@ class Source:
         granted: bytes that all arrays together may take.
 
     Attributes:
-        memory_left: bytes that the arrays, as they announce themselves, may still take together.
+        memory_left: bytes that the arrays, as they declare themselves, may still take together.
     """
 
     def __init__(self, content: bytes | bytearray, path: str | os.PathLike[str], granted: int):
@@ -43,7 +43,7 @@ class Source:
         refuse(self.path, f"HDF5: {reason}")
 
     def count(self, structures: int = 1) -> None:
-        """Take structures off what the file may still hold; raises LimitError where it holds more."""
+        """Count structures against the file's limit; raises LimitError where there are more."""
         self._structures_left -= structures
         if self._structures_left < 0:
             refuse_size(self.path, f"HDF5: it holds more than {MAX_STRUCTURES:,} structures")
@@ -63,13 +63,13 @@ class Source:
         return Cursor(self, self.at(offset, size, what), what)
 
     def announce(self, shape: Shape, item: int, what: str) -> int:
-        """The bytes of an array, taken off `memory_left`; raises LimitError where they are more."""
+        """The size of an array in bytes, subtracted from `memory_left`; raises LimitError where it is larger."""
         size = math.prod(shape) * item
-        # An empty array may announce absurd lengths beside its 0, and NumPy refuses those.
+        # An empty array may declare absurd lengths beside its 0, and NumPy refuses those.
         if len(shape) > 32 or max(size, math.prod(max(n, 1) for n in shape) * item) > self.memory_left:
             refuse_size(
                 self.path,
-                f"HDF5: {what} announces the shape {shape}, but at most {self.memory_left:,} bytes are granted to the "
+                f"HDF5: {what} declares the shape {shape}, but only {self.memory_left:,} bytes are left for the "
                 f"arrays of a file of {len(self.content):,}",
             )
         self.memory_left -= size
@@ -77,12 +77,12 @@ class Source:
 
 
 class Cursor:
-    """Reads one structure forwards; raises FormatError where it ends before its time.
+    """Reads one structure forwards; raises FormatError where it ends too early.
 
     Arguments:
         source: the file.
         content: the structure's bytes.
-        what: it is, for messages.
+        what: its name, for messages.
     """
 
     def __init__(self, source: Source, content: memoryview, what: str):
@@ -97,7 +97,7 @@ class Cursor:
     def take(self, size: int) -> memoryview:
         """The next bytes."""
         if size > self.left:
-            self.source.refuse(f"{self.what} ends after {len(self.content):,} bytes, before all that it announces")
+            self.source.refuse(f"{self.what} ends after {len(self.content):,} bytes, before all that it declares")
         self.place += size
         return self.content[self.place - size : self.place]
 
@@ -106,14 +106,14 @@ class Cursor:
         return int.from_bytes(self.take(size), "little")
 
     def expect(self, signature: bytes) -> None:
-        """Step over a signature; raises FormatError where other bytes stand."""
+        """Skip a signature; raises FormatError where the bytes differ."""
         if (got := bytes(self.take(len(signature)))) != signature:
             self.source.refuse(f"expected {self.what} to begin with {signature!r}, got {got!r}")
 
     def version(self, *known: int) -> int:
         """The next byte, a version; raises FormatError unless we know it."""
         if (got := self.number()) not in known:
-            self.source.refuse(f"{self.what} is of version {got}, which is not read here")
+            self.source.refuse(f"{self.what} is of version {got}, which is not supported")
         return got
 
     def text(self, size: int) -> str:
@@ -121,7 +121,7 @@ class Cursor:
         return decode(self.source, bytes(self.take(size)).partition(b"\0")[0], self.what)
 
     def align(self) -> None:
-        """Step to the next multiple of 8."""
+        """Skip to the next multiple of 8."""
         self.take(min(-self.place % 8, self.left))
 
 

@@ -1,4 +1,4 @@
-"""Arrays: where their elements lie, in one piece or in chunks, and how these were packed."""
+"""Arrays: where their elements lie, in one piece or in chunks, and how these are compressed."""
 
 import itertools
 import math
@@ -19,10 +19,10 @@ MAX_LEVELS = 32  # of a tree of chunks
 
 
 class Chunk(NamedTuple):
-    """A packed piece of an array.
+    """A compressed piece of an array.
 
     Arguments:
-        corner: the place of its first element.
+        corner: the index of its first element.
         offset, size: of its bytes in the file.
         skipped: a bit for each filter that was not applied to it.
     """
@@ -34,7 +34,7 @@ class Chunk(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """A step of how chunks were packed: its number in the format's list, and its settings."""
+    """A filter applied to chunks: its number in the format's list, and its settings."""
 
     kind: int
     settings: tuple[int, ...]
@@ -51,8 +51,8 @@ class Dataset:
         shape, dtype: of the array.
 
     Raises:
-        FormatError: it is damaged, or of a type, with a storage or a filter that is not read here.
-        LimitError: it is larger than a file of this size may announce.
+        FormatError: it is damaged, or its type, storage or a filter is not supported.
+        LimitError: it is larger than a file of this size may declare.
     """
 
     def __init__(self, header: Header, name: str):
@@ -75,7 +75,7 @@ class Dataset:
         self._place(header)
 
     def read(self) -> NDArray[Any]:
-        """The numbers, in this machine's byte order; read-only where they lie in the file as they are."""
+        """The numbers, in this machine's byte order; read-only where they are stored as they are."""
         if self._content is not None:
             return numbers(self.dtype, self.shape, self._content)
         array = np.full(self.shape, self._fill, self.dtype.newbyteorder("="))
@@ -106,7 +106,7 @@ class Dataset:
             self._filters = [step for message in header[FILTERS] for step in self._pipeline(message)]
             self._place_chunks(layout)
         else:
-            self.source.refuse(f"the array {self.name} has chunks in an index (libver='latest') that is not read here")
+            self.source.refuse(f"the array {self.name} has chunks in an index (libver='latest') that is not supported")
 
     def _place_chunks(self, layout: Cursor) -> None:
         rank, address = layout.number() - 1, layout.number(8)
@@ -114,8 +114,8 @@ class Dataset:
         item = sizes.pop() if sizes else 0
         self._chunk_shape = tuple(sizes)
         if rank != len(self.shape) or item != self.dtype.itemsize or min(sizes, default=0) < 1:
-            self.source.refuse(f"the array {self.name} has chunks of another rank or type than its own")
-        # The last chunk along an axis may stand out; all are unpacked whole.
+            self.source.refuse(f"the array {self.name} has chunks whose rank or type is not its own")
+        # The last chunk along an axis may extend beyond the array; all are unpacked whole.
         grid = [-(-n // step) * step for n, step in zip(self.shape, self._chunk_shape, strict=True)]
         self.source.announce(tuple(grid), item, f"the chunks of {self.name}")
         self._piece = math.prod(self._chunk_shape) * item
@@ -168,7 +168,7 @@ class Dataset:
             settings = message.number(2)
             name = message.text(length)
             if kind not in (DEFLATE, SHUFFLE, FLETCHER32) or kind in [step.kind for step in steps]:
-                self.source.refuse(f"the array {self.name} is packed by filter {kind} {name!r}; no plug-in is loaded")
+                self.source.refuse(f"the array {self.name} has the filter {kind} {name!r}; plug-ins are not loaded")
             steps.append(Filter(kind, tuple(message.number(4) for _ in range(settings))))
             if version == 1:
                 message.align()
@@ -190,7 +190,7 @@ class Dataset:
         return content
 
     def _inflated(self, content: bytes) -> bytes:
-        """What deflate packed, as far as a chunk (and a checksum behind it) may reach."""
+        """Deflated content, decompressed up to the size of a chunk (and a checksum behind it)."""
         unpacker = zlib.decompressobj()
         try:
             return unpacker.decompress(content, self._piece + 5)
@@ -200,7 +200,7 @@ class Dataset:
     def _checked(self, content: bytes) -> bytes:
         body, checksum = content[:-4], int.from_bytes(content[-4:], "little")
         if fletcher32(body) != tuple(half % 65535 for half in (checksum & 0xFFFF, checksum >> 16)):
-            self.source.refuse(f"a chunk of {self.name} has another checksum than its bytes")
+            self.source.refuse(f"a chunk of {self.name} has a checksum that does not match its bytes")
         return body
 
 
@@ -212,7 +212,7 @@ def fletcher32(content: bytes) -> tuple[int, int]:
 
 
 def _unshuffled(content: bytes, item: int) -> bytes:
-    """Bytes whose first, second, … bytes of each number were put together, in their own order."""
+    """The bytes of numbers of which all first bytes were stored together, then all second ones, and so on."""
     if item < 2:
         return content
     whole = len(content) // item * item
@@ -221,7 +221,7 @@ def _unshuffled(content: bytes, item: int) -> bytes:
 
 
 def _fill_value(header: Header, kind: np.dtype[Any]) -> Any:
-    """What stands where nothing was written."""
+    """The value where nothing was written."""
     for message in itertools.chain(header[FILL], header[OLD_FILL]):
         old = message in header[OLD_FILL]
         version = 0 if old else message.version(1, 2, 3)

@@ -39,15 +39,15 @@ def read_type(cursor: Cursor) -> Type:
     """The type that a datatype message describes.
 
     Raises:
-        FormatError: damaged, or other than integers, IEEE 754 numbers, booleans and text.
+        FormatError: it is damaged, or none of integers, IEEE 754 numbers, booleans and text.
     """
     refuse = cursor.source.refuse
     head = cursor.number()
     kind, version, bits, size = head & 15, head >> 4, cursor.number(3), cursor.number(4)
     if version not in (1, 2, 3, 4, 5):
-        refuse(f"a type is of version {version}, which is not read here")
+        refuse(f"a type is of version {version}, which is not supported")
     if kind in REFUSED:
-        refuse(f"{REFUSED[kind]} are not read here")
+        refuse(f"{REFUSED[kind]} are not supported")
     order = ">" if bits & 1 else "<"
     if kind == INTEGER:
         if size not in (1, 2, 4, 8) or (cursor.number(2), cursor.number(2)) != (0, 8 * size):
@@ -76,7 +76,7 @@ def _boolean(cursor: Cursor, version: int, members: int) -> Type:
             name = cursor.text(end if version >= 3 else -(-end // 8) * 8)
             found.append(name)
     if tuple(zip(found, bytes(cursor.take(len(found))), strict=True)) != BOOLEAN:
-        cursor.source.refuse("of enumerations only booleans are read here")
+        cursor.source.refuse("booleans are the only supported enumerations")
     return Type(1, np.dtype(bool))
 
 
@@ -92,7 +92,7 @@ def read_shape(cursor: Cursor) -> Shape | None:
 
 
 class Heaps:
-    """The global heaps of a file, where text of any length lies; each is looked through once."""
+    """The global heaps of a file, where text of any length lies; each is parsed once."""
 
     def __init__(self, source: Source):
         self.source = source
@@ -145,10 +145,10 @@ def read_attribute(cursor: Cursor, heaps: Heaps) -> tuple[str, Attribute]:
     """Name and value of an attribute message."""
     version = cursor.version(1, 2, 3)
     if cursor.number() and version > 1:
-        cursor.source.refuse("an attribute of a committed type is not read here")
+        cursor.source.refuse("an attribute of a committed type is not supported")
     sizes = [cursor.number(2) for _ in range(3)]
     if version == 3:
-        cursor.take(1)  # ASCII or UTF-8: the former is the latter
+        cursor.take(1)  # ASCII or UTF-8, of which ASCII is a subset
     parts = []
     for size in sizes:
         parts.append(Cursor(cursor.source, cursor.take(size), "an attribute"))

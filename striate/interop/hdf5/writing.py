@@ -37,7 +37,7 @@ UTF8 = 1  # how text is encoded
 
 @dataclass
 class Folder:
-    """What is to be written as a group: attributes, arrays, and further groups.
+    """The content of a group to be written: attributes, arrays, and further groups.
 
     Attributes:
         attributes: text, lists of texts, or numbers.
@@ -48,7 +48,7 @@ class Folder:
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def group(self, path: str) -> "Folder":
-        """The group at a path such as "layers/conv2d/vars", which is made where it is missing."""
+        """The group at a path such as "layers/conv2d/vars", created if it is missing."""
         here = self
         for name in path.split("/") if path else ():
             here = here.groups.setdefault(name, Folder())
@@ -66,8 +66,8 @@ def write_hdf5(file: IO[bytes], root: Folder) -> None:
     Numbers are written little-endian and in one piece, text as UTF-8.
 
     Raises:
-        ArgumentError: a name is empty, too long, or has a slash or NUL in it, or belongs to a group and an array; an
-            array is no array of integers or IEEE 754 numbers of at most 64 bits; text holds NUL; or an attribute is
+        ArgumentError: a name is empty, too long, or has a slash or NUL in it, or names both a group and an array; an
+            array is not one of integers or IEEE 754 numbers of at most 64 bits; text holds NUL; or an attribute is
             larger than 64 kB (a single text may have any length).
     """
     layout = _Layout(root)
@@ -87,8 +87,8 @@ class _Layout:
         self._structures: list[bytes] = []
         self._numbers: list[tuple[int, NDArray[Any]]] = []
         self._end = len(_superblock(0, 0))
-        # Headers name the places of the heap and of the numbers, which follow all headers. How long these are does not
-        # depend on where the others lie, so a first pass with places that are guessed finds them.
+        # Headers hold the addresses of the heap and of the numbers, which follow all headers. The lengths of headers do
+        # not depend on those addresses, so a first pass with guessed addresses finds them.
         self._heap = self._data = 0
         self._root = self._group(root, "")
         self._heap = self._end
@@ -110,14 +110,14 @@ class _Layout:
             yield bytes(-array.nbytes % 8)
 
     def _add(self, structure: bytes) -> int:
-        """Put a structure behind the others; where it lies."""
+        """Append a structure; returns its address."""
         place = self._end
         self._structures.append(structure)
         self._end += len(structure)
         return place
 
     def _group(self, folder: Folder, path: str) -> int:
-        """Put a group and all that is in it; where its header lies."""
+        """Append a group and all that is in it; returns its header's address."""
         if twice := folder.groups.keys() & folder.arrays.keys():
             raise ArgumentError(f"write_hdf5: {path}/{min(twice)} is the name of a group and of an array.")
         links = {}
@@ -142,7 +142,7 @@ class _Layout:
         return self._header([(SYMBOL_TABLE, table), *self._attributes(folder, path)])
 
     def _tree(self, children: list[tuple[int, int]], level: int = 0) -> int:
-        """Put the tree that leads to leaves, each given with the place of its last name; where its root lies."""
+        """Append the tree of leaves, each given with the place of its last name; returns its root's address."""
         size = 24 + 8 * (4 * NODE_K + 1)
         parts = [children[i : i + 2 * NODE_K] for i in range(0, len(children), 2 * NODE_K)] or [[]]
         places = [self._end + size * i for i in range(len(parts))]
@@ -158,7 +158,7 @@ class _Layout:
         return self._tree([(place, part[-1][1]) for place, part in zip(places, parts, strict=True)], level + 1)
 
     def _array(self, array: NDArray[Any], path: str) -> int:
-        """Put an array's header, and remember its numbers; where the header lies."""
+        """Append an array's header, and remember its numbers; returns the header's address."""
         kind = _number_type(array.dtype, path)
         array = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)
         place = UNDEFINED
@@ -200,7 +200,7 @@ class _Layout:
         return _text_type(size), _shape((len(texts),)), b"".join(text.ljust(size, b"\0") for text in texts)
 
     def _header(self, messages: Sequence[tuple[int, bytes]]) -> int:
-        """Put an object header; where it lies."""
+        """Append an object header; returns its address."""
         body = b"".join(
             struct.pack("<HHB3x", kind, _padded(len(message)), 0) + message.ljust(_padded(len(message)), b"\0")
             for kind, message in messages
@@ -245,7 +245,7 @@ def _number_type(kind: np.dtype[Any], where: str) -> bytes:
 
 
 def _text_type(size: int) -> bytes:
-    """The message that describes UTF-8 text of so many bytes, filled up with NUL."""
+    """The message that describes UTF-8 text of this many bytes, padded with NUL."""
     return struct.pack("<BBBBL", 0x10 | TEXT, 0x01 | UTF8 << 4, 0, 0, size)
 
 

@@ -79,11 +79,11 @@ class Calls:
         }
 
     def connect(self, count: Callable[[Any], None]) -> None:
-        """Make all calls, each when its inputs are there; ``count`` is told each layer before.
+        """Make all calls, each once its inputs exist; ``count`` is called with each layer before.
 
         Raises:
             CycleError: two calls wait for each other.
-            RefusedError: a call needs the output of one that is not there.
+            RefusedError: a call needs the output of a call that does not exist.
         """
         needs = {
             key: {self._key(place, call.first) for place in _places(call.arguments)} for key, call in self.calls.items()
@@ -100,7 +100,7 @@ class Calls:
         if isinstance(places, dict):
             return {key: self.ends(place, legacy) for key, place in places.items()}
         if not isinstance(places, list):
-            raise RefusedError(f"expected the ends of a network, got {shown(places)}")
+            raise RefusedError(f"expected the inputs or outputs of a network, got {shown(places)}")
         if len(places) == 3 and isinstance(places[0], str):
             first = int(legacy or type(self.layers.get(places[0])) is Model)
             return self._tensors(Place(*places), first)
@@ -152,7 +152,7 @@ def _revived(value: Any) -> Any:
     if thing.name in CONSTANTS:
         return np.asarray(thing.config["value"], np.float32)
     if thing.name != "__keras_tensor__":
-        raise RefusedError(f"a layer is called on {shown(thing.name)}, which is no tensor")
+        raise RefusedError(f"a layer is called on {shown(thing.name)}, which is not a tensor")
     return Place(*thing.config["keras_history"])
 
 

@@ -17,9 +17,9 @@ from striate.interop.keras.objects import (
 from striate.layers import InputLayer
 from striate.layers.layer import LAYERS, Layer
 
-#: Layers that Keras has not: a file cannot mean them.
+#: Layers that Keras does not have: a file cannot mean them.
 OURS_ALONE = {"BrightestPooling2D", "LocalResponseNormalization", "LpPooling2D", "MixedPooling2D"}
-#: Noise and random changes of pictures, which layers of Keras make in training only; here they leave all as it is.
+#: Noise and random changes of pictures, which Keras's layers apply in training only; here they do nothing.
 IN_TRAINING = (
     "ActivityRegularization", "AlphaDropout", "AugMix", "CutMix", "GaussianDropout", "GaussianNoise", "MixUp",
     "RandAugment", "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter", "RandomContrast",
@@ -82,11 +82,11 @@ def layer_from(description: Any, legacy: bool) -> Layer:
         legacy: whether the file is older than Keras 3.
 
     Raises:
-        RefusedError: there is no such layer here, or one of its arguments means something that we do not offer.
+        RefusedError: the layer, or the value of one of its arguments, is not supported.
     """
     name, config = parse_object(description)
     if name not in COUNTERPARTS:
-        raise RefusedError(WHY_NOT.get(name, "there is no such layer here"))
+        raise RefusedError(WHY_NOT.get(name, "this layer is not supported"))
     if not isinstance(config, dict):
         raise RefusedError(f"expected its arguments, got {shown(config)}")
     try:

@@ -50,7 +50,7 @@ class Builder:
         except StriateError as error:
             self.reasons.append(str(error).rstrip("."))
         except CycleError:
-            self.reasons.append("its layers depend on one another in a circle")
+            self.reasons.append("its layers depend on one another in a cycle")
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
             self.reasons.append(f"its configuration is damaged: {type(error).__name__}: {error}")
         return None

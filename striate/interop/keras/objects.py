@@ -36,7 +36,7 @@ def parse_object(value: Any) -> Object:
     """Name and arguments of a serialized object.
 
     Raises:
-        RefusedError: it is none, or not one of Keras's own.
+        RefusedError: it is not an object, or not one of Keras's own.
     """
     if isinstance(value, str):
         return Object(value, {})
@@ -46,8 +46,8 @@ def parse_object(value: Any) -> Object:
     own = module is None or (isinstance(module, str) and module.split(".")[0] in (*KERAS, "builtins"))
     if not own or registered not in (None, name) or ">" in name:
         raise RefusedError(
-            f"{shown(registered or name)} of {shown(module or 'a module')} is somebody's own code, which no file can "
-            "bring along"
+            f"{shown(registered or name)} of {shown(module or 'a module')} is custom code, which a file does not "
+            "contain"
         )
     return Object(name, value.get("config", {}))
 
@@ -56,7 +56,7 @@ def described(thing: Configurable, module: str) -> dict[str, Any]:
     """One of our own objects as Keras 3 writes it, with all that its arguments hold.
 
     Raises:
-        ModelError: an argument is no plain data.
+        ModelError: an argument is not plain data.
     """
     config = {name: serialize(value) for name, value in thing.get_config().items()}
     return {"module": module, "class_name": type(thing).__name__, "config": config, "registered_name": None}

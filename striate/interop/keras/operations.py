@@ -21,9 +21,9 @@ class Counterpart:
         kind: Keras's class.
         name: of ours: the function in `striate.ops`, and the operation that it adds to a graph.
         module: where Keras has the class.
-        settings: by the names that they have in Keras, and as arguments of our function, those of our operation.
+        settings: Keras's names of settings, with the names of our operation's settings, as arguments of our function.
         called_with: the same for settings that Keras has in the call.
-        fixed: settings of Keras that have to have these values.
+        fixed: settings of Keras that must have these values.
         listed: whether it is called on a list.
     """
 
@@ -105,9 +105,9 @@ def operation_from(description: dict[str, Any]) -> Callable[..., Any]:
     """A function of symbols for an operation in a file.
 
     Raises:
-        RefusedError: there is none here, or it has settings that ours has not.
+        RefusedError: the operation is not supported, or it has settings that ours does not have.
     """
     name, config = parse_object(description)
     if name not in BY_KIND:
-        raise RefusedError("there is no such operation here")
+        raise RefusedError("this operation is not supported")
     return BY_KIND[name].function(config)

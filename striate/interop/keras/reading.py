@@ -62,7 +62,7 @@ def read_keras(path: str | os.PathLike[str], input_shape: Shape | None = None) -
     Everything is computed in float32.
 
     Arguments:
-        path: of the file; what it is, its content says.
+        path: of the file; its content tells the format.
         input_shape: of one sample of the first input; default: as the file says.
 
     Raises:
@@ -120,11 +120,11 @@ def read_keras_weights(path: str | os.PathLike[str], model: Model) -> None:
     """Give a model the weights that Keras saved, with an architecture or alone (``save_weights``).
 
     Layers are found by name in files of Keras 2 and in ``.h5`` models; in those of Keras 3, which have no names, by
-    their order among the layers of their class. A model whose structure is Python code has to have attributes of the
+    their order among the layers of their class. A model whose structure is Python code must have attributes of the
     same names.
 
     Arguments:
-        path: of the file; what it is, its content says.
+        path: of the file; its content tells the format.
         model: has exactly the layers of the file; nothing in it is changed unless all weights fit.
 
     Raises:
@@ -186,7 +186,7 @@ def model_from(
 
 @contextmanager
 def json_errors(path: str | os.PathLike[str], what: str) -> Iterator[None]:
-    """What `strict_json.parse` says against a text, said of a file."""
+    """Errors of `strict_json.parse`, reported for a file."""
     try:
         yield
     except FormatError:
@@ -219,7 +219,7 @@ def _read_h5(path: str | os.PathLike[str]) -> Contents:
         beside = strict_json.parse(ours) if isinstance(ours, str) else None
     try:
         compiled = strict_json.parse(training) if isinstance(training, str) else None
-    except ValueError:  # it opens without; who trains it is told to compile it
+    except ValueError:  # it opens without; training it asks for compile
         compiled = None
     return Contents(network, version, root, compiled, beside)
 

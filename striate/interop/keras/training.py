@@ -9,9 +9,9 @@ from striate.models import Model
 from striate.training import losses, metrics, optimizers
 from striate.training.optimizers import schedules
 
-#: What Keras has not.
+#: What Keras does not have.
 OURS_ALONE = {"ConfusionMatrix", "ConstantRate", "OneCycle"}
-#: Integers in a metric's arguments, such as how many thresholds it has: a file is not to ask for gigabytes.
+#: Integers in a metric's arguments, such as how many thresholds it has: a file must not ask for gigabytes.
 MOST = 10_000
 #: Words that stand for a metric which only the shapes of targets and predictions choose.
 CHOSEN_LATER = ("accuracy", "acc")
@@ -34,7 +34,7 @@ WITHOUT_EFFECT: dict[str, Any] = {
 
 
 def compile_config(model: Model, titles: dict[str, str]) -> dict[str, Any] | None:
-    """What a model was compiled with, for Keras; None: it was not, or not with what Keras has and data can say.
+    """What a model was compiled with, for Keras; None: it was not, or not with plain data and what Keras has.
 
     Arguments:
         model: the model.

@@ -273,7 +273,7 @@ def names_in(group: Group, attribute: str) -> list[str] | None:
 
 
 def _holds_weights(group: Group) -> bool:
-    """Whether a layer's group has variables, its own or those of layers in it; dropout's seed is none."""
+    """Whether a layer's group has variables, its own or those of layers in it; dropout's seed is not one."""
     if "vars" in group.groups and group.groups["vars"].arrays:
         return True
     inner = (group.groups[name] for name in CONTAINERS if name in group.groups)

@@ -1,7 +1,7 @@
-"""Settings that a file may write out although they say nothing but ONNX's default.
+"""Settings that a file may write out although they have ONNX's default value.
 
-An operator's function asks for the settings that change what it does. A converter may write the others too, with their
-default, or with one of a later version of the operator. They are here; those with another value are refused.
+An operator's function asks for the settings that change what it does. A converter may write others too, with their
+default, or that of a later version of the operator. These defaults are listed here; another value is refused.
 
 Source: https://onnx.ai/onnx/operators/
 """
@@ -13,7 +13,7 @@ REDUCTIONS = (
     *("ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin"),
     *("ReduceSum", "ReduceSumSquare"),
 )
-#: What each setting is where the file does not say it, by operator; not the axis of Softmax, which changed.
+#: The value of each setting where the file does not give it, by operator; not the axis of Softmax, which changed.
 DEFAULTS: dict[str, dict[str, Any]] = {
     **{name: {"axis": 0, "keepdims": 1, "select_last_index": 0} for name in ("ArgMax", "ArgMin")},
     "AveragePool": {"auto_pad": "NOTSET", "ceil_mode": 0, "count_include_pad": 0},
@@ -68,6 +68,6 @@ def is_default(operator: str, setting: str, value: Any) -> bool:
     if setting not in (known := DEFAULTS.get(operator, {})):
         return False
     default = known[setting]
-    # Files hold float32, of which these are the decimal numbers that were meant.
+    # Files hold float32; these are the decimal numbers that were meant.
     numbers = isinstance(value, float) and isinstance(default, int | float)
     return math.isclose(default, value, rel_tol=1e-6) if numbers else bool(default == value)

@@ -68,7 +68,7 @@ class TensorType(Message):
 
 
 class TypeProto(Message):
-    """A type: of the kinds there are, only tensors are read."""
+    """A type; only tensors are supported."""
 
     tensor_type: TensorType | None
     FIELDS: ClassVar = {1: Field("tensor_type", TensorType)}

@@ -22,7 +22,7 @@ MOST_COMPUTED = 1 << 31
 
 
 class Network:
-    """The layers that have been made, by what they are made of, and the names that are taken.
+    """The layers made so far, by their weights and settings, and the names in use.
 
     Nodes with the same weights and settings share a layer, as they share the numbers in the file; so do networks that
     are put together for inputs of other shapes.
@@ -34,7 +34,7 @@ class Network:
 
 
 class Node:
-    """One node: its settings, and how what it computes joins the network.
+    """One node: its settings, and how its results are added to the network.
 
     Arguments:
         proto: from the file.
@@ -57,8 +57,8 @@ class Node:
         """The node's outputs, from the function of its operator.
 
         Raises:
-            UnsupportedError: another count of inputs than the operator takes, a setting it does not know, or whatever
-                the function says.
+            UnsupportedError: the operator does not take this number of inputs or does not have a setting, or as the
+                function raises.
         """
         self.given = inputs
         signature = signature_of(function)
@@ -72,11 +72,11 @@ class Node:
             else:
                 is_missing = parameter.default is parameter.empty and given[name] is None
             if is_missing:
-                raise UnsupportedError("an input that the operator needs is left out")
+                raise UnsupportedError("a required input is missing")
         outputs = function(self, *inputs)
         unread = sorted(self.attributes.keys() - self._asked)
         if others := [name for name in unread if not is_default(self.op, name, self.attributes[name])]:
-            raise UnsupportedError(f"its setting {', '.join(others)} is not known")
+            raise UnsupportedError(f"its setting {', '.join(others)} is not supported")
         return outputs if isinstance(outputs, tuple) else (outputs,)
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -85,13 +85,13 @@ class Node:
         return self.attributes.get(name, default)
 
     def wants(self, output: int) -> bool:
-        """Whether anybody uses the output of this number."""
+        """Whether the output of this number is used."""
         return len(self.outputs) > output and bool(self.outputs[output])
 
     def result(
         self, tensor: Any, order: Order | None = None, dtype: Any = None, of: Sequence[Value | None] | None = None
     ) -> Value:
-        """What the node gives: a symbol of the network, or an array if all its inputs were known.
+        """The node's result: a symbol of the network, or an array if all its inputs were known.
 
         Arguments:
             tensor: computed by operations or layers.
@@ -104,7 +104,7 @@ class Node:
         if isinstance(tensor, Tensor):
             if math.prod(n or 1 for n in tensor.shape) > MOST_COMPUTED:
                 raise UnsupportedError(
-                    f"an array of shape {tensor.shape}; at most {MOST_COMPUTED:,} numbers are granted"
+                    f"an array of shape {tensor.shape}; at most {MOST_COMPUTED:,} numbers are allowed"
                 )
             return Symbol(tensor, order, kind, sources_of(self.given if of is None else of))
         array = np.asarray(tensor)
@@ -112,12 +112,12 @@ class Node:
         return Known(np.asarray(array.transpose(axes) if axes else array, kind))
 
     def layer(self, make: Callable[[str], Layer], *inputs: Any, weights: dict[str, Array] | None = None) -> Any:
-        """Apply a layer, made the first time, that holds these weights.
+        """Apply the layer that holds these weights, made on first use.
 
         Arguments:
-            make: gives a layer of a name.
+            make: makes a layer of a given name.
             inputs: symbols.
-            weights: by the name of the variable; none are made anew where a node shares all with an earlier one.
+            weights: by the name of the variable; a node that shares all with an earlier one shares its layer.
         """
         shared = [name for name, value in zip(self.inputs, self.given, strict=False) if isinstance(value, Known)]
         key = (self.op, *shared, repr(self.attributes)) if weights else (self.op, self.name, *self.outputs)
@@ -139,7 +139,7 @@ class Node:
 
     @property
     def label(self) -> str:
-        """The node's name as a layer has it: without the operator that exporters put behind the module's name."""
+        """The node's name for a layer: without the operator that exporters append to the module's name."""
         return (self.name.strip("/").removesuffix(f"/{self.op}") or self.op).replace(":", "_")
 
 
@@ -155,7 +155,7 @@ def _attribute(attribute: AttributeProto, folder: Path) -> Any:
     if not kind:  # files older than 2018 do not say; lists are never None
         kind = next((number for number, (field, _) in VALUES.items() if _is_there(getattr(attribute, field))), 0)
     if kind not in VALUES:
-        raise DamagedError(f"its setting {attribute.name} is of the type {kind}, which is not read")
+        raise DamagedError(f"its setting {attribute.name} is of the type {kind}, which is not supported")
     field, convert = VALUES[kind]
     value = getattr(attribute, field)
     if kind == AttributeProto.TENSOR:

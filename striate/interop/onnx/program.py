@@ -30,15 +30,15 @@ from striate.models import Input, Model
 from striate.ops.operation import granted
 from striate.runtime import Executor, ExecutorCache, executor, settings
 
-#: Versions of ONNX's operators that are read; earlier ones broadcast in another way.
+#: The oldest version of ONNX's operators that is supported; earlier ones broadcast in another way.
 OLDEST_OPSET = 7
 #: Nodes of one graph; the largest networks have some thousand.
 MAX_NODES = 4_000
-#: Bytes of arrays that are worked out while a network is put together, for each of the file; 8 bits may become 32.
+#: Bytes of arrays that are computed while a network is put together, for each of the file; 8 bits may become 32.
 GRANTED = 8
 #: The one operator that has graphs of its own.
 IF = "If"
-#: Nodes of a circle that a message names.
+#: Nodes of a cycle that a message names.
 MOST_SHOWN = 6
 #: Networks that are kept for inputs of other shapes.
 KEPT = 8
@@ -47,7 +47,7 @@ Sizes = tuple[int | None, ...]
 
 
 class Given(NamedTuple):
-    """An input or output of the graph: its name, its type, and its sizes as far as the file says them."""
+    """An input or output of the graph: its name, its type, and its sizes as far as the file gives them."""
 
     name: str
     dtype: np.dtype[Any]
@@ -76,10 +76,10 @@ class Program:
     Arguments:
         proto: the file's content.
         path: of the file, for messages and for arrays that lie beside it.
-        size: of the content, in bytes: what is worked out of it may be some times larger.
+        size: of the content, in bytes: arrays computed from it may be a few times larger.
 
     Raises:
-        UnreadableError: it is damaged, or uses what this library does not have; all reasons at once.
+        UnreadableError: it is damaged, or uses what this library does not support; all reasons at once.
     """
 
     def __init__(self, proto: ModelProto, path: Path, size: int):
@@ -139,7 +139,7 @@ class Program:
 
         Raises:
             ValueNeededError: it depends on those of other inputs, too.
-            UnreadableError: nodes that cannot be done; all of them.
+            UnreadableError: some nodes are not supported; all of them are listed.
         """
         values: dict[str, Value | None] = dict(self.constants)
         self._spent = 0
@@ -155,7 +155,7 @@ class Program:
         return self._finished(begin, [_end(value, begin) for value in outputs if value is not None])
 
     def _compute(self, nodes: Sequence[NodeProto], values: MutableMapping[str, Value | None]) -> None:
-        """Apply nodes in order; a value is None where a node before could not be done."""
+        """Apply nodes in order; a value is None where an earlier node failed."""
         reasons: list[str] = []
         batch = next((given.shape[0] for given in self.inputs if given.shape), None)
         for number, proto in enumerate(nodes):
@@ -177,14 +177,14 @@ class Program:
                 except (StriateError, DamagedError) as error:
                     reasons.append(f"{_where(proto, number)}: {error}".rstrip("."))
                 except (ValueError, IndexError, TypeError, ArithmeticError) as error:
-                    reasons.append(f"{_where(proto, number)}: its inputs or settings do not fit together ({error})")
+                    reasons.append(f"{_where(proto, number)}: its inputs or settings do not match ({error})")
             for place, name in enumerate(proto.output):
                 values[name] = value = results[place] if results is not None and place < len(results) else None
                 if isinstance(value, Known):
                     self._spent += sum(array.nbytes for array in value.arrays if array.base is None)
             if self._spent > self._most_bytes:
                 where = _where(proto, number)
-                raise UnreadableError(*reasons, f"{where}: arrays of {self._spent:,} bytes are worked out")
+                raise UnreadableError(*reasons, f"{where}: computed arrays take {self._spent:,} bytes, too many")
         if reasons:
             raise UnreadableError(*reasons)
 
@@ -222,10 +222,10 @@ class Program:
         return Built(inputs, ends, model, ExecutorCache())
 
     def opened(self, input_shape: Sequence[int] | None) -> Built:
-        """The network for any batch size; if that cannot be, for the one that the file says.
+        """The network for any batch size; if that is impossible, for the one that the file gives.
 
         Arguments:
-            input_shape: of one sample of the first input, as this library has it, where the file does not say it.
+            input_shape: of one sample of the first input, as this library has it, where the file does not give it.
 
         Raises:
             ValueNeededError: its structure depends on numbers that are given only when it runs.
@@ -242,7 +242,7 @@ class Program:
             if all(value.shape and value.shape[0] is None for value in built.outputs):
                 return self._keep(any_batch, {}, built)
         except UnreadableError:
-            pass  # the batch size stands in the file: the next lines say what else is wrong
+            pass  # the file fixes the batch size: the next lines find what else is wrong
         fixed = {name: tuple(1 if n is None else n for n in shape) for name, shape in shapes.items()}
         return self._keep(fixed, {}, self.build(fixed, {}))
 
@@ -273,7 +273,7 @@ class Program:
         """The graph's outputs for its inputs, in the file's order, layout and types; any shapes that it takes.
 
         Raises:
-            ShapeError: another count of inputs, or of axes.
+            ShapeError: the number of inputs, or of axes, is wrong.
             ModelError: the graph cannot be put together for these inputs.
         """
         if len(inputs) != len(self.inputs):
@@ -289,7 +289,7 @@ class Program:
         try:
             built = self._built_for(arrays, known)
         except UnreadableError as error:
-            raise ModelError(f"run: cannot put {self.path} together for these inputs: {error}.") from None
+            raise ModelError(f"run: cannot build {self.path} for these inputs: {error}.") from None
         results = iter(self._execute(built, arrays))
         computed: dict[Tensor, Array] = {}
         for value in built.outputs:
@@ -356,7 +356,7 @@ def _wrong_names(graph: GraphProto, outside: set[str]) -> list[str]:
     """What is wrong with a graph's operators and names, and with those of the branches in it.
 
     Arguments:
-        outside: names of values that it may use without having them.
+        outside: names of values around it that it may use.
     """
     reasons = ["it has sparse arrays"] if graph.sparse_initializer else []
     given = outside | {tensor.name or "" for tensor in graph.initializer} | {info.name or "" for info in graph.input}
@@ -367,14 +367,14 @@ def _wrong_names(graph: GraphProto, outside: set[str]) -> list[str]:
         where = _where(node, number)
         domain = node.domain or ""
         if domain not in ("", "ai.onnx"):
-            reasons.append(f"{where}: operators of {domain!r} are not read")
+            reasons.append(f"{where}: operators of {domain!r} are not supported")
         elif node.op_type == IF:
             branches = _branches(node)
             if branches.keys() != {"then_branch", "else_branch"} or len(node.input) != 1:
                 reasons.append(f"{where}: expected a condition and two branches")
             reasons += [reason for branch in branches.values() for reason in _wrong_names(branch, known)]
         elif node.op_type not in OPERATORS:
-            reasons.append(f"{where}: there is no operator of this name here")
+            reasons.append(f"{where}: this operator is not supported")
         for name in node.input:
             if name not in known:
                 reasons.append(f"{where}: it uses {name!r}, which nothing computes")
@@ -389,7 +389,7 @@ def _wrong_names(graph: GraphProto, outside: set[str]) -> list[str]:
         _in_order(graph)
     except CycleError as error:
         circle = " → ".join(_where(graph.node[number], number) for number in error.args[1][:MOST_SHOWN])
-        reasons.append(f"its nodes depend on one another in a circle: {circle}")
+        reasons.append(f"its nodes depend on one another in a cycle: {circle}")
     return reasons
 
 
@@ -397,7 +397,7 @@ def _in_order(graph: GraphProto) -> list[NodeProto]:
     """A graph's nodes, each after those whose results it uses; files may have them in any order.
 
     Raises:
-        CycleError: they depend on one another in a circle.
+        CycleError: they depend on one another in a cycle.
     """
     makers = {name: number for number, node in enumerate(graph.node) for name in node.output if name}
     needs = {number: [makers[name] for name in _used(node) if name in makers] for number, node in enumerate(graph.node)}
@@ -421,8 +421,8 @@ def _opset(proto: ModelProto) -> int:
         raise UnreadableError("it does not say the version of its operators")
     if versions[0] < OLDEST_OPSET:
         raise UnreadableError(
-            f"its operators are of version {versions[0]}; they are read from {OLDEST_OPSET} on. "
-            "onnx.version_converter writes newer ones"
+            f"its operators are of version {versions[0]}; versions from {OLDEST_OPSET} on are supported. "
+            "onnx.version_converter can convert it"
         )
     return versions[0]
 
@@ -430,7 +430,7 @@ def _opset(proto: ModelProto) -> int:
 def _given(info: ValueInfoProto) -> Given:
     tensor = info.type.tensor_type if info.type else None
     if tensor is None:
-        raise UnreadableError(f"{info.name!r} is no array")
+        raise UnreadableError(f"{info.name!r} is not an array")
     try:
         dtype = dtype_of(tensor.elem_type)
     except DamagedError as error:
@@ -447,7 +447,7 @@ def _where(node: NodeProto, number: int) -> str:
 
 
 def _symbol(given: Given, shape: Sizes, order: Order) -> Symbol:
-    """The beginning of a network."""
+    """An input of a network."""
     if len(order) != len(shape):  # the file does not say how many axes there are
         order = plain(len(shape))
     first, *sizes = (shape[axis] for axis in order)

@@ -1,11 +1,11 @@
-"""Protocol buffers: how ONNX files are written, as far as ONNX needs it.
+"""Protocol buffers, the encoding of ONNX files, as far as ONNX needs it.
 
-A message is a row of fields; each begins with a number that says which field it is and how its value is written:
+A message is a sequence of fields; each begins with a number that says which field it is and how its value is encoded:
 
     0 varint: 7 bits a byte, the lowest first · 1 eight bytes · 2 length, then as many bytes · 5 four bytes
 
-Which fields a message has stands in its class. Fields that a class does not name are skipped. Nothing is read that the
-bytes do not hold: each length is checked against what is left, and messages may nest `MAX_DEPTH` deep.
+The fields of a message are declared in its class. Fields that a class does not name are skipped. Nothing is read that
+the bytes do not hold: each length is checked against what is left, and messages may nest `MAX_DEPTH` deep.
 
 Source: https://protobuf.dev/programming-guides/encoding
 """
@@ -25,7 +25,7 @@ VARINT, EIGHT, BYTES, FOUR = 0, 1, 2, 5
 
 
 class DamagedError(ValueError):
-    """These bytes are no message of the kind that was expected."""
+    """These bytes are not a message of the expected kind."""
 
 
 class TooLargeError(DamagedError):
@@ -38,7 +38,7 @@ class Field(NamedTuple):
     Arguments:
         name: the attribute of the message's object.
         kind: "int", "float", "double", "bytes", "text", or the class of a message.
-        many: whether it may stand several times: then the attribute is a list, or an array if numbers are packed.
+        many: whether it may occur several times: then the attribute is a list, or an array if numbers are packed.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Field(NamedTuple):
 
 
 class Message:
-    """Base of all messages: a subclass says its fields by number, and each is an attribute; None: it was not there."""
+    """Base of all messages: a subclass declares its fields by number, and each is an attribute; None: it is missing."""
 
     FIELDS: ClassVar[dict[int, Field]]
 
@@ -62,7 +62,7 @@ class Message:
         """The message that these bytes hold; bytes in it are views of them.
 
         Raises:
-            DamagedError: they hold none.
+            DamagedError: they do not hold one.
             TooLargeError: see there.
         """
         message: Self = _Reader().message(cls, memoryview(content), 0)
@@ -97,7 +97,7 @@ class _Reader:
             if field.many:
                 values = getattr(message, field.name)
                 if isinstance(values, np.ndarray):
-                    raise DamagedError(f"{field.name} is packed and not packed")
+                    raise DamagedError(f"{field.name} is both packed and not packed")
                 values.append(read)
             else:
                 setattr(message, field.name, read)
@@ -107,7 +107,7 @@ class _Reader:
         kind = field.kind
         expected = _WIRES.get(kind, BYTES) if isinstance(kind, str) else BYTES
         if wire != expected:
-            raise DamagedError(f"{field.name} is written in an unexpected way ({wire})")
+            raise DamagedError(f"{field.name} has an unexpected wire type ({wire})")
         if kind == "int":
             return value - (1 << 64) if value >> 63 else value
         if kind == "float":
@@ -125,7 +125,7 @@ class _Reader:
 
 
 def _fields(content: memoryview) -> Iterator[tuple[int, int, Any]]:
-    """(number, how it is written, value) of each field."""
+    """(number, wire type, value) of each field."""
     place, end = 0, len(content)
     while place < end:
         key, place = _varint(content, place)
@@ -142,12 +142,12 @@ def _fields(content: memoryview) -> Iterator[tuple[int, int, Any]]:
             value = content[place : place + length]
             place += length
         else:
-            raise DamagedError(f"a field written in an unknown way ({wire})")
+            raise DamagedError(f"a field of an unknown wire type ({wire})")
         yield number, wire, value
 
 
 def _varint(content: memoryview, place: int) -> tuple[int, int]:
-    """A number of up to 64 bits, and the place behind it."""
+    """A number of up to 64 bits, and the position after it."""
     number = shift = 0
     while place < len(content) and shift < 70:
         byte = content[place]
@@ -156,7 +156,7 @@ def _varint(content: memoryview, place: int) -> tuple[int, int]:
         if byte < 0x80:
             return number & 0xFFFF_FFFF_FFFF_FFFF, place
         shift += 7
-    raise DamagedError("a number without an end")
+    raise DamagedError("an unterminated number")
 
 
 def _packed_numbers(dtype: str) -> Any:
@@ -173,10 +173,10 @@ def _packed_varints(content: memoryview) -> NDArray[np.int64]:
     data = np.frombuffer(content, np.uint8)
     ends = np.flatnonzero(data < 0x80)
     if len(data) and (not len(ends) or ends[-1] != len(data) - 1):
-        raise DamagedError("a number without an end")
+        raise DamagedError("an unterminated number")
     starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
     if len(ends) and (ends - starts).max() >= 10:
-        raise DamagedError("a number without an end")
+        raise DamagedError("an unterminated number")
     place = np.arange(len(data)) - np.repeat(starts, ends - starts + 1)  # of each byte in its number
     parts = (data & np.uint8(0x7F)).astype(np.uint64) << (7 * place).astype(np.uint64)
     sums = np.add.reduceat(parts, starts) if len(ends) else parts

@@ -27,10 +27,10 @@ def read_onnx(path: str | os.PathLike[str], input_shape: Sequence[int] | None = 
 
     Arguments:
         path: of the file. Arrays that it keeps in other files are read from its own folder only.
-        input_shape: of one sample of the first input, (H, W, C) for an image; where the file does not say it.
+        input_shape: of one sample of the first input, (H, W, C) for an image; where the file does not give it.
 
     Raises:
-        FormatError: the file is damaged, or has what this library does not; all reasons at once.
+        FormatError: the file is damaged, or uses what this library does not support; all reasons at once.
         LimitError: it is larger than any network.
         FileNotFoundError: there is no such file.
     """
@@ -44,14 +44,14 @@ def read_onnx(path: str | os.PathLike[str], input_shape: Sequence[int] | None = 
             model = program.opened(input_shape).model or Model(name=program.name)
         except ValueNeededError:
             if input_shape is not None:
-                refuse(place, "its structure depends on the numbers of its inputs; leave input_shape out")
-            model = Model(name=program.name)  # `run` puts it together, when the numbers are there
+                refuse(place, "its structure depends on the values of its inputs; leave input_shape out")
+            model = Model(name=program.name)  # `run` puts it together, when the values are known
     except UnreadableError as error:
         refuse(place, *dict.fromkeys(error.reasons))
     except TooLargeError as error:
         refuse_size(place, str(error))
     except DamagedError as error:
-        refuse(place, f"it is no ONNX file, or damaged: {error}")
+        refuse(place, f"it is not an ONNX file, or is damaged: {error}")
     model.origin = program
     model.facts = find_facts(model, dtype=program.inputs[0].dtype if program.inputs else None)
     _describe(place, model, {entry.key or "": entry.value or "" for entry in proto.metadata_props})
@@ -69,4 +69,4 @@ def _describe(path: Path, model: Model, metadata: Mapping[str, str]) -> None:
         if DESCRIPTION[3] in found:
             model.facts = Facts.from_json(found[DESCRIPTION[3]])
     except (ValueError, TypeError) as error:
-        refuse(path, f"its metadata {', '.join(DESCRIPTION)} are not what they should be: {error}")
+        refuse(path, f"its metadata {', '.join(DESCRIPTION)} are invalid: {error}")

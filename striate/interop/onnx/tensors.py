@@ -43,7 +43,7 @@ def dtype_of(number: int | None) -> np.dtype[Any]:
     """NumPy's type for ONNX's number of it.
 
     Raises:
-        DamagedError: it is not a number of a type, or one that is not read, such as text.
+        DamagedError: it is not the number of a type, or of one that is not supported, such as text.
     """
     if number not in DTYPES:
         raise DamagedError(f"expected a type of numbers, got {OTHERS.get(number or 0, f'type {number}')}")
@@ -51,14 +51,14 @@ def dtype_of(number: int | None) -> np.dtype[Any]:
 
 
 def as_array(tensor: TensorProto, folder: Path) -> Array:
-    """The array of a tensor; where its numbers lie in the message as they do in memory, a view of them.
+    """The array of a tensor; a view of the message where its numbers are stored as in memory.
 
     Arguments:
         tensor: from a file.
         folder: of that file, for numbers that lie in a file beside it.
 
     Raises:
-        DamagedError: the tensor is not what it says, or asks for a file outside of the folder.
+        DamagedError: the tensor does not match its description, or asks for a file outside of the folder.
     """
     shape, dtype = tuple(int(n) for n in tensor.dims), dtype_of(tensor.data_type)
     if min(shape, default=0) < 0:
@@ -107,7 +107,7 @@ def _halves(pairs: Array, signed: bool) -> Array:
     return (numbers ^ 8).astype(np.int8) - np.int8(8) if signed else numbers
 
 
-#: The field in which a type's numbers stand where they are not raw bytes; the others' is ``int32_data``.
+#: The field in which a type's numbers are stored where they are not raw bytes; the others' is ``int32_data``.
 FIELDS = {
     "f4": "float_data",
     "f8": "double_data",

@@ -1,8 +1,8 @@
 """What the names in an ONNX graph stand for while a network is put together from it.
 
-ONNX has channels before places: (N, C, H, W); this library has them last. So a symbol carries the *order* of its axes:
-its axis j is the file's axis ``order[j]``. An operator asks for the order it needs, and only then, and only if the
-order differs, numbers are moved. An ONNX ``Transpose`` moves nothing: it changes what the axes are called.
+ONNX has channels before spatial axes: (N, C, H, W); this library has them last. So a symbol carries the *order* of its
+axes: its axis j is the file's axis ``order[j]``. An operator asks for the order it needs, and only then, and only if
+the order differs, numbers are moved. An ONNX ``Transpose`` moves nothing: it only renames the axes.
 
 Arrays that are known while the network is put together, such as shapes, are computed at once. Where one depends on the
 batch size, which is not known, it is kept for batches of 2 and of 3: what differs between them depends on the batch.
@@ -20,25 +20,25 @@ from striate.graph import Array, Shape, Tensor
 #: The batch sizes for which arrays that depend on it are computed.
 BATCHES = (2, 3)
 
-#: Numbers of one array that is worked out while a network is put together.
+#: Numbers of one array that is computed while a network is put together.
 MOST_KNOWN = 1 << 24
 
 Order = tuple[int, ...]
 
 
 class UnsupportedError(StriateError):
-    """A node means something that this library does not do; the text says what."""
+    """A node needs something that this library does not support; the text says what."""
 
 
 class ValueNeededError(UnsupportedError):
-    """The network's structure depends on numbers that are given only when it runs.
+    """The network's structure depends on values that are given only when it runs.
 
     Arguments:
         inputs: the graph's inputs that they come from.
     """
 
     def __init__(self, inputs: frozenset[str]):
-        super().__init__(f"its structure depends on the numbers of {', '.join(sorted(inputs))}")
+        super().__init__(f"its structure depends on the values of {', '.join(sorted(inputs))}")
         self.inputs = inputs
 
 
@@ -168,7 +168,7 @@ def tensor_of(value: Value, order: Order) -> Any:
 
 
 def all_known(values: Sequence[Value | None]) -> bool:
-    """Whether nothing has to wait until the network runs."""
+    """Whether all values are known before the network runs."""
     return not any(isinstance(value, Symbol) for value in values)
 
 

@@ -13,17 +13,17 @@ from striate.kernels.conv.packing import Panels
 #: Multiply-adds of one item: some 20 µs, so that many threads share even one image, and handing out costs nothing.
 ITEM = 2**20
 #: Bytes of weights, and of input, that stay in a core's second-level cache while they are used again and again; and of
-#: weights where input is copied, which each part of them has to do anew.
+#: weights where input is copied, which is copied again for each part of them.
 WEIGHTS, INPUT, WEIGHTS_OF_COPY = 2**19, 2**18, 5 * 2**18
 #: Addresses a multiple of this apart share one set of the first-level cache, which keeps few of them.
 PERIOD, WAYS = 4096, 4
-#: Bytes of input and result together from which on both are rather in memory than in a cache.
+#: Bytes of input and result together above which both are in memory rather than in a cache.
 FAR = 12 * 2**20
 #: Output channels for which one number is read from memory, at least, for fetching it early to pay.
 MANY = 64
-#: Multiply-adds that a core has to have at hand, so that none waits for another's result.
+#: Independent multiply-adds that a core needs, so that none waits for another's result.
 LATENCY = 8
-#: Of the registers, what sums may take where each tap of a row is written down: with more, LLVM moves them about.
+#: Share of the registers for sums where code is written for each tap of a row: with more, LLVM spills them.
 SHARE = 2 / 3
 
 

@@ -30,7 +30,7 @@ DIRECT, WINOGRAD, FOURIER = Rates(1.0, 0.0), Rates(1.15, 10.0), Rates(1.5, 27.0)
 BYTES = 8.0
 #: Fewer rows of a product leave the multiply-adds waiting for each other.
 FEWEST_ROWS = 4
-#: Of direct summation's time: what a transform must win for its larger rounding errors.
+#: Share of direct summation's time that a transform must save to be worth its larger rounding errors.
 MARGIN = 0.9
 
 

@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Any
 
 from striate.codegen import Function, Pointer, Target, Value, kernel, split
-from striate.codegen.values import Index
+from striate.codegen.values import Integer
 from striate.graph import Node, Shape
 from striate.kernels.broadcasting import unravel
 from striate.kernels.conv import geometry
@@ -132,7 +132,7 @@ class Maps:
         """Items to a row of pixels."""
         return -(-self.count // self.width)
 
-    def vectors(self, f: Function, block: Index) -> Iterator[tuple[Index, int]]:
+    def vectors(self, f: Function, block: Integer) -> Iterator[tuple[Integer, int]]:
         """The vectors of an item: the first channel of each, and how many channels."""
         channels, to_block = self.step // self.filters, self.width // self.filters
         whole = self.count // self.step * channels
@@ -194,8 +194,8 @@ class Shards:
         return math.prod(self.counts)
 
     def rows_of(
-        self, f: Function, sums: Correlation, shard: Sequence[Index], tap: tuple[Index, Index]
-    ) -> Iterator[tuple[Index, Index, Index]]:
+        self, f: Function, sums: Correlation, shard: Sequence[Integer], tap: tuple[Integer, Integer]
+    ) -> Iterator[tuple[Integer, Integer, Integer]]:
         """A loop over rows of outputs that see a place of x by this tap: image, depth, height."""
         deep, high, _ = sums.axes
         first_image, first_row = shard[0] * self.images, shard[1] * self.rows
@@ -233,7 +233,7 @@ def filter_channels(
         for channel, channels in maps.vectors(f, block):
             first = channel * sums.outputs
             for i, products in _together(f, wide):
-                totals = [f.variable(f.zeros(maps.lanes)) for _ in products]
+                totals = [f.accumulator(f.zeros(maps.lanes)) for _ in products]
                 for a in f.range(*_taps_inside(f, deep, d)):
                     for b in f.range(*_taps_inside(f, high, h)):
                         here = x + (_place(sums, (n, d, h, i), (a, b)) + channel * sums.channels)
@@ -272,7 +272,7 @@ def sum_products(
             first = channel * maps.filters
             for a in f.range(0, deep.taps):
                 for b in f.range(0, high.taps):
-                    totals = [[f.variable(f.zeros(maps.lanes)) for _ in range(CHAINS)] for _ in range(wide.taps)]
+                    totals = [[f.accumulator(f.zeros(maps.lanes)) for _ in range(CHAINS)] for _ in range(wide.taps)]
                     for n, d, h in way.rows_of(f, sums, shard, (a, b)):
                         row = ((n * deep.count + d) * high.count + h) * wide.count
                         for i, products in _together(f, wide):
@@ -290,7 +290,7 @@ def sum_products(
                         epilogue.store(value, y, others, offset, first, channels * maps.filters)
 
 
-def _together(f: Function, axis: Axis) -> Iterator[tuple[Index, Seen]]:
+def _together(f: Function, axis: Axis) -> Iterator[tuple[Integer, Seen]]:
     """A loop over outputs in a row, some at a time: the first, and for each the taps that are inside of x.
 
     Where the same ones are, the same code does; so there is code of its own for the ends of a row only.
@@ -322,7 +322,7 @@ def _columns(
     return [{u: values[at] for u, at in seen.items()} for seen in places]
 
 
-def _place(sums: Correlation, output: tuple[Index, Index, Index, Index], tap: tuple[Index, Index]) -> Any:
+def _place(sums: Correlation, output: tuple[Integer, Integer, Integer, Integer], tap: tuple[Integer, Integer]) -> Any:
     """Where x begins that an output sees by the first tap of a row of the kernel."""
     n, *indices = output
     place: Any = n
@@ -331,7 +331,7 @@ def _place(sums: Correlation, output: tuple[Index, Index, Index, Index], tap: tu
     return place * (sums.groups * sums.channels)
 
 
-def _taps_inside(f: Function, axis: Axis, output: Index) -> tuple[Index, Index]:
+def _taps_inside(f: Function, axis: Axis, output: Integer) -> tuple[Integer, Integer]:
     """The first tap by which an output sees a place of x, and the one behind the last."""
     if not axis.is_padded:
         return 0, axis.taps
@@ -340,6 +340,6 @@ def _taps_inside(f: Function, axis: Axis, output: Index) -> tuple[Index, Index]:
     return first, f.smaller(f.larger(before + axis.size, 0) // axis.dilation, axis.taps)
 
 
-def _entry(entries: range, tap: Index) -> Any:
+def _entry(entries: range, tap: Integer) -> Any:
     """Which entry of the kernel a tap is."""
     return entries.start + tap * entries.step

@@ -20,7 +20,7 @@ from contextlib import nullcontext
 from typing import NamedTuple
 
 from striate.codegen import Function, Pointer, Tile, Value, kernel, pieces
-from striate.codegen.values import Index
+from striate.codegen.values import Integer
 from striate.kernels.conv.blocking import Blocks, cut
 from striate.kernels.conv.geometry import Correlation
 from striate.kernels.conv.packing import Entries, packed
@@ -76,14 +76,14 @@ class Place(NamedTuple):
         pixel: the first of the row.
     """
 
-    part: Index
-    image: Index
-    plane: Index
-    row: Index
-    rows: Index
-    tile: Index
-    end: Index
-    pixel: Index
+    part: Integer
+    image: Integer
+    plane: Integer
+    row: Integer
+    rows: Integer
+    tile: Integer
+    end: Integer
+    pixel: Integer
 
 
 class Source(NamedTuple):
@@ -116,8 +116,8 @@ def correlate(
 ) -> None:
     """y = epilogue(x ⋆ w); see `Correlation` and `Blocks`.
 
-    A long epilogue is left for when a row is finished, if that lies in one piece: then it is written down once, and all
-    lanes of its vectors are numbers of the row, also where there are few channels.
+    A long epilogue is applied when a row is finished, if the row lies in one piece: then its code is written once, and
+    all lanes of its vectors are numbers of the row, even where there are few channels.
     """
     c, lanes = correlation, blocks.panels.lanes
     depth, height, width = c.axes
@@ -159,7 +159,7 @@ def correlate(
                     later.store((y + offset).load(f.target.lanes, count), y, others, offset, 0, count)
 
 
-def _place(f: Function, item: Index, c: Correlation, blocks: Blocks) -> Place:
+def _place(f: Function, item: Integer, c: Correlation, blocks: Blocks) -> Place:
     """Items count the columns of an image first, then rows, planes, images, and at last parts."""
     planes, rows, columns = blocks.per_image(c)
     left, column = item // columns, item % columns
@@ -181,8 +181,8 @@ def _place(f: Function, item: Index, c: Correlation, blocks: Blocks) -> Place:
 
 
 def _panels(
-    f: Function, weights: Pointer, c: Correlation, blocks: Blocks, part: Index
-) -> Iterator[tuple[Index, Index, int, Pointer]]:
+    f: Function, weights: Pointer, c: Correlation, blocks: Blocks, part: Integer
+) -> Iterator[tuple[Integer, Integer, int, Pointer]]:
     """(group, first output channel in it, columns, weights) of each panel of a part."""
     panels = blocks.panels
     units = c.groups if c.groups > 1 else panels.count
@@ -205,7 +205,7 @@ def _panels(
                 yield group, first, panels.rest, start + first * panels.depth
 
 
-def _tiles(f: Function, blocks: Blocks, place: Place) -> Iterator[tuple[int, Index]]:
+def _tiles(f: Function, blocks: Blocks, place: Place) -> Iterator[tuple[int, Integer]]:
     """(pixels, the first of them) of each tile of a row."""
     tile = pixel = 0
     for size, count in blocks.tiles:
@@ -270,8 +270,8 @@ def _multiply(
     blocks: Blocks,
     c: Correlation,
     source: Source,
-    planes: tuple[Index, Index],
-    rows: tuple[Index, Index],
+    planes: tuple[Integer, Integer],
+    rows: tuple[Integer, Integer],
 ) -> None:
     """Add all products to the sums of a tile.
 

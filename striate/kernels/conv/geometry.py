@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from striate.codegen import Function
-from striate.codegen.values import Index
+from striate.codegen.values import Integer
 from striate.graph import Node, Shape
 from striate.ops.operation import known_shape
 
@@ -49,7 +49,7 @@ class Axis:
         last = (self.count - 1) * self.stride + self.span - 1 - self.before
         return self.taps > 0 and (self.before > 0 or last >= self.size)
 
-    def seen(self, f: Function, output: Index) -> tuple[Index, Index]:
+    def seen(self, f: Function, output: Integer) -> tuple[Integer, Integer]:
         """The first tap that lies inside of x for this number of y, and the one behind the last."""
         if not self.is_padded:
             return 0, self.taps
@@ -57,7 +57,7 @@ class Axis:
         first = (f.larger(0 - place, 0) + upward) // self.dilation
         return first, f.smaller((f.larger(self.size - place, 0) + upward) // self.dilation, self.taps)
 
-    def meets(self, f: Function, tap: Index) -> tuple[Index, Index]:
+    def meets(self, f: Function, tap: Integer) -> tuple[Integer, Integer]:
         """The first number of y whose tap lies inside of x, and the one behind the last."""
         if not self.is_padded:
             return 0, self.count
@@ -122,7 +122,7 @@ class Correlation(NamedTuple):
         return self._replace(images=images, axes=_three(merged))
 
 
-#: Rows of fewer pixels are joined over images where that can be done; longer ones need not know how many images.
+#: Rows of fewer pixels are joined over images where possible; longer ones do not depend on the number of images.
 SHORT = 48
 
 

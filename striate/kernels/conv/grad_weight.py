@@ -21,7 +21,7 @@ from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 from striate.codegen import Function, Pointer, Target, Tile, fit, kernel, most_rows, pieces, split
-from striate.codegen.values import Index
+from striate.codegen.values import Integer
 from striate.graph import Node
 from striate.kernels.conv.geometry import Correlation
 from striate.kernels.plan import Plan
@@ -167,7 +167,7 @@ def add_shards(
     for row in f.items():
         for k, count in pieces(f, 0, columns, columns, f.target.lanes):
             offset = row * columns + k
-            total = f.variable(f.zeros(f.target.lanes))
+            total = f.accumulator(f.zeros(f.target.lanes))
             for shard in f.range(0, shards, unroll=4):
                 total.value = total.value + (slots + (offset + shard * (rows * columns))).load(f.target.lanes, count)
             epilogue.store(total.value, y, others, offset, k, count)
@@ -228,8 +228,8 @@ class _Near(NamedTuple):
     g: Pointer
     sums: Correlation
     way: Cut
-    row: Index
-    column: Index
+    row: Integer
+    column: Integer
 
     @property
     def pixels(self) -> int:
@@ -241,7 +241,7 @@ class _Near(NamedTuple):
         """Pixels that are fetched before each tile of a chunk."""
         return -(-self.pixels // (self.way.block[0] // self.way.tile[0]))
 
-    def fetch(self, chunk: Index, first: Index, count: int) -> None:
+    def fetch(self, chunk: Integer, first: Integer, count: int) -> None:
         """Fetch some pixels of a chunk."""
         image, *places = _begin(chunk, self.sums, self.way)
         for place, axis in zip(places, self.sums.axes, strict=True):
@@ -263,7 +263,7 @@ def _in_place(x: Pointer, sums: Correlation) -> tuple[Pointer, Four]:
     return x + -before, units
 
 
-def _copy(f: Function, x: Pointer, sums: Correlation, way: Cut, begin: Sequence[Index]) -> tuple[Pointer, Four]:
+def _copy(f: Function, x: Pointer, sums: Correlation, way: Cut, begin: Sequence[Integer]) -> tuple[Pointer, Four]:
     """Copy a chunk with its padding to scratch; the same answer as `_in_place`, for the copy."""
     images, depth, height, width = _copied_sizes(sums, way)
     units = _units([depth, height, width], sums)
@@ -308,8 +308,8 @@ def _runs(sums: Correlation, way: Cut) -> list[int]:
 
 
 def _taps(
-    f: Function, sums: Correlation, way: Cut, begin: Sequence[Index], only: Sequence[Index]
-) -> Iterator[tuple[Index, list[Index], list[tuple[Index, Index]]]]:
+    f: Function, sums: Correlation, way: Cut, begin: Sequence[Integer], only: Sequence[Integer]
+) -> Iterator[tuple[Integer, list[Integer], list[tuple[Integer, Integer]]]]:
     """A loop over the runs: (number of the run, its first tap, pixels along each axis that it meets in the image).
 
     Where runs are items of their own, it is the ``only`` one.
@@ -317,13 +317,13 @@ def _taps(
     counts = _runs(sums, way)
     spans = list(zip(begin[1:], way.chunk[1:], sums.axes, strict=True))
 
-    def meets(number: int, tap: Index) -> tuple[Index, Index]:
+    def meets(number: int, tap: Integer) -> tuple[Integer, Integer]:
         start, size, axis = spans[number]
         first, stop = (0, axis.count) if way.copied else axis.meets(f, tap)
         first = f.larger(first, start)
         return first, f.larger(first, f.smaller(stop, start + size))
 
-    def loop(number: int) -> Iterable[Index]:
+    def loop(number: int) -> Iterable[Integer]:
         return [only[number]] if way.apart else f.range(0, counts[number])
 
     for d in loop(0):
@@ -335,8 +335,8 @@ def _taps(
 
 
 def _rows(
-    f: Function, sums: Correlation, way: Cut, row: Index, units: Four
-) -> Iterator[tuple[Index, int, Index, Index | list[int]]]:
+    f: Function, sums: Correlation, way: Cut, row: Integer, units: Four
+) -> Iterator[tuple[Integer, int, Integer, Integer | list[int]]]:
     """A loop over tiles of a run: (first row, how many, where it is read, from there on the place of each row)."""
     rows, tall = run(sums, way.merged), way.tile[0]
     if way.merged < 3:
@@ -353,12 +353,12 @@ def _rows(
 def _add_pixels(
     tile: Tile,
     x: Pointer,
-    places: Index | list[int],
+    places: Integer | list[int],
     units: Four,
     g: Pointer,
     columns: int,
     sums: Correlation,
-    bounds: Sequence[tuple[Index, Index]],
+    bounds: Sequence[tuple[Integer, Integer]],
 ) -> None:
     """Add the products of all pixels within the bounds to a tile."""
     f = tile.f
@@ -387,14 +387,14 @@ def _grid(sums: Correlation, way: Cut) -> list[int]:
     return [max(1, -(-count // size)) for count, size in zip(counts, way.chunk, strict=True)]
 
 
-def _begin(chunk: Index, sums: Correlation, way: Cut) -> list[Index]:
+def _begin(chunk: Integer, sums: Correlation, way: Cut) -> list[Integer]:
     """The image and the places at which a chunk begins."""
     return [digit * size for digit, size in zip(_digits(chunk, _grid(sums, way)), way.chunk, strict=True)]
 
 
-def _digits(number: Index, counts: Sequence[int]) -> list[Index]:
+def _digits(number: Integer, counts: Sequence[int]) -> list[Integer]:
     """The places of an item in a grid of these sizes, of which it is the ``number``-th; the last axis runs fastest."""
-    digits: list[Index] = []
+    digits: list[Integer] = []
     for count in reversed(counts[1:]):
         digits.insert(0, number % count)
         number = number // count

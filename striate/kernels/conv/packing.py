@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from striate.codegen import Function, Pointer, Value, kernel
-from striate.codegen.values import Index
+from striate.codegen.values import Integer
 from striate.graph import Shape
 from striate.kernels.plan import Buffer, Plan
 
@@ -47,7 +47,7 @@ class Panels:
     def count(self) -> int:
         return self.full + (self.rest > 0)
 
-    def kinds(self, f: Function, panel: Index) -> Iterator[tuple[int, AbstractContextManager[None]]]:
+    def kinds(self, f: Function, panel: Integer) -> Iterator[tuple[int, AbstractContextManager[None]]]:
         """The columns of each kind of panel, and where code for this kind is to be written."""
         if not (self.full and self.rest):
             yield self.rest or self.columns, nullcontext()
@@ -82,9 +82,9 @@ class Entries(NamedTuple):
     def taps(self) -> int:
         return math.prod(map(len, self.taken))
 
-    def number(self, tap: Index) -> Index:
+    def number(self, tap: Integer) -> Integer:
         """The number of the entry, in row-major order of the whole kernel, that is this tap."""
-        entry: Index = 0
+        entry: Integer = 0
         stride = 1
         for size, places in zip(reversed(self.kernel), reversed(self.taken), strict=True):
             entry = (tap % len(places) * places.step + places.start) * stride + entry

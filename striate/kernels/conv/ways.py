@@ -1,7 +1,7 @@
 """The ways to compute a convolution, and which one is taken: the fastest by a model of their cost, or a recorded one.
 
-Another way means other rounding errors, so the choice is a pure function of shapes and CPU; only who asks for it has
-ways measured (`striate.set_tuning`), and then the choices are written down.
+Another way means other rounding errors, so the choice is a pure function of shapes and CPU; ways are measured only on
+request (`striate.set_tuning`), and then the choices are recorded.
 """
 
 from typing import TypeAlias
@@ -22,7 +22,7 @@ def choose(plan: Plan, node: Node) -> Way:
     """How to compute a `Conv`, `ConvGradInput` or `ConvGradWeight` node.
 
     Raises:
-        ArgumentError: the recorded way is none of those that there are.
+        ArgumentError: the recorded way does not exist.
     """
     if any(stride > 1 for stride in node.attributes["strides"]):
         return None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from striate.codegen import Function
-from striate.codegen.values import LONG, Index
+from striate.codegen.values import LONG, Integer
 from striate.graph import Tensor
 from striate.ops.operation import known_shape
 
@@ -49,11 +49,11 @@ class Sliding:
         """Whether no window reaches beyond the input."""
         return self.interior == (0, self.out)
 
-    def start(self, window: Index) -> Any:
+    def start(self, window: Integer) -> Any:
         """Place of entry 0."""
         return window * self.stride - self.before
 
-    def entries(self, f: Function, window: Index) -> tuple[Index, Index]:
+    def entries(self, f: Function, window: Integer) -> tuple[Integer, Integer]:
         """The entries first … last − 1 that lie in the input."""
         if self.fits:
             return 0, self.kernel
@@ -61,7 +61,7 @@ class Sliding:
         first = (f.larger(-start, 0) + (self.dilation - 1)) // self.dilation
         return first, f.smaller((self.size - start + (self.dilation - 1)) // self.dilation, self.kernel)
 
-    def positions(self, f: Function) -> Iterator[tuple[Index, tuple[Index, Index]]]:
+    def positions(self, f: Function) -> Iterator[tuple[Integer, tuple[Integer, Integer]]]:
         """Loop over all windows: each one's number, and its entries in the input.
 
         Those that reach beyond the input are written one by one, so that inside no bounds are computed.
@@ -76,7 +76,7 @@ class Sliding:
         for window in f.range(first, last):
             yield window, (0, self.kernel)
 
-    def covering(self, f: Function, place: Index) -> Iterator[tuple[Index, Index]]:
+    def covering(self, f: Function, place: Integer) -> Iterator[tuple[Integer, Integer]]:
         """Loop over the windows that have an entry at ``place``: (window, which of its entries)."""
         beyond = place + self.before
         first = (f.larger(beyond - self.span, 0) + (self.stride - 1)) // self.stride
@@ -92,7 +92,7 @@ class Sliding:
                 for _ in f.range(0, f.convert(hit, LONG)):  # once, or not at all
                     yield window, distance // self.dilation
 
-    def places(self, f: Function) -> "Iterator[tuple[Index, Sequence[tuple[Index, Index]] | None]]":
+    def places(self, f: Function) -> "Iterator[tuple[Integer, Sequence[tuple[Integer, Integer]] | None]]":
         """Loop over all places: each one, and the windows that cover it as `covering` has them; None: ask `covering`.
 
         Inside, the pattern of windows and entries repeats with every stride, and is written for one stride.
@@ -137,27 +137,27 @@ class Adaptive:
         """Entries of the largest window."""
         return max(-(-(i + 1) * self.size // self.out) - i * self.size // self.out for i in range(self.out))
 
-    def start(self, window: Index) -> Any:
+    def start(self, window: Integer) -> Any:
         """Place of entry 0."""
         return window * self.size // self.out
 
-    def entries(self, f: Function, window: Index) -> tuple[Index, Index]:
+    def entries(self, f: Function, window: Integer) -> tuple[Integer, Integer]:
         """The entries first … last − 1 that the window has."""
         end = (window * self.size + (self.size + self.out - 1)) // self.out
         return 0, end - self.start(window)
 
-    def positions(self, f: Function) -> Iterator[tuple[Index, tuple[Index, Index]]]:
+    def positions(self, f: Function) -> Iterator[tuple[Integer, tuple[Integer, Integer]]]:
         """Loop over all windows: each one's number, and its entries."""
         for window in f.range(0, self.out):
             yield window, self.entries(f, window)
 
-    def covering(self, f: Function, place: Index) -> Iterator[tuple[Index, Index]]:
+    def covering(self, f: Function, place: Integer) -> Iterator[tuple[Integer, Integer]]:
         """Loop over the windows that have an entry at ``place``: (window, which of its entries)."""
         last = (place * self.out + (self.out + self.size - 1)) // self.size
         for window in f.range(place * self.out // self.size, last):
             yield window, place - self.start(window)
 
-    def places(self, f: Function) -> Iterator[tuple[Index, None]]:
+    def places(self, f: Function) -> Iterator[tuple[Integer, None]]:
         """Loop over all places."""
         for place in f.range(0, self.size):
             yield place, None

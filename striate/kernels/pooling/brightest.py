@@ -20,7 +20,7 @@ from striate.ops.pooling import BRIGHTEST_POOL, BRIGHTEST_POOL_GRAD
 def brightness(f: Function, x: Pointer, weights: Pointer, y: Pointer, *, channels: int) -> None:
     """y = Σ weight · x over the channels of each pixel; an item is a pixel."""
     for pixel in f.items():
-        sum_ = f.variable(f.zeros(f.target.lanes_for(channels)))
+        sum_ = f.accumulator(f.zeros(f.target.lanes_for(channels)))
         for channel, lanes, count in vectors(f, channels):
             value = (x + (pixel * channels + channel)).load(lanes, count)
             sum_.value = f.fma(value, (weights + channel).load(lanes, count), sum_.value)

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from striate.codegen import Function, Pointer, Value, kernel
-from striate.codegen.values import BIT, FLOAT, INT, Index, Type
+from striate.codegen.values import BIT, FLOAT, INT, Integer, Type
 from striate.graph import Node, Shape
 from striate.kernels.plan import Buffer, Plan, lowers
 from striate.kernels.pointwise import Epilogue
@@ -27,8 +27,8 @@ def largest(
 ) -> None:
     """y = the largest number of each window; NaN if there is one."""
     for window in windows(f, axes, channels):
-        best = f.variable(-math.inf, FLOAT.wide(window.lanes))
-        spoilt = f.variable(0, BIT.wide(window.lanes))
+        best = f.accumulator(-math.inf, FLOAT.wide(window.lanes))
+        spoilt = f.accumulator(0, BIT.wide(window.lanes))
         for _, offsets in window.entries():
             row = [(x + offset).load(window.lanes, window.count) for offset in offsets]
             for value in row:
@@ -69,8 +69,8 @@ def winners(
         row: numbers of one window in memory.
     """
     for window in windows(f, axes, channels):
-        best = f.variable(-math.inf, FLOAT.wide(window.lanes))
-        number = f.variable(0, INT.wide(window.lanes))
+        best = f.accumulator(-math.inf, FLOAT.wide(window.lanes))
+        number = f.accumulator(0, INT.wide(window.lanes))
         for first, offsets in window.entries():
             for entry, offset in enumerate(offsets):
                 value = (x + offset).load(window.lanes, window.count)
@@ -104,7 +104,7 @@ def route(
         shared: whether the first number is that of all channels.
     """
     for place in places(f, axes, channels):
-        total = f.variable(f.zeros(place.lanes))
+        total = f.accumulator(f.zeros(place.lanes))
         for window, _, entry in place.windows():
             if shared:
                 number = (numbers + window * row).load()
@@ -116,7 +116,7 @@ def route(
         epilogue.store(total.value, y, others, place.offset, place.channel, place.count)
 
 
-def _index(f: Function, number: Index, type: Type) -> Value | int:
+def _index(f: Function, number: Integer, type: Type) -> Value | int:
     """An index as a number of another type."""
     return f.convert(number, type) if isinstance(number, Value) else number
 

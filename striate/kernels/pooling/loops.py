@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from striate.codegen import Function, Kernel, Value
-from striate.codegen.values import BIT, Index
+from striate.codegen.values import BIT, Integer
 from striate.graph import Node
 from striate.kernels.plan import Buffer, Plan
 from striate.kernels.pooling.axes import Axes
@@ -37,20 +37,20 @@ class Window:
     f: Function
     axes: Axes
     channels: int
-    number: Index
-    inside: Index
-    channel: Index
+    number: Integer
+    inside: Integer
+    channel: Integer
     lanes: int
     count: int | None
-    origin: Index
-    rows: tuple[tuple[Index, Index], ...]
+    origin: Integer
+    rows: tuple[tuple[Integer, Integer], ...]
 
     @property
-    def offset(self) -> Index:
+    def offset(self) -> Integer:
         """Of the window's result."""
         return self.number * self.channels + self.channel
 
-    def entries(self) -> Iterator[tuple[Index, list[Index]]]:
+    def entries(self) -> Iterator[tuple[Integer, list[Integer]]]:
         """Loop over rows of entries in row-major order: the number of the first, and the offset of each."""
         f, (depth, height, width) = self.f, self.axes
         few = depth.kernel * height.kernel * width.kernel <= MOST_ENTRIES
@@ -67,7 +67,7 @@ class Window:
                     for e in f.range(first, last):
                         yield row * width.kernel + e, [offset + e * step]
 
-    def entry(self, number: Value) -> tuple[Index, Value]:
+    def entry(self, number: Value) -> tuple[Integer, Value]:
         """Offset of the entry with this number, and whether it lies in the input."""
         _, height, width = self.axes
         place = number // width.kernel // height.kernel, number // width.kernel % height.kernel, number % width.kernel
@@ -118,15 +118,15 @@ class Place:
 
     f: Function
     axes: Axes
-    image: Index
-    offset: Index
-    channel: Index
+    image: Integer
+    offset: Integer
+    channel: Integer
     lanes: int
     count: int | None
-    position: tuple[Index, Index, Index]
-    columns: Sequence[tuple[Index, Index]] | None
+    position: tuple[Integer, Integer, Integer]
+    columns: Sequence[tuple[Integer, Integer]] | None
 
-    def windows(self) -> Iterator[tuple[Index, Index, Index]]:
+    def windows(self) -> Iterator[tuple[Integer, Integer, Integer]]:
         """Loop over the windows that cover the place: number in the batch, number in the image, which entry it is."""
         f, (depth, height, width), (i, j, k) = self.f, self.axes, self.position
         for plane, a in depth.covering(f, i):
@@ -165,7 +165,7 @@ def launch(plan: Plan, node: Node, kernel: Kernel, *buffers: Buffer, **settings:
     )
 
 
-def vectors(f: Function, channels: int) -> Iterator[tuple[Index, int, int | None]]:
+def vectors(f: Function, channels: int) -> Iterator[tuple[Integer, int, int | None]]:
     """Loop over the channels: the first of each vector, its lanes, and how many of them are channels; None: all."""
     lanes = f.target.lanes_for(channels)
     whole = channels // lanes * lanes
@@ -175,7 +175,7 @@ def vectors(f: Function, channels: int) -> Iterator[tuple[Index, int, int | None
         yield whole, lanes, channels - whole
 
 
-def _written(side: tuple[Index, Index], few: bool) -> int:
+def _written(side: tuple[Integer, Integer], few: bool) -> int:
     """How often to write a loop's body: for each turn, if these are known and few."""
     first, last = side
     return max(1, last - first) if few and isinstance(first, int) and isinstance(last, int) else 1

@@ -31,7 +31,7 @@ def total(
         one_scale: whether ``scales`` holds one number, or one for each window of an image.
     """
     for window in windows(f, axes, channels):
-        sum_ = f.variable(f.zeros(window.lanes))
+        sum_ = f.accumulator(f.zeros(window.lanes))
         for _, offsets in window.entries():
             for offset in offsets:
                 sum_.value = sum_.value + (x + offset).load(window.lanes, window.count)
@@ -53,7 +53,7 @@ def spread(
 ) -> None:
     """The adjoint of `total`: at each place the sum of scale · g over the windows that cover it."""
     for place in places(f, axes, channels):
-        sum_ = f.variable(f.zeros(place.lanes))
+        sum_ = f.accumulator(f.zeros(place.lanes))
         for window, inside, _ in place.windows():
             part = (g + (window * channels + place.channel)).load(place.lanes, place.count)
             sum_.value = f.fma(part, (scales + (0 if one_scale else inside)).load(), sum_.value)

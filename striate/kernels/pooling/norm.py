@@ -45,7 +45,7 @@ def norm_grad(
 ) -> None:
     """At each place sign(x)·|x|^(p − 1) times the sum of ``part`` over the windows that cover it."""
     for place in places(f, axes, channels):
-        sum_ = f.variable(f.zeros(place.lanes))
+        sum_ = f.accumulator(f.zeros(place.lanes))
         for window, _, _ in place.windows():
             sum_.value = sum_.value + (part + (window * channels + place.channel)).load(place.lanes, place.count)
         here = (x + place.offset).load(place.lanes, place.count)
@@ -55,7 +55,7 @@ def norm_grad(
 
 
 def _norm(f: Function, window: Window, x: Pointer, p: float) -> Value:
-    sum_ = f.variable(f.zeros(window.lanes))
+    sum_ = f.accumulator(f.zeros(window.lanes))
     for _, offsets in window.entries():
         for offset in offsets:
             value = (x + offset).load(window.lanes, window.count)
@@ -64,7 +64,7 @@ def _norm(f: Function, window: Window, x: Pointer, p: float) -> Value:
 
 
 def _power(f: Function, base: Value, exponent: float) -> Value:
-    """A power of numbers that are not negative, without the general formula where it can be done without."""
+    """A power of numbers that are not negative, without the general formula where possible."""
     simple = {0.0: base * 0.0 + 1.0, 0.5: f.sqrt(base), 1.0: base, 2.0: base * base}
     return simple[exponent] if exponent in simple else math.power(f, base, f.constant(exponent, base.type))
 
@@ -82,7 +82,7 @@ def lower_lp_pool(plan: Plan, node: Node) -> bool | None:
 
 @lowers(LP_POOL_GRAD)
 def lower_lp_pool_grad(plan: Plan, node: Node) -> bool | None:
-    """Each number of g goes to all of its window, in the parts that they have in the norm."""
+    """Each number of g goes to all of its window, in proportion to their part in the norm."""
     if any(tensor.dtype != np.float32 for tensor in node.inputs):
         return False
     x, g = map(plan.read, node.inputs)

@@ -32,7 +32,7 @@ def lower_sum(plan: Plan, node: Node) -> bool | None:
 
 @lowers(SUM_TO)
 def lower_sum_to(plan: Plan, node: Node) -> bool | None:
-    """Sum over the axes along which a shape was broadcast; a sum that a normalization has made is taken."""
+    """Sum over the axes along which a shape was broadcast; a sum that a normalization has computed is reused."""
     (x,) = node.inputs
     shape, own = known_shape(x), known_shape(node.output)
     if (total := plan.shared.get(("sum_to", x, own))) is not None:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from striate.codegen import Function, Value, Variable
+from striate.codegen import Accumulator, Function, Value
 from striate.codegen.values import ELEMENTS, Type
 from striate.kernels.broadcasting import Formula
 
@@ -17,7 +17,7 @@ class Reducer(NamedTuple):
     Arguments:
         formula: (f, one vector of each operand) → what is reduced: one vector for each result.
         combine: (f, state, state) → state, with one vector for each result.
-        start: for each result, what combining with leaves everything as it is.
+        start: for each result, the neutral element of ``combine``.
         dtypes: of the results.
         divisor: of the results at the end.
     """
@@ -29,28 +29,28 @@ class Reducer(NamedTuple):
     divisor: int = 1
 
     def of_states(self) -> "Reducer":
-        """The reducer whose operands are what this one has made of parts."""
+        """The reducer that combines this one's results of parts."""
         return self._replace(formula=_each)
 
-    def begin(self, f: Function, lanes: int) -> list[Variable]:
-        """The state before any number."""
-        return [f.variable(f.constant(start, kind.wide(lanes))) for start, kind in self._parts()]
+    def begin(self, f: Function, lanes: int) -> list[Accumulator]:
+        """The initial state, before any number."""
+        return [f.accumulator(f.constant(start, kind.wide(lanes))) for start, kind in self._parts()]
 
-    def add(self, f: Function, state: Sequence[Variable], values: State) -> None:
+    def add(self, f: Function, state: Sequence[Accumulator], values: State) -> None:
         """Combine the state with values."""
         combined = self.combine(f, tuple(part.value for part in state), values)
         for part, value in zip(state, combined, strict=True):
             part.value = value
 
     def only(self, f: Function, values: State, count: int) -> State:
-        """The first ``count`` lanes of values, and in the others what leaves a state as it is."""
+        """The first ``count`` lanes of values, and the neutral element in the others."""
         lanes = values[0].type.lanes
         if count == lanes:
             return values
         mask = f.first_lanes(lanes, count)
         return tuple(f.select(mask, value, start) for value, (start, _) in zip(values, self._parts(), strict=True))
 
-    def total(self, f: Function, states: Sequence[Sequence[Variable]]) -> State:
+    def total(self, f: Function, states: Sequence[Sequence[Accumulator]]) -> State:
         """All states as one."""
         values = [tuple(part.value for part in state) for state in states]
         while len(values) > 1:

@@ -1,8 +1,8 @@
 """The stages of a reduction.
 
 A stage reduces neighbouring axes: *down* the rows of (…, rows, columns), vectors side by side, where something is kept
-behind them; *across* the columns of a row where nothing is. Long ones are cut into shards, as many as the shape says
-whatever the number of threads, and what is left of each is reduced in turn, as are further axes.
+behind them; *across* the columns of a row where nothing is. Long ones are cut into shards, whose number depends on the
+shape alone, not on the number of threads; the results of shards are reduced in turn, as are further axes.
 """
 
 import math
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from striate.codegen import Function, Pointer, Value, kernel
-from striate.codegen.values import Index
+from striate.codegen.values import Integer
 from striate.graph import Shape
 from striate.kernels.broadcasting import (
     VECTORS,
@@ -154,7 +154,7 @@ class Stage:
 
 
 def runs_along(shape: Shape, axes: Shape) -> list[tuple[int, int]]:
-    """First and last of neighbouring axes that are reduced; axes of size 1 are of no account."""
+    """First and last of neighbouring axes that are reduced; axes of size 1 are ignored."""
     runs = []
     for reduced, group in groupby((axis for axis, size in enumerate(shape) if size != 1), lambda axis: axis in axes):
         if reduced:
@@ -230,10 +230,10 @@ def across(
 def down_rows(
     f: Function,
     reducer: Reducer,
-    load: Callable[[Index], list[list[Value]]],
+    load: Callable[[Integer], list[list[Value]]],
     formulas: Sequence[Formula],
-    first: Index,
-    last: Index,
+    first: Integer,
+    last: Integer,
     lanes: int,
 ) -> list[State]:
     """The state of each vector of a tile after rows first … last − 1, each vector with a formula of its own."""
@@ -246,7 +246,7 @@ def down_rows(
 
 
 def across_columns(
-    f: Function, reducer: Reducer, operands: Rows, formula: Formula, block: Index, width: int, columns: int
+    f: Function, reducer: Reducer, operands: Rows, formula: Formula, block: Integer, width: int, columns: int
 ) -> State:
     """The state, one lane wide, after one block of the columns of a row."""
     lanes = lanes_along(f, columns)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from striate.codegen import Function, Pointer, Value, kernel
-from striate.codegen.values import Index
+from striate.codegen.values import Integer
 from striate.graph import Shape, Tensor
 from striate.kernels.broadcasting import Rows, lanes_along, tiles, unravel
 from striate.kernels.plan import Buffer, Plan
@@ -17,7 +17,7 @@ from striate.ops.reductions import kept_shape
 
 
 def moments(plan: Plan, x: Tensor, axes: Shape) -> tuple[Buffer, Buffer]:
-    """Mean and population's variance of x along ``axes``, which stay with size 1; computed once in a plan."""
+    """Mean and population variance of x along ``axes``, which stay with size 1; computed once in a plan."""
     key = ("moments", x, axes)
     if key not in plan.shared:
         plan.shared[key] = _moments(plan, plan.read(x), known_shape(x), axes)
@@ -51,8 +51,8 @@ def _moments(plan: Plan, x: Buffer, shape: Shape, axes: Shape) -> tuple[Buffer, 
 def moments_down(f: Function, *buffers: Pointer, sizes: tuple[int, int, int], height: int) -> None:
     """Mean and variance down the rows of (outer, rows, columns), each item one shard and one block of columns.
 
-    Squared are the deviations from the shard's mean, in a second pass over numbers that are still in the nearest cache.
-    What is summed are differences from the first row, which stay exact where the mean is large.
+    The deviations from the shard's mean are squared in a second pass, over numbers that are still in the nearest cache.
+    For the mean, differences from the first row are summed, which stay exact where the mean is large.
 
     Arguments:
         buffers: x, or means, variances and each row's weight; then mean and variance of (outer, shards, columns).
@@ -122,7 +122,7 @@ class Square:
         return (f.fma(difference, difference, variance) * weight,)
 
 
-def _divided(f: Function, total: Value, count: Index) -> Value:
+def _divided(f: Function, total: Value, count: Integer) -> Value:
     if isinstance(count, Value):
         return total / f.convert(count, total.type.wide(1))
     return total if count == 1 else total / count

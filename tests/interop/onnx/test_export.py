@@ -516,7 +516,7 @@ class Noisy(layers.Layer):
 def test_A7_refuses_all_that_has_no_operator_at_once(path):
     x = Input((4,))
     model = Model(x, Noisy(name="second")(ops.huber(x, Noisy(name="first")(x))), name="mine")
-    none = "there are no ONNX operators for it here"
+    none = "its export to ONNX is not supported"
     reasons = f"layer first: dropout: {none}; absolute_error: {none}; layer second: dropout: {none}"
     with pytest.raises(ModelError, match=rf"^export: mine cannot be written as ONNX: {reasons}\.$"):
         write_onnx(model, path)
@@ -561,16 +561,14 @@ def test_A7_refuses_what_depends_on_the_batch_size(function, reason, path):
 def test_A7_refuses_shapes_of_nothing(shape, path):
     """All of them hold equally many numbers."""
     x = Input((4, 3))
-    with pytest.raises(ModelError, match=r"cannot be written as ONNX: reshape: its result holds no numbers\.$"):
+    with pytest.raises(ModelError, match=r"cannot be written as ONNX: reshape: its result is empty\.$"):
         write_onnx(Model(x, ops.reshape(ops.slice_axis(x, 1, 0, 0), shape)), path)
 
 
 def test_A7_refuses_a_structure_that_depends_on_the_batch_size(path):
     model = ByBatch(lambda x: x + 1.0 if x.shape[0] == network.BATCH_SIZES[0] else x)
     model(np.ones((4, 3), np.float32))
-    with pytest.raises(
-        ModelError, match=r"^export: which operations by_batch consists of depends on the batch size\.$"
-    ):
+    with pytest.raises(ModelError, match=r"^export: the operations of by_batch depend on the batch size\.$"):
         write_onnx(model, path)
 
 

@@ -85,11 +85,11 @@ def test_a_damaged_model_is_a_message_or_damaged(data):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\x08", "a number without an end"),
-        (b"\x08" + b"\xff" * 11, "a number without an end"),
+        (b"\x08", "an unterminated number"),
+        (b"\x08" + b"\xff" * 11, "an unterminated number"),
         (b"\x3a\x05ab", "a field of 5 bytes where 2 are left"),
-        (b"\x0b", "a field written in an unknown way"),
-        (b"\x0a\x01a", "ir_version is written in an unexpected way"),
+        (b"\x0b", "a field of an unknown wire type"),
+        (b"\x0a\x01a", "ir_version has an unexpected wire type"),
         (b"\x12\x02\xff\xfe", "producer_name is not UTF-8"),
     ],
 )
@@ -101,9 +101,9 @@ def test_what_is_wrong_is_said(content, message):
 def test_packed_numbers_have_to_be_whole():
     with pytest.raises(DamagedError, match="5 bytes of packed numbers, which are 4 each"):
         TensorProto.parse(b"\x22\x05abcde")
-    with pytest.raises(DamagedError, match="a number without an end"):
+    with pytest.raises(DamagedError, match="an unterminated number"):
         TensorProto.parse(b"\x0a\x02\x01\x80")
-    with pytest.raises(DamagedError, match="dims is packed and not packed"):
+    with pytest.raises(DamagedError, match="dims is both packed and not packed"):
         TensorProto.parse(b"\x0a\x01\x01\x08\x01")
 
 

@@ -106,9 +106,9 @@ def test_everything_that_cannot_be_done_is_listed_at_once(tmp_path):
     with pytest.raises(FormatError) as caught:
         read_onnx(written(tmp_path, proto))
     for reason in (
-        "node 'first' (Foo): there is no operator of this name here",
+        "node 'first' (Foo): this operator is not supported",
         "node 1 (Relu): it uses 'missing', which nothing computes",
-        "node 'third' (Bar): operators of 'org.x' are not read",
+        "node 'third' (Bar): operators of 'org.x' are not supported",
     ):
         assert reason in str(caught.value)
 
@@ -150,7 +150,7 @@ def test_another_size_of_minus_one_has_to_be_given(tmp_path):
 
 def test_settings_that_no_function_knows_are_refused(tmp_path):
     proto = model(node("Relu", attribute=[integer("turbo", 1)]))
-    with pytest.raises(FormatError, match=r"node 0 \(Relu\): its setting turbo is not known"):
+    with pytest.raises(FormatError, match=r"node 0 \(Relu\): its setting turbo is not supported"):
         read_onnx(written(tmp_path, proto))
 
 
@@ -232,7 +232,7 @@ def test_run_takes_the_files_inputs_and_no_others(tmp_path):
         network.run([np.zeros((1, 3, 8, 8)), np.zeros(1)])
     with pytest.raises(ShapeError, match=r"run: expected 'x' of shape \(None, 3, 8, 8\), got \(8, 8\)"):
         network.run([np.zeros((8, 8))])
-    with pytest.raises(ModelError, match=r"run: cannot put .*model\.onnx together for these inputs"):
+    with pytest.raises(ModelError, match=r"run: cannot build .*model\.onnx for these inputs"):
         network.run([np.zeros((1, 2, 8, 8))])
 
 

@@ -70,7 +70,7 @@ def _plain(value: Any) -> Any:
 def _ends(network: KerasModel, ends: Any) -> Any:
     if isinstance(ends, Place):
         inner = next(entry.inner for entry in network.entries if entry.name == ends.layer)
-        # Of a network the first call counts as number 1 here: it was once called when it was made.
+        # The first call of a network is number 1 here: it was called once when it was made.
         return [ends.layer, ends.call + (inner is not None and not inner.is_row), ends.output]
     if isinstance(ends, dict):
         return {name: _ends(network, one) for name, one in ends.items()}

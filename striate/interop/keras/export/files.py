@@ -32,16 +32,16 @@ DATE = (1980, 1, 1, 0, 0, 0)
 def write_keras(model: Model, filepath: str | Path, overwrite: bool = True) -> None:
     """Write a model as a ``.keras`` file, atomically: Keras's ``load_model`` opens it, and so does ours.
 
-    Written are the network, its weights, and what `compile` was given, as far as Keras has it; not the optimizer's
-    state. Preprocessing, class names and threshold are in the archive's metadata, which Keras passes over.
+    The file has the network, its weights, and what `compile` was given, as far as Keras has it; not the optimizer's
+    state. Preprocessing, class names and threshold are in the archive's metadata, which Keras ignores.
 
     Arguments:
         model: its structure is known, and made of Keras's layers.
-        filepath: where to.
+        filepath: where the file is written.
         overwrite: False: refuse to replace a file.
 
     Raises:
-        ModelError: something in it is not among Keras's layers: all of it is listed; or its structure is Python code.
+        ModelError: parts of it are not among Keras's layers: all of them are listed; or its structure is Python code.
         FormatError: the file cannot be written.
 
     Source: https://keras.io/guides/serialization_and_saving/
@@ -66,7 +66,7 @@ def write_keras(model: Model, filepath: str | Path, overwrite: bool = True) -> N
 def write_keras_h5(model: Model, filepath: str | Path, overwrite: bool = True) -> None:
     """Write a model as the whole-model ``.h5`` file of older versions of Keras, which Keras 3 opens as well.
 
-    Preprocessing, class names and threshold are an attribute that Keras passes over. Arguments, errors and what is
+    Preprocessing, class names and threshold are an attribute that Keras ignores. Arguments, errors and what is
     written: as `write_keras`.
     """
     network = _network(model)
@@ -86,7 +86,7 @@ def write_keras_h5(model: Model, filepath: str | Path, overwrite: bool = True) -
 def write_keras_weights(model: Model, filepath: str | Path, overwrite: bool = True) -> None:
     """Write the weights alone as Keras 3 does (``.weights.h5``): by the class of each layer and its number.
 
-    A model of any layers will do; one whose structure is Python code has its weights by the names of its attributes.
+    A model may have any layers; if its structure is Python code, its weights are stored by the names of its attributes.
     Arguments: as `write_keras`.
 
     Raises:
@@ -112,7 +112,7 @@ def write_keras_h5_weights(model: Model, filepath: str | Path, overwrite: bool =
     if not model.is_graph:
         raise ModelError(
             f"save_weights: the structure of {model.name} is Python code, not data (or it has seen no input yet), and "
-            "this form of files is of layers in order. Use the suffix .weights.h5 or .safetensors."
+            "this kind of file lists layers in order. Use the suffix .weights.h5 or .safetensors."
         )
     root = listed(_structure(model)[0], {"backend": BACKEND, "keras_version": VERSION})
     with _opened(filepath, overwrite) as file:
@@ -120,10 +120,10 @@ def write_keras_h5_weights(model: Model, filepath: str | Path, overwrite: bool =
 
 
 def _network(model: Model) -> KerasModel:
-    """A model as Keras has it.
+    """A model as Keras represents it.
 
     Raises:
-        ModelError: Keras has not all of it.
+        ModelError: Keras does not have all of it.
     """
     network, reasons = _structure(model)
     if reasons:
@@ -143,7 +143,7 @@ def _structure(model: Model) -> tuple[KerasModel, Sequence[str]]:
 
 
 def _ours(network: KerasModel) -> dict[str, Any]:
-    """What Keras has no place for: names of layers that it does not take, and all that is not the network."""
+    """What Keras has no place for: names of layers that it does not accept, and everything but the network."""
     values = {**beside_the_network(network.model), NAMES: network.titles()}
     return {name: value for name, value in values.items() if value}
 

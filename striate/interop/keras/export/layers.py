@@ -3,10 +3,10 @@
 Where Keras has no such argument, several of its layers together compute the same:
 
     pads of its own, "full", "same_lower"    zeros around the input (of max pooling the lowest number), then no padding
-    pads of a transposed convolution         no padding, then the edges cut off
+    pads of a transposed convolution         no padding, then the edges cropped
     a layer as ``activation``                none, then that layer
 
-What even these cannot say is refused.
+What even these cannot express is refused.
 """
 
 from collections.abc import Iterator, Sequence
@@ -56,7 +56,7 @@ WINDOWED = (
 )  # fmt: skip
 #: Arguments of all layers, which are written for every part.
 COMMON = {"name", "trainable", "dtype", "input_shape", "input_dim", "kwargs"}
-#: Arguments that Keras has not, by what it does.
+#: Arguments that Keras does not have, by what it does.
 BEYOND: dict[type[Layer], dict[str, Any]] = {
     **{cls: {"groups": 1} for cls in TRANSPOSED},
     **{cls: {"dilation_rate": 1, "count_include_pad": ...} for cls in POOLING},
@@ -68,7 +68,7 @@ COUNT = np.zeros((), np.int32)
 
 
 class UnwritableError(Exception):
-    """Something that Keras's files cannot say; its text is the reason."""
+    """Something that Keras's files cannot express; its text is the reason."""
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Part:
         kind: the class's name.
         config: its arguments.
         variables: in the order in which Keras makes them.
-        ending: of its name, after that of our layer.
+        ending: the suffix of its name, after that of our layer.
         module: where Keras has the class.
         keywords: what it is called with beside its input.
         listed: whether it is an operation that is called on a list.
@@ -129,7 +129,7 @@ def operation_part(operation: Operation, settings: dict[str, Any], ending: str =
     """
     one = BY_NAME.get(operation.name)
     if one is None or settings.keys() != {*one.settings.values(), *one.called_with.values()}:
-        raise UnwritableError("there is none of Keras's for it here; use a layer instead")
+        raise UnwritableError("its export to Keras is not supported; use a layer instead")
     config, keywords = (
         {theirs: serialize(settings[ours]) for theirs, ours in some.items()} for some in (one.settings, one.called_with)
     )
@@ -150,7 +150,7 @@ def _arguments(layer: Layer) -> dict[str, Any]:
     given = {name: one.default for name, one in type(layer).__signature__.parameters.items()}
     try:
         given |= layer.get_config()
-    except ModelError as error:  # a function that somebody wrote
+    except ModelError as error:  # a custom function
         raise UnwritableError(str(error).partition(": ")[2].rstrip(".")) from None
     beyond = BEYOND.get(type(layer), {})
     config: dict[str, Any] = {}
@@ -186,7 +186,7 @@ def _is_ours_alone(thing: Any) -> bool:
     return isinstance(thing, PresetFilters) or (isinstance(thing, Constant) and np.ndim(thing.value) > 0)
 
 
-# Paddings that Keras has no words for
+# Paddings that Keras does not have
 
 
 def _around(layer: Any, size: Sequence[int | None], main: Part) -> Iterator[Part]:
@@ -199,7 +199,7 @@ def _around(layer: Any, size: Sequence[int | None], main: Part) -> Iterator[Part
     pads = _pads(layer, size)
     main.config["padding"] = "valid"
     if isinstance(layer, TRANSPOSED):
-        # Unless it is given, "valid" makes up for strides longer than the kernel, and pads do not.
+        # Unless it is given, "valid" compensates for strides longer than the kernel, and pads do not.
         main.config["output_padding"] = serialize(layer.output_padding or (0,) * axes)
         yield main
         if np.any(pads):

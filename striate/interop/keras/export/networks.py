@@ -1,4 +1,4 @@
-"""A model as Keras has it: which of its layers stand for ours, in its order, and what each is called on."""
+"""A model as Keras represents it: which of its layers stand for ours, in its order, and what each is called on."""
 
 import functools
 import itertools
@@ -30,7 +30,7 @@ class Entry:
         calls: what it is called on: arguments with a `Place` for every tensor, and settings.
         inner: the network that it is.
         title: the name of the layer of ours that it stands for, where that is another one.
-        below: layers that are its attributes, by their paths; those of a layer of somebody's own.
+        below: layers that are its attributes, by their paths; those of a custom layer.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Entry:
 
 @dataclass(eq=False)
 class KerasModel:
-    """A network as Keras has it.
+    """A network as Keras represents it.
 
     Arguments:
         model: ours.
@@ -118,7 +118,7 @@ class KerasModel:
 
 
 class Translation:
-    """Works out how Keras has a model, and keeps what it has not.
+    """Determines how Keras represents a model, and collects what it cannot.
 
     Attributes:
         reasons: what cannot be written, of all networks.
@@ -135,7 +135,7 @@ class Translation:
     def tree(self, layer: Layer) -> Entry:
         """A layer or model as far as its weights go: where its structure is Python code, by its attributes.
 
-        What can be reached on several ways has its weights at the first.
+        What can be reached by several paths has its weights at the first.
         """
         entry = self._tree(layer)
         _leave_out(entry, set())
@@ -147,7 +147,7 @@ class Translation:
             entry.part.variables, entry.inner = (), self.network(layer)
         else:
             attributes = {name: value for name, value in vars(layer).items() if name not in _base_attributes()}
-            if isinstance(layer, Model):  # has a property of this name, where Keras finds what it has not met before
+            if isinstance(layer, Model):  # has a property of this name, where Keras finds what it has not found before
                 attributes["layers"] = layer.layers
             for name in sorted(attributes, key=_private_last):
                 entry.below += self._held(name, attributes[name])
@@ -175,10 +175,10 @@ class Translation:
 
 
 class _Connecting:
-    """One network on its way.
+    """One network while it is translated.
 
     Arguments:
-        translation: what the reasons are told to.
+        translation: collects the reasons.
         model: the network.
         trainable: whether training changes it.
     """
@@ -188,7 +188,7 @@ class _Connecting:
         self._entries: dict[str, Entry] = {}
         self._parts: dict[Layer, list[Entry]] = {}
         self._places: dict[Tensor, Place] = {}
-        # Layers keep their names, as far as Keras lets them; what else needs one takes what is left.
+        # Layers keep their names, as far as Keras allows; whatever else needs a name gets one that is free.
         self._taken: list[str] = []
         inputs = dict(zip(_input_layers(model), model.input_names, strict=False))
         self._names = {**inputs, **model.names}
@@ -298,7 +298,7 @@ class _Connecting:
 
 
 def _ranks(layer: Layer) -> list[int]:
-    """For what Keras counts as a layer's first output, its second, …: which of ours it is. Dictionaries go by key."""
+    """For a layer's first output in Keras's order, its second, …: which of ours it is. Dictionaries go by key."""
     if not isinstance(layer, Model):
         return [0]
     positions = itertools.count()
@@ -306,7 +306,7 @@ def _ranks(layer: Layer) -> list[int]:
 
 
 def _leave_out(entry: Entry, met: set[Variable]) -> None:
-    """Take variables away from those who have them after somebody else."""
+    """Remove variables from entries that share them with an earlier one."""
     own = {variable for variable in entry.part.variables if isinstance(variable, Variable)}
     if own <= met:
         entry.part.variables = ()

@@ -1,6 +1,6 @@
 """The order in which Keras lists the layers of a network.
 
-Keras numbers the layers of a class in this order, and finds their weights by these numbers. It works the order out anew
+Keras numbers the layers of a class in this order, and finds their weights by these numbers. It finds the order again
 whenever a network is put together: layers furthest from the outputs come first, and of equals those that a walk back
 from the outputs meets first.
 

@@ -1,4 +1,4 @@
-"""Operations number by number, and softmax along one axis."""
+"""Element-wise operations, and softmax along one axis."""
 
 import math
 from typing import Any
@@ -69,7 +69,7 @@ def square(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
 
 @writes(*COMPARISONS, ew.NOT_EQUAL)
 def comparison(to: Writer, node: Node, a: Value, b: Value) -> tuple[str, Order]:
-    """ONNX answers with truth values, we with 1 and 0."""
+    """ONNX returns booleans, we return 1 and 0."""
     names, order = to.together(node, a, b)
     truth = to.add(COMPARISONS.get(node.operation, "Equal"), *names)
     if node.operation is ew.NOT_EQUAL:
@@ -85,7 +85,7 @@ def cast(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
 
 @writes(ew.WHERE)
 def where(to: Writer, node: Node, condition: Value, a: Value, b: Value) -> tuple[str, Order]:
-    """ONNX asks for truth values, we for numbers, of which 0 is false."""
+    """ONNX takes a boolean condition, we take numbers, of which 0 is false."""
     names, order = to.together(node, condition, a, b)
     return to.add("Where", to.add("Cast", names[0], to=NUMBERS[np.dtype(bool)]), *names[1:]), order
 

@@ -1,4 +1,4 @@
-"""A model as an ONNX file: its graph, node by node, its inputs and outputs, and what else travels with it."""
+"""A model as an ONNX file: its graph, node by node, its inputs and outputs, and its metadata."""
 
 import json
 from dataclasses import replace
@@ -49,7 +49,7 @@ BATCH_SIZES = (211, 223)
 #: Bytes of arrays in one file: a protocol buffer holds less than 2 GiB, and the rest of the file is small.
 MAX_BYTES = 2**31 - 2**24
 
-#: Operations that read numbers of another type than they give.
+#: Operations whose inputs have another type than their result.
 MIXED = {ARGMAX, CAST, ONE_HOT}
 #: Operations with a shape among their settings, which may depend on the batch size.
 SHAPED = {BROADCAST_TO, RESHAPE, SUM_TO}
@@ -78,7 +78,7 @@ def as_message(model: Model, channels_last: bool) -> ModelProto:
 
 
 class _Export:
-    """One model on its way into a file.
+    """The export of one model.
 
     Arguments:
         model: the model.
@@ -89,7 +89,7 @@ class _Export:
         self._model, self._order = model, natural if channels_last else channels_first
         self._graph, other = (_traced(model, batch_size) for batch_size in BATCH_SIZES)
         if [node.name for node in self._graph.nodes] != [node.name for node in other.nodes]:
-            raise ModelError(f"export: which operations {model.name} consists of depends on the batch size.")
+            raise ModelError(f"export: the operations of {model.name} depend on the batch size.")
         self._twins = dict(zip(self._graph.nodes, other.nodes, strict=True))
         self._layers = _layer_of_each_node(self._graph, model)
         self._problems: list[str] = []
@@ -148,7 +148,7 @@ class _Export:
         to, shape, dtype = self._to, self._to.shapes[node.output], node.output.dtype
         to.path = f"{self._layers[node]}/" if self._layers[node] else ""
         if node.operation not in RULES:
-            raise UnwritableError("there are no ONNX operators for it here")
+            raise UnwritableError("its export to ONNX is not supported")
         if node.attributes != twin.attributes and node.operation not in SHAPED:
             raise UnwritableError("its settings depend on the batch size")
         inputs = [self._input(*pair) for pair in zip(node.inputs, twin.inputs, strict=True)]
@@ -174,12 +174,12 @@ class _Export:
         return self._to.known(tensor) or self._to.values[tensor]
 
     def _unknown(self, node: Node) -> Value:
-        """What stands for the result of a node that cannot be written, so that those behind it can be looked at."""
+        """What stands for the result of a node that cannot be written, so that the nodes after it can be checked."""
         shape = self._to.shapes[node.output]
         return Value("", shape, node.output.dtype, natural(len(shape)))
 
     def _outputs(self) -> list[ValueInfoProto]:
-        """The network's ends, under their names."""
+        """The network's outputs, under their names."""
         to, given, described = self._to, dict[str, str](), []
         to.path = ""
         for tensor, name in zip(self._graph.outputs, self._output_names, strict=True):
@@ -200,7 +200,7 @@ def _traced(model: Model, batch_size: int) -> Graph:
     try:
         return model.traced(batch_size)
     except (ArgumentError, DataError, ShapeError) as error:
-        raise ModelError(f"export: expected a model that takes any batch size, {batch_size} too: {error}") from error
+        raise ModelError(f"export: expected a model that takes any batch size, even {batch_size}: {error}") from error
 
 
 def _described(value: Value, tensor: Tensor) -> ValueInfoProto:

@@ -1,4 +1,4 @@
-"""Normalization: by statistics that are given, by those of the numbers themselves, and by neighbouring channels."""
+"""Normalization: by given statistics, by those of the input, and by neighbouring channels."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from striate.ops.normalization import LOCAL_RESPONSE_NORMALIZATION, NORMALIZE, N
 def normalize_with(
     to: Writer, node: Node, x: Value, mean: Value, variance: Value, gamma: Value, beta: Value
 ) -> tuple[str, Order]:
-    """BatchNormalization, if the axis that has statistics of its own is the file's second; else the formula."""
+    """BatchNormalization, if the axis with its own statistics is the file's second; else the formula."""
     epsilon = node.attributes["epsilon"]
     vectors = [_along(value, x, x.order[1:2]) for value in (gamma, beta, mean, variance)]
     if len(x.shape) > 1 and all(vector is not None for vector in vectors):
@@ -58,7 +58,7 @@ def _instance_normalization(to: Writer, node: Node, x: Value, gamma: Value, beta
 
 @writes(LOCAL_RESPONSE_NORMALIZATION)
 def local_response_normalization(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
-    """LRN takes images, and divides alpha by the count of channels; of other ranks every place becomes an image."""
+    """LRN takes images, and divides alpha by the number of channels; for other ranks every place becomes an image."""
     settings, rank = node.attributes, len(x.shape)
     size = 2 * settings["depth_radius"] + 1
     lrn = {"size": size, "alpha": settings["alpha"] * size, "beta": settings["beta"], "bias": settings["bias"]}

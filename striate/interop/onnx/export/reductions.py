@@ -1,4 +1,4 @@
-"""Operations that make one number of many."""
+"""Reductions: many numbers become one."""
 
 from collections.abc import Sequence
 
@@ -35,7 +35,7 @@ def argmax(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
 
 @writes(SUM_TO)
 def sum_to(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
-    """The axes that broadcasting put in front go, those that it stretched stay with size 1."""
+    """Axes that broadcasting added in front are removed; those that it expanded stay with size 1."""
     rank = len(node.output.shape)
     front = len(x.shape) - rank
     stretched = [axis for axis in range(rank) if node.output.shape[axis] != node.inputs[0].shape[front + axis]]
@@ -68,6 +68,6 @@ def _reduce(to: Writer, node: Node, operator: str, x: Value) -> tuple[str, Order
 
 
 def _without(order: Order, axes: Sequence[int]) -> Order:
-    """The order of the axes that are left, counted anew."""
+    """The order of the remaining axes, renumbered."""
     left = [axis for axis in order if axis not in axes]
     return tuple(sorted(left).index(axis) for axis in left)

@@ -1,4 +1,4 @@
-"""Operations that give maps another size: larger ones, and as many windows as are asked for."""
+"""Operations that resize maps: upsampling and adaptive pooling."""
 
 import math
 
@@ -20,7 +20,7 @@ def upsample_nearest(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
 
 @writes(UPSAMPLE_BILINEAR)
 def upsample_bilinear(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
-    """Resize where the size grows by whole factors, so that no rounding of a factor can change it."""
+    """Resize where the size grows by integer factors, so that rounding a factor cannot change it."""
     size, out = known_shape(node.inputs[0])[1:-1], known_shape(node.output)[1:-1]
     if any(m % n for n, m in zip(size, out, strict=True)):
         return _resample(to, node, x, UPSAMPLE_BILINEAR)
@@ -37,7 +37,7 @@ def adaptive_average_pool(to: Writer, node: Node, x: Value) -> tuple[str, Order]
 def adaptive_max_pool(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
     """Axis by axis: Gather puts the entries of each window on an axis of their own; smaller ones have their last again.
 
-    A largest number may be looked for along one axis after the other.
+    A maximum can be taken along one axis after the other.
     """
     if even := _even_windows(to, node, x, "MaxPool"):
         return even
@@ -52,7 +52,7 @@ def adaptive_max_pool(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
 
 
 def _even_windows(to: Writer, node: Node, x: Value, operator: str) -> tuple[str, Order] | None:
-    """Pooling with a usual window, where all windows are as large and lie side by side; else None."""
+    """Pooling with a usual window, where all windows are of one size and lie side by side; else None."""
     size, out = known_shape(node.inputs[0])[1:-1], node.attributes["output_size"]
     if any(n % m for n, m in zip(size, out, strict=True)):
         return None

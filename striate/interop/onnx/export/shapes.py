@@ -23,7 +23,7 @@ Block = tuple[list[int], list[int]]
 
 @writes(TRANSPOSE)
 def transpose(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
-    """Nothing is moved: the axes that the file has are other ones of ours."""
+    """Nothing is moved: only the order of the axes changes."""
     return x.name, tuple(node.attributes["axes"].index(axis) for axis in x.order)
 
 
@@ -31,13 +31,13 @@ def transpose(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
 def reshape(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
     """In the file's order of axes where it only splits and joins axes that lie side by side there; else in ours.
 
-    A `Flatten` before dense layers alone keeps the file's order too: the rows of their weights follow it.
+    A `Flatten` that only dense layers follow keeps the file's order too: the rows of their weights are permuted.
     """
     before, after = known_shape(node.inputs[0]), known_shape(node.output)
     if before == after:
         return x.name, x.order
-    if 0 in after:  # all shapes of nothing hold equally many numbers
-        raise UnwritableError("its result holds no numbers")
+    if 0 in after:  # all empty shapes hold equally many numbers
+        raise UnwritableError("its result is empty")
     order = _order_after(x.order, before, _blocks(before, after))
     if order is None and after == (before[0], math.prod(before[1:])) and to.only_multiplied(node.output, DENSE):
         places = np.arange(after[1]).reshape(before[1:])
@@ -95,7 +95,7 @@ def pad(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
 
 @writes(SLICE)
 def sliced(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
-    """Slice of the axes of which not everything is taken."""
+    """Slice along the axes that are not taken whole."""
     cropping, steps = node.attributes["cropping"], node.attributes["steps"]
     cut = [(place, *cropping[axis], steps[axis]) for place, axis in enumerate(x.order)]
     cut = [each for each in cut if each[1:] != (0, 0, 1)]
@@ -150,11 +150,11 @@ def concatenate(to: Writer, node: Node, *xs: Value) -> tuple[str, Order]:
 
 @writes(BROADCAST_TO)
 def broadcast_to(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
-    """Expand; the batch size it leaves as it is."""
+    """Expand; the batch size stays as it is."""
     shape = to.shapes[node.output]
     given = (1,) * (len(shape) - len(x.shape)) + x.shape
     if any(n is None and m is not None for n, m in zip(shape, given, strict=True)):
-        raise UnwritableError("it repeats numbers as often as the batch is large")
+        raise UnwritableError("how often it repeats numbers depends on the batch size")
     order = x.order if len(x.shape) == len(shape) else natural(len(shape))
     sizes = to.integers("shape", [1 if shape[axis] is None else shape[axis] for axis in order])
     return to.add("Expand", to.broadcast(x, order), sizes), order

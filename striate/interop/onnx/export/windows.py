@@ -57,7 +57,7 @@ def dense(to: Writer, node: Node, x: Value, w: Value) -> tuple[str, Order]:
 
 @writes(MATMUL)
 def matmul(to: Writer, node: Node, a: Value, b: Value) -> tuple[str, Order]:
-    """MatMul, after a Transpose of what is to be turned, if the file has not turned it already."""
+    """MatMul, after a Transpose where one is needed and the file's order does not already include it."""
     turned = node.attributes["transpose_a"], node.attributes["transpose_b"]
     names = []
     for value, is_turned in zip((a, b), turned, strict=True):
@@ -105,7 +105,7 @@ def lp_pool(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
 
 @writes(BRIGHTEST_POOL)
 def brightest_pool(to: Writer, node: Node, x: Value) -> tuple[str, Order]:
-    """MaxPool says where the brightest pixel of each window is, counted over the batch; Gather fetches it whole."""
+    """MaxPool gives the index, in the batch, of the brightest pixel of each window; Gather fetches all its channels."""
     rank, channels = len(x.shape), x.shape[-1]
     pixels = to.in_order(x, natural(rank))
     weights = to.numbers("weights", [[weight] for weight in node.attributes["weights"]], x.dtype)

@@ -32,8 +32,8 @@ class Value:
         shape: of the tensor.
         dtype: of the tensor.
         order: of the axes in the file: (0, 3, 1, 2) where the tensor is (N, H, W, C) and the file has N, C, H, W.
-        array: the numbers, where they are known while the file is written: weights and constants. Not in the file
-            before they are asked for in some order.
+        array: the numbers, where they are known while the file is written: weights and constants. They are added to
+            the file when they are needed in some order.
     """
 
     name: str
@@ -79,10 +79,10 @@ class Writer:
         reserved: names that only inputs and outputs may have.
 
     Attributes:
-        path: what new nodes' names begin with, such as ``conv2d/``.
+        path: the prefix of new nodes' names, such as ``conv2d/``.
         values: what stands for each tensor that was written already.
         merged: tensors that are computed by the operator that writes another one, which stands behind them.
-        columns: of flattened tensors whose columns are in the file's order, which of ours each one is.
+        columns: for flattened tensors whose columns are in the file's order, our column for each of them.
     """
 
     def __init__(self, graph: Graph, shapes: dict[Tensor, Sizes], reserved: Sequence[str]):
@@ -206,7 +206,7 @@ class Writer:
     # Looking ahead
 
     def bias_after(self, node: Node) -> list[str]:
-        """The bias that is all that happens to a node's result, as one more input of its operator; else nothing."""
+        """The bias, as one more input of a node's operator, if the result is used only to add it; else nothing."""
         reader, *others = self._readers[node.output]
         if reader is not None and reader.operation is ADD and not others:
             for bias in map(self.known, reader.inputs):
@@ -216,7 +216,7 @@ class Writer:
         return []
 
     def only_multiplied(self, tensor: Tensor, by: Operation) -> bool:
-        """Whether all that happens to a tensor is a product with known weights."""
+        """Whether a tensor is only ever multiplied with known weights."""
         return all(
             reader is not None
             and reader.operation is by

@@ -29,7 +29,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     if name[0].isupper() and inspect.isfunction(function) and function.__module__ == family.__name__
 }
 
-# What computes number by number leaves the axes as they are.
+# Element-wise operators leave the axes as they are.
 TRANSPARENT |= {
     name
     for name, function in OPERATORS.items()

@@ -1,4 +1,4 @@
-"""Activations: one number becomes one number, or a row of them probabilities."""
+"""Activations: element-wise functions, and softmax along an axis."""
 
 import math
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from striate.layers.layer import Layer
 
 
 def _layer(node: Node, x: Value, make: Callable[[str], Layer]) -> Value:
-    """A layer that works number by number, whatever the order of the axes."""
+    """An element-wise layer, which takes any order of the axes."""
     order = x.order if isinstance(x, Symbol) else plain(rank(x))
     return node.result(node.layer(make, tensor_of(x, order)), order)
 
@@ -110,7 +110,7 @@ def ThresholdedRelu(node: Node, x: Value) -> Value:
 
 
 def Shrink(node: Node, x: Value) -> Value:
-    """x brought nearer to 0 by ``bias``, and 0 within ``lambd`` of it."""
+    """x moved towards 0 by ``bias``, and 0 within ``lambd`` of it."""
     edge, bias = node.get("lambd", 0.5), node.get("bias", 0.0)
 
     def shrunk(t: Any) -> Any:
@@ -161,7 +161,7 @@ def _along(node: Node, x: Value, function: Callable[[Any, int], Any]) -> Value:
 
 
 def Dropout(node: Node, x: Value, ratio: Value | None = None, training: Value | None = None) -> Any:
-    """Nothing, once a network is trained; in training mode numbers are left out, as NumPy's old generator says."""
+    """x itself in inference; in training mode, numbers are dropped as NumPy's legacy generator draws them."""
     seed = node.get("seed")
     rate = node.get("ratio", 0.5) if node.opset < 12 else 0.5 if ratio is None else float(array_of(ratio))
     if training is None or not bool(array_of(training)) or rate == 0:

@@ -1,4 +1,4 @@
-"""What operators say of the axes of their first input, by which the order of a network's axes is chosen."""
+"""What operators need of the axes of their first input, by which the order of a network's axes is chosen."""
 
 from collections.abc import Callable
 from typing import TypeVar

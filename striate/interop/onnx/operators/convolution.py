@@ -1,4 +1,4 @@
-"""Convolution, its transpose, and products of matrices: what has weights."""
+"""Convolution, its transpose, and products of matrices: the operators with weights."""
 
 from typing import Any
 
@@ -94,7 +94,7 @@ def Conv(node: Node, x: Value, w: Value, b: Value | None = None) -> Value:
 
 
 def check_kernel(node: Node, weight: Array, axes: int) -> Shape:
-    """The sizes of the kernel, which the node may say once more."""
+    """The sizes of the kernel, which the node may repeat."""
     kernel = weight.shape[2:]
     if len(kernel) != axes or tuple(node.get("kernel_shape", kernel)) != kernel:
         raise UnsupportedError(
@@ -152,7 +152,7 @@ def ConvTranspose(node: Node, x: Value, w: Value, b: Value | None = None) -> Val
 
 
 def Gemm(node: Node, a: Value, b: Value, c: Value | None = None) -> Value:
-    """α·A·B + β·C, with A and B perhaps transposed; a dense layer where B and C are known."""
+    """α·A·B + β·C, with A and B optionally transposed; a dense layer where B and C are known."""
     alpha, beta = node.get("alpha", 1.0), node.get("beta", 1.0)
     turned_a, turned_b = bool(node.get("transA", 0)), bool(node.get("transB", 0))
     if rank(a) != 2 or rank(b) != 2:
@@ -177,7 +177,7 @@ def Gemm(node: Node, a: Value, b: Value, c: Value | None = None) -> Value:
 
 
 def _is_bias(c: Known, columns: int | None) -> bool:
-    """Whether numbers are added that are the same for each row."""
+    """Whether C is the same for each row."""
     return c.shape in [(columns,), (1, columns), (1,), (1, 1), ()]
 
 
@@ -197,13 +197,13 @@ def MatMul(node: Node, a: Value, b: Value) -> Value:
 
 
 def _product(a: Value, b: Value, turned_a: bool = False, turned_b: bool = False) -> Any:
-    """a · b, each perhaps to be turned; if it lies turned, because a Transpose moves nothing, that is undone by it."""
+    """a · b, each optionally transposed; a factor that an unmoved Transpose left transposed needs none."""
     (left, lies_turned), (right, also) = _matrices(a), _matrices(b)
     return product(left, right, turned_a != lies_turned, turned_b != also)
 
 
 def _matrices(value: Value) -> tuple[Any, bool]:
-    """A factor, and whether its matrices lie turned: a Transpose before a product moves nothing."""
+    """A factor, and whether its matrices are stored transposed: a Transpose before a product moves nothing."""
     order = plain(rank(value))
     turned = (*order[:-2], order[-1], order[-2])
     if isinstance(value, Symbol) and value.order == turned:

@@ -1,4 +1,4 @@
-"""Arithmetic number by number, with broadcasting."""
+"""Element-wise arithmetic, with broadcasting."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ from striate.ops.operation import check_memory
 def aligned(values: Sequence[Value]) -> tuple[list[Any], Order]:
     """The values as operations take them, so that they broadcast as in the file, and the order of the result's axes.
 
-    The order is that of the first symbol of the highest rank, so that large maps stay as they lie.
+    The order is that of the first symbol of the highest rank, so that large maps are not moved.
     """
     most = max(map(rank, values))
     symbols = [value for value in values if isinstance(value, Symbol) and rank(value) == most]
@@ -60,7 +60,7 @@ def elementwise(
     known: Callable[..., Any] | None = None,
     dtype: Any = None,
 ) -> Value:
-    """A function of numbers at equal places.
+    """An element-wise function.
 
     Arguments:
         function: of symbols, or of arrays in float32.
@@ -142,7 +142,7 @@ def _whole_division(a: Array, b: Array) -> Array:
 
 
 def truncated(t: Any) -> Any:
-    """Without what is behind the point."""
+    """The integer part, rounded towards 0."""
     return ops.multiply(ops.sign(t), ops.floor(ops.absolute(t)))
 
 
@@ -152,7 +152,7 @@ def _no_axis(node: Node) -> None:
 
 
 def Mod(node: Node, a: Value, b: Value) -> Value:
-    """The rest of a division, with b's sign; with ``fmod`` a's."""
+    """The remainder of a division, with b's sign; with ``fmod`` a's."""
     if node.get("fmod", 0):
         return elementwise(
             node, lambda s, t: ops.subtract(s, ops.multiply(truncated(ops.divide(s, t)), t)), a, b, known=np.fmod
@@ -188,7 +188,7 @@ Exp = _of_one("exp(x).", ops.exp, np.exp)
 Log = _of_one("ln x.", ops.log, np.log)
 Floor = _of_one("⌊x⌋.", ops.floor, np.floor)
 Ceil = _of_one("⌈x⌉.", ops.ceil, np.ceil)
-Round = _of_one("The nearest integer, of two the even one.", ops.round, np.rint)
+Round = _of_one("The nearest integer; halves go to the even one.", ops.round, np.rint)
 Erf = _of_one("The error function.", ops.erf)
 Reciprocal = _of_one("1 / x.", lambda x: ops.divide(1.0, x), np.reciprocal)
 
@@ -207,7 +207,7 @@ LessOrEqual = _compared("a ≤ b.", ops.less_equal, np.less_equal)
 Greater = _compared("a > b.", ops.greater, np.greater)
 Less = _compared("a < b.", ops.less, np.less)
 And = _compared("Whether both hold.", ops.multiply, np.logical_and)
-Or = _compared("Whether one holds.", ops.maximum, np.logical_or)
+Or = _compared("Whether at least one holds.", ops.maximum, np.logical_or)
 
 
 def Not(node: Node, x: Value) -> Value:

@@ -1,4 +1,4 @@
-"""Normalization: over the batch, the places, groups of channels, or neighbouring channels."""
+"""Normalization: over the batch, positions, groups of channels, or neighbouring channels."""
 
 from typing import Any
 
@@ -51,13 +51,13 @@ def BatchNormalization(node: Node, x: Value, scale: Value, bias: Value, mean: Va
 
 @spatial
 def InstanceNormalization(node: Node, x: Value, scale: Value, bias: Value) -> Value:
-    """Each map of each sample to mean 0 and variance 1, then γ and β."""
+    """Each map of each sample normalized to mean 0 and variance 1, then γ and β."""
     return _groups(node, x, size_of(x.shape[1:2])[0], array_of(scale), array_of(bias))
 
 
 @spatial
 def GroupNormalization(node: Node, x: Value, scale: Value, bias: Value) -> Value:
-    """Each group of channels of each sample to mean 0 and variance 1, then γ and β."""
+    """Each group of channels of each sample normalized to mean 0 and variance 1, then γ and β."""
     node.get("stash_type", 1)
     groups, (channels,) = node.get("num_groups", 0), size_of(x.shape[1:2])
     if groups < 1 or channels % groups:
@@ -79,7 +79,7 @@ def _groups(node: Node, x: Value, groups: int, gamma: Any, beta: Any) -> Value:
 
 
 def LayerNormalization(node: Node, x: Value, scale: Value, bias: Value | None = None) -> Any:
-    """All numbers from an axis on to mean 0 and variance 1, then γ and β."""
+    """All axes from one on normalized to mean 0 and variance 1, then γ and β."""
     node.get("stash_type", 1)
     (first,), epsilon = checked_axes((node.get("axis", -1),), rank(x)), node.get("epsilon", 1e-5)
     axes = tuple(range(first, rank(x)))

@@ -1,4 +1,4 @@
-"""Pooling: windows of which one number stays, whole maps, and the way back."""
+"""Pooling over windows and over whole maps, and unpooling."""
 
 import math
 from typing import Any
@@ -35,8 +35,8 @@ GLOBAL_MAX = {1: layers.GlobalMaxPooling1D, 2: layers.GlobalMaxPooling2D, 3: lay
 class Windows:
     """The windows of a pooling node.
 
-    ``pads`` is what the file says; ``reached`` is what its windows reach, which with ``ceil_mode`` may be more at the
-    end: there a last window begins inside of the padded input that would not fit otherwise.
+    ``pads`` is the file's padding; ``reached`` is how far windows reach, which with ``ceil_mode`` may be more at the
+    end: there the last window begins inside the padded input but extends beyond it.
     """
 
     def __init__(self, node: Node, x: Value):
@@ -98,7 +98,7 @@ def _places(x: Any, largest: Any, windows: Windows, size: Shape, by_columns: boo
     """Where in its map each window's largest number is, the first of several.
 
     Arguments:
-        by_columns: whether places count with the first axis running fastest, instead of the last.
+        by_columns: whether places are numbered with the first axis running fastest, instead of the last.
     """
     axes = len(size)
     steps = [math.prod(size[:axis] if by_columns else size[axis + 1 :]) for axis in range(axes)]

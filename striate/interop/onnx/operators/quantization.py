@@ -1,6 +1,6 @@
 """Numbers of 8 bits (or 4, or 16) that stand for real ones: real = (number − zero point) · scale.
 
-What is quantized is computed with in float32, in which sums of products of 8 bits are exact up to 2²⁴.
+Quantized numbers are computed in float32, in which sums of products of 8 bits are exact up to 2²⁴.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Many numbers become one."""
+"""Reductions: many numbers become one."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from striate.interop.onnx.values import Known, Symbol, Value, fold, numbers_of, 
 
 
 def _reduced(sentence: str, function: Any, known: Any) -> Any:
-    """An operator from what it computes, its function on symbols, and that on arrays: (x, axes, keepdims) → less."""
+    """An operator from its docstring, its function of symbols, and that of arrays: (x, axes, keepdims) → reduced x."""
 
     def operator(node: Node, x: Value, axes: Value | None = None) -> Value:
         keep, numbers = bool(node.get("keepdims", 1)), node.get("axes") if axes is None else numbers_of(axes)

@@ -1,4 +1,4 @@
-"""Making maps larger and smaller: along each axis, every output is a weighted sum of a few inputs.
+"""Resizing maps: along each axis, every output is a weighted sum of a few inputs.
 
 Source: ONNX's specification of Resize, and its reference implementation's definition of which neighbours count.
 """
@@ -34,7 +34,7 @@ class Axis(NamedTuple):
     Arguments:
         size, out: of the input and the output.
         scale: out / size, as the file says it before rounding.
-        roi: the part of the input that is shown, from 0 to 1, where coordinates are "tf_crop_and_resize".
+        roi: the part of the input that is used, from 0 to 1, where coordinates are "tf_crop_and_resize".
     """
 
     size: int
@@ -44,7 +44,7 @@ class Axis(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """What holds for all axes; names as in the specification."""
+    """The settings for all axes; names as in the specification."""
 
     mode: str = "nearest"
     coordinates: str = "half_pixel"
@@ -59,7 +59,7 @@ class Settings(NamedTuple):
 def Resize(
     node: Node, x: Value, roi: Value | None = None, scales: Value | None = None, sizes: Value | None = None
 ) -> Value:
-    """Maps of another size: by the nearest numbers, or mixed from two or four along each axis."""
+    """Maps of another size: by nearest, linear or cubic interpolation."""
     if node.opset < 11:  # the second input was the scales, and coordinates began at the corner
         node.get("mode")
         return _resized(
@@ -85,7 +85,7 @@ def Upsample(node: Node, x: Value, scales: Value | None = None) -> Value:
 
 
 def _axes_from(node: Node, x: Value, roi: Value | None, scales: Value | None, sizes: Value | None) -> dict[int, Axis]:
-    """What is done to each axis that changes."""
+    """How each axis that changes is resized."""
     given = node.get("axes")
     where = checked_axes(range(rank(x)) if given is None else given, rank(x))
     factors = node.get("scales") if scales is None else tuple(float(s) for s in array_of(scales).reshape(-1))
@@ -146,7 +146,7 @@ def _resized(node: Node, x: Value, axes: dict[int, Axis], settings: Settings) ->
 
 
 def _enlarged(node: Node, x: Value, axes: dict[int, Axis], weights: dict[int, Any]) -> Value | None:
-    """An `UpSampling2D` layer, where it does just this."""
+    """An `UpSampling2D` layer, where it is equivalent."""
     if not isinstance(x, Symbol) or rank(x) != 4 or not axes or not set(axes) <= {2, 3}:
         return None
     factors = []
@@ -220,13 +220,13 @@ def _coordinate(i: int, axis: Axis, settings: Settings) -> float:
 
 
 def _neighbours(ratio: float, scale: float, settings: Settings) -> tuple[Any, Any]:
-    """Which inputs count for an output that lies ``ratio`` behind one of them, as distances from it, and how much."""
+    """The inputs that count for an output ``ratio`` after one of them, as distances from it, and their weights."""
     if settings.mode == "nearest":
         return np.arange(2), _nearest(ratio, settings.nearest)
     if settings.mode not in ("linear", "cubic"):
         raise UnsupportedError(f"the mode {settings.mode!r}")
     reach = 1 if settings.mode == "linear" else 2
-    narrow = min(scale, 1.0) if settings.antialias else 1.0  # a smaller output sees more of the input
+    narrow = min(scale, 1.0) if settings.antialias else 1.0  # an output sees more of the input when scaling down
     first = math.floor(-reach / narrow) + 1
     offsets = np.arange(first, 2 - first)
     distance = np.abs(offsets - ratio) * narrow

@@ -1,4 +1,4 @@
-"""What moves numbers, or asks how many there are."""
+"""Operators that move numbers, or return sizes."""
 
 import functools
 import math
@@ -51,7 +51,7 @@ def Size(node: Node, x: Value) -> Value:
 
 
 def Constant(node: Node) -> Value:
-    """Numbers that stand in the file."""
+    """Numbers that are stored in the file."""
     types = {"value": None, "value_float": "f4", "value_int": "i8", "value_floats": "f4", "value_ints": "i8"}
     for name, dtype in types.items():
         if (value := node.get(name)) is not None:
@@ -60,7 +60,7 @@ def Constant(node: Node) -> Value:
 
 
 def ConstantOfShape(node: Node, shape: Value) -> Value:
-    """One number everywhere."""
+    """An array filled with one number."""
     value = np.asarray(node.get("value", np.zeros(1, np.float32))).reshape(-1)
     if value.size != 1:
         raise UnsupportedError(f"expected one number to fill with, got {value.size}")
@@ -76,12 +76,12 @@ def limited(sizes: Any) -> None:
     """Refuse arrays that are larger than any network's.
 
     Raises:
-        UnsupportedError: it is.
+        UnsupportedError: the array is too large.
     """
     count = math.prod(int(n) for n in sizes)
     if count > MOST_KNOWN or min((int(n) for n in sizes), default=0) < 0:
         raise UnsupportedError(
-            f"an array of shape {tuple(int(n) for n in sizes)}; at most {MOST_KNOWN:,} numbers are granted"
+            f"an array of shape {tuple(int(n) for n in sizes)}; at most {MOST_KNOWN:,} numbers are allowed"
         )
 
 
@@ -93,7 +93,7 @@ def Identity(node: Node, x: Value) -> Value:
 
 @transparent
 def Cast(node: Node, x: Value) -> Value:
-    """x in another type: integers lose what is behind the point, and anything but 0 is true."""
+    """x in another type: conversion to integers truncates, and anything but 0 is true."""
     node.get("saturate", 1), node.get("round_mode", "up")
     return cast(node, x, dtype_of(node.get("to", 1)))
 
@@ -118,7 +118,7 @@ def cast(node: Node, x: Value, dtype: Any) -> Value:
 
 
 def Reshape(node: Node, x: Value, shape: Value) -> Value:
-    """The same numbers under another shape: 0 keeps a size, −1 is worked out."""
+    """The same numbers under another shape: 0 keeps a size, −1 is inferred."""
     keep = not node.get("allowzero", 0)
     wanted = known_of(shape).arrays
     if isinstance(x, Known):
@@ -134,10 +134,10 @@ def Reshape(node: Node, x: Value, shape: Value) -> Value:
 
 
 def _target(before: tuple[int, ...], wanted: Any, keep: bool, batch: int | None) -> tuple[int, ...]:
-    """The shape that a node asks for, with nothing left to be worked out.
+    """The shape that a node asks for, with nothing left to be inferred.
 
     Arguments:
-        batch: the batch size the file is written for: where it stands as the first size, any batch will do.
+        batch: the batch size the file is written for: where it is the first size, any batch is accepted.
     """
     sizes = [int(n) for n in wanted]
     if min(sizes, default=0) < -1 or sizes.count(-1) > 1 or (keep and 0 in sizes[len(before) :]):
@@ -181,7 +181,7 @@ def _renamed(x: Symbol, targets: Sequence[tuple[int, ...]]) -> tuple[int, ...] |
 
 
 def Flatten(node: Node, x: Value) -> Value:
-    """All axes before one become one, and all from it on."""
+    """All axes before a given one are joined, and so are all from it on."""
     axis = node.get("axis", 1)
     axis += rank(x) if axis < 0 else 0
     if not 0 <= axis <= rank(x):
@@ -202,7 +202,7 @@ def checked_axes(numbers: Sequence[int], most: int) -> tuple[int, ...]:
     """Axes counted from the first.
 
     Raises:
-        UnsupportedError: one is not there, or twice.
+        UnsupportedError: one does not exist, or is given twice.
     """
     axes = tuple(n + most if n < 0 else n for n in numbers)
     if len(set(axes)) < len(axes) or not all(0 <= a < most for a in axes):
@@ -244,7 +244,7 @@ def Unsqueeze(node: Node, x: Value, axes: Value | None = None) -> Value:
 
 
 def Transpose(node: Node, x: Value) -> Value:
-    """The axes in another order: nothing moves, they are only called differently."""
+    """The axes in another order: nothing moves, they are only renamed."""
     axes = checked_axes(node.get("perm", tuple(range(rank(x)))[::-1]), rank(x))
     if len(axes) != rank(x):
         raise UnsupportedError(f"an order {axes} of {rank(x)} axes")
@@ -255,7 +255,7 @@ def Transpose(node: Node, x: Value) -> Value:
 
 @transparent
 def Concat(node: Node, *xs: Value) -> Value:
-    """One after the other along an axis."""
+    """The inputs one after the other along an axis."""
     (axis,) = checked_axes((node.get("axis", 1),), rank(xs[0]))
     if all_known(xs):
         if len({id(x) for x in xs}) < len(xs):  # the same again and again: a few bytes may become many
@@ -318,7 +318,7 @@ def Slice(
 
 
 def sliced(node: Node, x: Value, taken: dict[int, range]) -> Value:
-    """The entries of these numbers along these axes."""
+    """The entries with these indices along these axes."""
     if isinstance(x, Known):
         return fold(lambda a: functools.reduce(lambda b, t: b.take(list(t[1]), t[0]), taken.items(), a), x)
     tensor = x.tensor
@@ -335,7 +335,7 @@ def sliced(node: Node, x: Value, taken: dict[int, range]) -> Value:
 def Pad(
     node: Node, x: Value, pads: Value | None = None, value: Value | None = None, axes: Value | None = None
 ) -> Value:
-    """Entries before and after those of some axes: a constant, or repeated ones; negative counts cut off."""
+    """Entries before and after those of some axes: a constant, or repeated ones; negative counts crop."""
     mode = node.get("mode", "constant")
     numbers = node.get("pads", ()) if pads is None else numbers_of(pads)
     constant = node.get("value", 0.0) if value is None else float(array_of(value))
@@ -364,7 +364,7 @@ def Pad(
 
 
 def Gather(node: Node, x: Value, indices: Value) -> Value:
-    """Entries of an axis by their numbers."""
+    """Entries of an axis by their indices."""
     (axis,) = checked_axes((node.get("axis", 0),), rank(x))
     if isinstance(x, Known):
         return fold(lambda a, i: gathered(node, a, i, axis), x, indices)

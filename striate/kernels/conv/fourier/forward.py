@@ -5,7 +5,7 @@ Weights to frequencies, windows of two tiles at a time to frequencies, for each 
 """
 
 from striate.codegen import Function, Pointer, kernel, pieces
-from striate.codegen.values import Index
+from striate.codegen.values import Integer
 from striate.kernels.conv.fourier.tiling import Tiling
 from striate.kernels.conv.fourier.transforms import (
     Products,
@@ -95,7 +95,7 @@ def transform_back(
             write(there, read(here, lanes), lanes)
         transform(f, way, 1, way.tile)
         for part, image, starts in way.two(f, pair):
-            bounds: list[tuple[Index, Index]] = [
+            bounds: list[tuple[Integer, Integer]] = [
                 (0, f.smaller(size, axis.count - start))
                 for size, axis, start in zip(way.tile, sums.axes, starts, strict=True)
             ]

@@ -12,16 +12,16 @@ from contextlib import nullcontext
 from typing import NamedTuple
 
 from striate.codegen import Function, Target, Value
-from striate.codegen.values import Index
+from striate.codegen.values import Integer
 from striate.kernels.conv.cost import DIRECT, FEWEST_ROWS, FOURIER, MARGIN, Cost, direct
 from striate.kernels.conv.geometry import Axis, Correlation
 from striate.kernels.plan import Plan
 
 Three = tuple[int, int, int]
 
-#: Sizes of a window along one axis. Code is written for each place of a line, so they are not to be many.
+#: Sizes of a window along one axis. Code is written for each place of a line, so there must not be many.
 SIZES = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
-#: Places of a window in all: its numbers in scratch memory are to stay in a core's own caches.
+#: Places of a window in all: its numbers in scratch memory must stay in a core's own caches.
 LARGEST = 1024
 
 
@@ -83,13 +83,13 @@ class Tiling(NamedTuple):
         """Of output channels, each one vector of one group."""
         return self.sums.groups * self.panels_of_group
 
-    def outputs_of(self, f: Function, panel: Index) -> tuple[Index, Index | None]:
+    def outputs_of(self, f: Function, panel: Integer) -> tuple[Integer, Integer | None]:
         """The first output channel of a panel, and how many it has; None: a whole vector."""
         group, first = panel // self.panels_of_group, panel % self.panels_of_group * self.lanes
         count = None if self.sums.outputs % self.lanes == 0 else f.smaller(self.lanes, self.sums.outputs - first)
         return group * self.sums.outputs + first, count
 
-    def inputs_of(self, panel: Index) -> Index:
+    def inputs_of(self, panel: Integer) -> Integer:
         """The first input channel of a panel's group."""
         return panel // self.panels_of_group * self.sums.channels
 
@@ -108,13 +108,13 @@ class Tiling(NamedTuple):
         """Numbers from one frequency to the next of windows with so many vectors of channels."""
         return odd_lines(self.pairs * vectors * 2 * self.lanes)
 
-    def two(self, f: Function, pair: Value) -> Iterator[tuple[int, Index, list[Index]]]:
+    def two(self, f: Function, pair: Value) -> Iterator[tuple[int, Integer, list[Integer]]]:
         """(0 or 1, image, first place along each axis) of the tiles of a pair; the last of an image may have one."""
         number = math.prod(self.tiles)
         image, first = pair // self.pairs_per_image, pair % self.pairs_per_image * 2
         for part in range(min(2, number)):
-            left: Index = first + part
-            starts: list[Index] = []
+            left: Integer = first + part
+            starts: list[Integer] = []
             for count, size in zip(reversed(self.tiles), reversed(self.tile), strict=True):
                 starts.insert(0, left % count * size)
                 left = left // count
@@ -162,8 +162,8 @@ def _windows(axis: Axis) -> list[int]:
 def cost(way: Tiling, is_gradient: bool) -> Cost:
     """Transforms there and back, products, and transformed weights.
 
-    These are written, or read, at each step of training. So it is with a forward pass that is part of a step, but
-    predictions should not be slower for that: they find the weights transformed.
+    These are written, or read, at each step of training. The same holds for a forward pass that is part of a step, but
+    predictions should not be slower for that: for them the weights are already transformed.
     """
     axes = sum(size > 1 for size in way.window)
     weights = way.frequencies * way.sums.channels * way.panels

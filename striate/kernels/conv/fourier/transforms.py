@@ -4,7 +4,7 @@ import cmath
 from collections.abc import Iterator, Sequence
 
 from striate.codegen import Function, Pointer, Tile, Value, kernel
-from striate.codegen.values import Index
+from striate.codegen.values import Integer
 from striate.kernels.conv.fourier.tiling import Three, Tiling
 from striate.kernels.conv.geometry import Axis
 
@@ -14,7 +14,7 @@ Complex = tuple[Value, Value]
 def fourier(f: Function, numbers: Sequence[Complex], sign: int) -> list[Complex]:
     """result[k] = Σₙ numbers[n] · exp(sign·2πi·k·n/N), N = 2ᵃ·3ᵇ.
 
-    First of every second number, or third, alone: their transforms are shorter, and give the whole one by few products.
+    First of every second, or third, number: these transforms are shorter, and give the whole one by few products.
     """
     size = len(numbers)
     if size == 1:
@@ -150,7 +150,7 @@ def rows_of_products(registers: int) -> int:
 # --- places -----------------------------------------------------------------------------------------------------------
 
 
-def nested(f: Function, bounds: Sequence[tuple[Index, Index]]) -> Iterator[tuple[Index, Index, Index]]:
+def nested(f: Function, bounds: Sequence[tuple[Integer, Integer]]) -> Iterator[tuple[Integer, Integer, Integer]]:
     """A loop over depth, height and width, each from its first place to the one behind its last."""
     deep, high, wide = bounds
     for d in f.range(*deep):
@@ -159,18 +159,18 @@ def nested(f: Function, bounds: Sequence[tuple[Index, Index]]) -> Iterator[tuple
                 yield d, h, w
 
 
-def place(f: Function, way: Tiling, *indices: Index) -> Pointer:
+def place(f: Function, way: Tiling, *indices: Integer) -> Pointer:
     """Where a place of a window is in scratch memory: a vector of real parts, then one of imaginary parts."""
     return f.scratch + sum(i * step for i, step in zip(indices, way.steps, strict=True))
 
 
-def places(f: Function, way: Tiling) -> Iterator[tuple[Index, Pointer]]:
+def places(f: Function, way: Tiling) -> Iterator[tuple[Integer, Pointer]]:
     """The numbers of all frequencies, and where they are in scratch memory."""
     for d, h, w in nested(f, [(0, size) for size in way.window]):
         yield number_of([d, h, w], way.window[1:]), place(f, way, d, h, w)
 
 
-def number_of(indices: Sequence[Index], sizes: Sequence[int]) -> Index:
+def number_of(indices: Sequence[Integer], sizes: Sequence[int]) -> Integer:
     """A place in row-major order; sizes of all axes but the first."""
     number = indices[0]
     for index, size in zip(indices[1:], sizes, strict=True):

@@ -75,7 +75,7 @@ def cost(target: Target, convolution: Convolution, images: int, is_gradient: boo
     """Products, transforms of images, and transformed weights that are read.
 
     Training writes these, or their gradient, at each step as well. So does a forward pass that is part of a step, but
-    predictions should not be slower for that: they find the weights transformed.
+    predictions should not be slower for that: for them the weights are already transformed.
     """
     c, k = (-(-n // target.lanes) for n in (convolution.inputs, convolution.outputs))
     tiles, planes = images * convolution.tiles_per_image, convolution.planes

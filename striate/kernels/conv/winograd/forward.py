@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from striate.codegen import Function, Pointer, Target, Tile, Value, kernel, most_rows, split
-from striate.codegen.values import Index
+from striate.codegen.values import Integer
 from striate.graph import Node
 from striate.kernels.conv import geometry
 from striate.kernels.conv.winograd.choice import CACHE, Choice
@@ -81,7 +81,9 @@ class Panels(NamedTuple):
     others: tuple[Pointer, ...]
     products: Pointer
 
-    def compute(self, f: Function, images: Pointer, stride: int, panel: Index, start: Index, count: Index) -> None:
+    def compute(
+        self, f: Function, images: Pointer, stride: int, panel: Integer, start: Integer, count: Integer
+    ) -> None:
         """The outputs of ``count`` tiles from ``start`` on, in a panel of output channels.
 
         Arguments:
@@ -105,7 +107,7 @@ class Panels(NamedTuple):
         for slot in f.range(0, count):
             self._store(f, self.products + slot * width, product_stride, panel * width, start + slot)
 
-    def _store(self, f: Function, products: Pointer, stride: int, first: Index, tile: Value) -> None:
+    def _store(self, f: Function, products: Pointer, stride: int, first: Integer, tile: Value) -> None:
         """y = epilogue(Aᵀ products A) for one tile and the output channels of a panel, those that there are."""
         lanes, side, outputs = f.target.lanes, self.convolution.m + 2, self.convolution.outputs
         start, places = self.convolution.writes.locate(f, tile)

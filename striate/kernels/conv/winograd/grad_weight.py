@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from striate.codegen import Function, Pointer, Target, Tile, Value, kernel, most_rows, split
-from striate.codegen.values import Index
+from striate.codegen.values import Integer
 from striate.graph import Node
 from striate.kernels.conv import geometry
 from striate.kernels.conv.winograd.choice import CACHE, SHARD_TILES, Choice
@@ -93,8 +93,8 @@ def _add_products(
     v: Pointer,
     q: Pointer,
     du: Pointer,
-    panel: Index,
-    count: Index,
+    panel: Integer,
+    count: Integer,
     convolution: Convolution,
     is_first: Value | None,
 ) -> None:
@@ -136,7 +136,7 @@ def to_weights(
     for c in f.items():
         for k in f.range(0, outputs, lanes):
             count = None if outputs % lanes == 0 else f.smaller(lanes, outputs - k)
-            sums = [f.variable(f.zeros(lanes)) for _ in range(side * side)]
+            sums = [f.accumulator(f.zeros(lanes)) for _ in range(side * side)]
             for shard in f.range(0, shards):
                 place = du + shard * (side * side * size) + c * row + k
                 for plane, total in enumerate(sums):

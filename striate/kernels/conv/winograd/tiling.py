@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from striate.codegen import Target
-from striate.codegen.values import Index
+from striate.codegen.values import Integer
 from striate.kernels.conv.geometry import Correlation
 from striate.kernels.conv.winograd.transforms import Axis, Windows
 
@@ -90,7 +90,7 @@ class Convolution(NamedTuple):
         """Output channels in a panel; it lies in one group."""
         return self.panel_vectors(target) * target.lanes
 
-    def first_input(self, target: Target, panel: Index) -> Index:
+    def first_input(self, target: Target, panel: Integer) -> Integer:
         """The first channel of the images that a panel of output channels depends on."""
         return (
             panel * self.panel_width(target) // (self.outputs // self.groups) * self.channels if self.groups > 1 else 0

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from striate.codegen import Function, Pointer, Value
-from striate.codegen.values import Index
+from striate.codegen.values import Integer
 from striate.graph import Array
 
 #: For m outputs in a row: the finite points at which polynomials are evaluated; infinity is one more. Squares that are
@@ -146,7 +146,7 @@ class Axis(NamedTuple):
     before: int
     side: int
 
-    def inside(self, f: Function, tile: Index, place: int) -> Value | None:
+    def inside(self, f: Function, tile: Integer, place: int) -> Value | None:
         """Whether a place of a tile's window lies in the image; None where it does for all tiles."""
         if place >= self.before and (self.tiles - 1) * self.step - self.before + place < self.size:
             return None
@@ -164,7 +164,7 @@ class Windows(NamedTuple):
     columns: Axis
     channels: int
 
-    def locate(self, f: Function, tile: Value) -> tuple[Index, list[list[tuple[int, Value | None]]]]:
+    def locate(self, f: Function, tile: Value) -> tuple[Integer, list[list[tuple[int, Value | None]]]]:
         """Where a tile's window is: the offset of its first place, which may lie before the image, and for each place
         the distance from there, and whether the image has it (None: of course)."""
         across = self.columns.tiles
@@ -184,7 +184,7 @@ class Windows(NamedTuple):
         return start, places
 
     def prefetch(self, f: Function, images: Pointer, tile: Value, to_write: bool = False) -> None:
-        """Have what a tile's window shares with none before it brought into the cache, while something is computed."""
+        """Bring what a tile's window shares with no earlier one into the cache, while something is computed."""
         start, places = self.locate(f, tile)
         for row in places[-self.rows.step :]:
             for offset, _ in row[-self.columns.step :]:
