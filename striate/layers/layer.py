@@ -76,6 +76,8 @@ class Layer:
     ):
         if dtype is not None and np.dtype(dtype) != np.float32:
             raise ArgumentError(f"{type(self).__name__}: expected dtype float32, got {dtype!r}.")
+        if name is not None and not isinstance(name, str):
+            raise ArgumentError(f"{type(self).__name__}: expected name as text, got {name!r}.")
         self.name_given = name is not None
         self.name_settled = False  # a model makes names unique when it takes its layers in, once
         self.name = name or snake_case(type(self).__name__)

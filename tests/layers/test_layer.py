@@ -139,3 +139,9 @@ def test_A1_input_dim_is_an_input_shape() -> None:
     layer = layers.Dense(3, input_dim=4)
     assert layer.given_input_shape == (4,)
     assert layers.Dense.from_config(layer.get_config()).given_input_shape == (4,)
+
+
+@pytest.mark.parametrize("name", [True, 3, b"dense", ["a"]])
+def test_R4_a_name_is_text(name):
+    with pytest.raises(ArgumentError, match=rf"^Dense: expected name as text, got {re.escape(repr(name))}\.$"):
+        layers.Dense(1, name=name)

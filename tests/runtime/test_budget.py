@@ -1,7 +1,9 @@
 """What compiled networks may keep between runs: who leaves when it is too much, what is shared, what is freed."""
 
 import gc
+import inspect
 import itertools
+import os
 import subprocess
 import sys
 import textwrap
@@ -19,6 +21,7 @@ from striate.graph import Tensor, Variable, trace
 from striate.runtime import ExecutorCache, ReferenceExecutor, budget, kept_bytes
 
 MB = 2**20
+FRESH = "STRIATE_TESTS_FRESH_PROCESS"
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +30,21 @@ def alone(monkeypatch):
     monkeypatch.setattr(budget, "_process", budget._Process())
     yield
     striate.set_exact(False)
+
+
+def in_a_fresh_process(test):
+    """Decorator: what other tests still keep would share machine code and packed weights with this one."""
+
+    def run(request):
+        if os.environ.get(FRESH):
+            return test(*map(request.getfixturevalue, inspect.signature(test).parameters))
+        command = [sys.executable, "-m", "pytest", "-q", request.node.nodeid]
+        settings = {"cwd": request.config.rootpath, "env": os.environ | {FRESH: "1"}, "text": True}
+        done = subprocess.run(command, capture_output=True, check=False, **settings)
+        assert done.returncode == 0, done.stdout
+
+    run.__name__ = test.__name__
+    return run
 
 
 class Thing:
@@ -149,6 +167,7 @@ def on_the_reference(model, x):
         striate.set_executor("native")
 
 
+@in_a_fresh_process
 def test_networks_keep_to_the_budget():
     pytest.importorskip("llvmlite")
     model = network()
@@ -166,6 +185,7 @@ def test_networks_keep_to_the_budget():
     np.testing.assert_allclose(model.predict_on_batch(images(3)), on_the_reference(model, images(3)), atol=1e-5)
 
 
+@in_a_fresh_process
 def test_weights_are_packed_once_for_all_batches(monkeypatch):
     pytest.importorskip("llvmlite")
     from striate.runtime.prepared import Preparation
