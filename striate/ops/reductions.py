@@ -117,9 +117,7 @@ class Mean(FloatingReduction):
     name = "mean"
 
     def forward(self, x: Array, *, axes: Shape, keepdims: bool) -> Array:
-        with np.errstate(invalid="ignore"):  # the mean of no numbers is NaN
-            mean = np.sum(x, axis=axes, keepdims=keepdims) / np.float64(count_along(x, axes))
-        return np.asarray(mean, self.dtype(x, axes=axes, keepdims=keepdims))
+        return np.asarray(np.mean(x, axis=axes, keepdims=keepdims), self.dtype(x, axes=axes, keepdims=keepdims))
 
     def gradient(self, node: Node, grad_output: Tensor) -> tuple[Tensor]:
         (x,) = node.inputs

@@ -34,6 +34,12 @@ def _least(x: Any, axes: Any, keepdims: bool) -> Any:
     return ops.negative(ops.max(ops.negative(x), axes, keepdims))
 
 
+def _known_mean(a: Any, **where: Any) -> Any:
+    if not np.size(a):
+        raise ValueError("the mean of no numbers")  # as NumPy's maximum and minimum of none
+    return np.mean(a, **where)
+
+
 def _sum_of(inner: Any) -> Any:
     return lambda x, axes, keepdims: ops.sum(inner(x), axes, keepdims)
 
@@ -44,7 +50,7 @@ def _log_sum_exp(x: Any, axes: Any, keepdims: bool) -> Any:
 
 
 ReduceSum = _reduced("Σ x.", ops.sum, np.sum)
-ReduceMean = _reduced("The mean of x.", ops.mean, np.mean)
+ReduceMean = _reduced("The mean of x.", ops.mean, _known_mean)
 ReduceMax = _reduced("The largest x.", ops.max, np.max)
 ReduceMin = _reduced("The least x.", _least, np.min)
 ReduceL1 = _reduced("Σ |x|.", _sum_of(ops.absolute), lambda a, **where: np.abs(a).sum(**where))
