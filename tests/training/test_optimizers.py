@@ -108,7 +108,7 @@ def test_numbers_are_those_of_keras(name, settings) -> None:
         (Adam(0.01, amsgrad=True, epsilon=1e-30), "Adam", {"lr": 0.01, "amsgrad": True, "eps": 1e-30}),
         (AdamW(0.01, 0.1, epsilon=1e-30), "AdamW", {"lr": 0.01, "weight_decay": 0.1, "eps": 1e-30}),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__ if isinstance(value, Optimizer) else str(value),
 )
 def test_numbers_are_those_of_pytorch_where_epsilon_does_not_matter(ours, name, settings) -> None:
     torch = pytest.importorskip("torch")
