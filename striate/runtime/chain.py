@@ -42,12 +42,17 @@ class Chain:
             return results
         first, second = cast("NativeExecutor", self.first), cast("NativeExecutor", self.second)
         with first.lock, second.lock:
-            outputs = first.begin(inputs, seed, step, into)
-            changed = second.begin(then, seed, step, {})
-            for executor, part in self._parts:
-                executor.compute(part)
-            second.end(changed, {})
-            return first.end(outputs, into)
+            try:
+                outputs = first.begin(inputs, seed, step, into)
+                changed = second.begin(then, seed, step, {})
+                for executor, part in self._parts:
+                    executor.compute(part)
+                second.end(changed, {})
+                return first.end(outputs, into)
+            except BaseException:
+                first.abandon()
+                second.abandon()
+                raise
 
 
 def _joined(first: "NativeExecutor", second: "NativeExecutor") -> "list[tuple[NativeExecutor, Program | Reference]]":

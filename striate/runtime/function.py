@@ -12,6 +12,8 @@ from striate.random import get_seed, next_run
 from striate.runtime.budget import ExecutorCache
 from striate.runtime.choice import WholeExecutor, executor, settings
 
+_FLOAT32 = np.dtype(np.float32)
+
 
 class Function:
     """A function of symbols, called with arrays.
@@ -30,9 +32,9 @@ class Function:
 
     def __call__(self, *inputs: Any) -> Any:
         """The results for these arrays, in the nesting that the function returns."""
-        arrays, symbols = as_arrays(inputs)
-        key = (signature(symbols), settings())
-        runner, result = self._compiled.get(key, lambda: self._compile(symbols))
+        arrays, nested = as_arrays(inputs)
+        key = (signature(nested), settings())
+        runner, result = self._compiled.get(key, lambda: self._compile(symbols_for(nested)))
         step = 0 if runner.graph.random is None else next_run()
         return filled(result, runner.run(arrays, get_seed(), step))
 
@@ -53,24 +55,28 @@ class Function:
 
 
 def as_arrays(value: Any) -> tuple[list[Array], Any]:
-    """The arrays in nested lists and dictionaries, in order, and the same nesting of symbols for them.
-
-    Floating-point numbers are computed in float32; integers and booleans stay what they are.
+    """The arrays in nested lists and dictionaries, in order, and nested as they were.
 
     Raises:
         DataError: something other than numbers is among them.
     """
-    if isinstance(value, dict):
-        parts = {name: as_arrays(item) for name, item in value.items()}
-        nested: Any = {name: symbols for name, (_, symbols) in parts.items()}
-        return [array for arrays, _ in parts.values() for array in arrays], nested
-    if isinstance(value, list | tuple) and (not value or any(hasattr(one, "shape") or _nests(one) for one in value)):
-        listed = [as_arrays(item) for item in value]
-        return [array for arrays, _ in listed for array in arrays], [symbols for _, symbols in listed]
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiub":
-        raise DataError(f"expected arrays of numbers, got an array of {array.dtype}: {value!r}.")
-    return [array], Tensor(array.shape, np.float32 if array.dtype.kind == "f" else array.dtype, name="x")
+    arrays: list[Array] = []
+    return arrays, _collect(value, arrays)
+
+
+def _collect(value: Any, arrays: list[Array]) -> Any:
+    if not isinstance(value, np.ndarray):
+        if isinstance(value, dict):
+            return {name: _collect(item, arrays) for name, item in value.items()}
+        if isinstance(value, list | tuple) and (
+            not value or any(hasattr(one, "shape") or _nests(one) for one in value)
+        ):
+            return [_collect(item, arrays) for item in value]
+        value = np.asarray(value)
+    if value.dtype.kind not in "fiub":
+        raise DataError(f"expected arrays of numbers, got an array of {value.dtype}: {value!r}.")
+    arrays.append(value)
+    return value
 
 
 def _nests(value: Any) -> bool:
@@ -80,13 +86,27 @@ def _nests(value: Any) -> bool:
     )
 
 
-def signature(symbols: Any) -> Hashable:
+def signature(nested: Any) -> Hashable:
     """The key by which traces of a function are kept: nesting, shapes and types of its inputs."""
-    if isinstance(symbols, dict):
-        return tuple((name, signature(item)) for name, item in symbols.items())
-    if isinstance(symbols, list):
-        return tuple(map(signature, symbols))
-    return symbols.shape, symbols.dtype
+    if isinstance(nested, dict):
+        return tuple((name, signature(item)) for name, item in nested.items())
+    if isinstance(nested, list):
+        return tuple(map(signature, nested))
+    return nested.shape, _computed_in(nested.dtype)
+
+
+def symbols_for(nested: Any) -> Any:
+    """Symbols in place of arrays."""
+    if isinstance(nested, dict):
+        return {name: symbols_for(item) for name, item in nested.items()}
+    if isinstance(nested, list):
+        return list(map(symbols_for, nested))
+    return Tensor(nested.shape, _computed_in(nested.dtype), name="x")
+
+
+def _computed_in(dtype: Any) -> Any:
+    """Floating-point numbers are computed in float32; integers and booleans stay what they are."""
+    return _FLOAT32 if dtype.kind == "f" else dtype
 
 
 def filled(result: Any, arrays: Sequence[Array]) -> Any:

@@ -78,11 +78,16 @@ class NativeExecutor:
         self, inputs: Sequence[Array], seed: int = 0, step: int = 0, into: Mapping[int, Array] | None = None
     ) -> list[Array]:
         """The values of the graph's outputs; see `striate.runtime.reference.ReferenceExecutor.run`."""
+        into = into or {}
         with self.lock:
-            outputs = self.begin(inputs, seed, step, into or {})
-            for part in self.parts:
-                self.compute(part)
-            return self.end(outputs, into or {})
+            try:
+                outputs = self.begin(inputs, seed, step, into)
+                for part in self.parts:
+                    self.compute(part)
+                return self.end(outputs, into)
+            except BaseException:
+                self.abandon()
+                raise
 
     def begin(self, inputs: Sequence[Array], seed: int, step: int, into: Mapping[int, Array]) -> list[Array]:
         """Bind what one run reads and writes; returns the outputs, not yet computed. The caller holds `lock`."""
@@ -106,17 +111,26 @@ class NativeExecutor:
     def compute(self, part: Program | Reference) -> None:
         """Run one of `parts`."""
         if isinstance(part, Reference):
-            self._run_reference(part, cast(Block, self._block))
+            self._run_reference(part)
         else:
             shared_team().run(part)
 
     def end(self, outputs: list[Array], into: Mapping[int, Array]) -> list[Array]:
         """The outputs that `begin` returned, after all parts were computed."""
-        give_back(cast(Block, self._block), self._memory.arena_bytes)
-        self._block = None
+        self._give_back()
         if self.graph.updates:
             Variable.count_change()
         return self._memory.results(outputs, into)
+
+    def abandon(self) -> None:
+        """Let go of what `begin` took, after an error."""
+        self._give_back()
+        self._memory.release()
+
+    def _give_back(self) -> None:
+        block, self._block = self._block, None
+        if block is not None:
+            give_back(block, self._memory.arena_bytes)
 
     def _check_limit(self) -> None:
         needed = self._memory.arena_bytes + sum(map(budget.bytes_of, self.graph.outputs))
@@ -152,7 +166,8 @@ class NativeExecutor:
         """After a fork, in the child: a lock that another thread held would stay locked."""
         self.lock = threading.Lock()
 
-    def _run_reference(self, part: Reference, block: Block) -> None:
+    def _run_reference(self, part: Reference) -> None:
+        block = cast(Block, self._block)
         given = zip(part.inputs, part.node.inputs, strict=True)
         arrays = [self._memory.array(buffer, block).reshape(known_shape(tensor)) for buffer, tensor in given]
         with np.errstate(all="ignore"):

@@ -82,10 +82,11 @@ class Objective:
 
     def update(self, loss: float, output_losses: Sequence[float], samples: int) -> None:
         """Take in the losses of one batch."""
-        self.mean_loss.update_state(loss, sample_weight=samples)
+        self.mean_loss.add(loss * samples, samples)
         self._has_output_losses = len(output_losses) == len(self.output_losses) > 1
-        for mean, value in zip(self.output_losses, output_losses, strict=False):
-            mean.update_state(value, sample_weight=samples)
+        if self._has_output_losses:
+            for mean, value in zip(self.output_losses, output_losses, strict=True):
+                mean.add(value * samples, samples)
 
     def update_metrics(self, targets: list[Array], predictions: list[Array], weights: list[Array]) -> None:
         """Take in the targets and predictions of one batch."""

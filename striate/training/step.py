@@ -14,7 +14,7 @@ from striate.random import get_seed
 from striate.runtime.budget import ExecutorCache
 from striate.runtime.chain import Chain
 from striate.runtime.choice import WholeExecutor, executor, settings
-from striate.runtime.function import as_arrays, filled, signature
+from striate.runtime.function import as_arrays, filled, signature, symbols_for
 from striate.training import optimizers
 from striate.training.optimizers import Optimizer
 
@@ -76,9 +76,9 @@ class Step:
         Returns:
             The loss before the update, a float; or, where the loss returns more, a tuple of it and of arrays.
         """
-        arrays, symbols = as_arrays(inputs)
-        key = (signature(symbols), settings(), *map(id, self.variables(symbols)))
-        compiled: _Compiled = self._compiled.get(key, lambda: self._compile(symbols))
+        arrays, nested = as_arrays(inputs)
+        key = (signature(nested), settings(), *map(id, self.variables(nested)))
+        compiled: _Compiled = self._compiled.get(key, lambda: self._compile(symbols_for(nested)))
         optimizer = self.optimizer
         vector = optimizer.build(self._variables)
         into = dict(enumerate(vector.gradient_parts, compiled.results))
@@ -88,12 +88,12 @@ class Step:
         found = filled(compiled.result, results)
         return (float(found[0]), *found[1:]) if isinstance(found, tuple) else float(found)
 
-    def variables(self, symbols: Any) -> tuple[Variable, ...]:
-        """The variables trained now; layers that have none yet get them by being called on ``symbols``."""
+    def variables(self, nested: Any) -> tuple[Variable, ...]:
+        """The variables trained now; layers that have none yet get them in a trace for arrays such as ``nested``."""
         if self._looked_at != (Layer.changes, Variable.selections):
             if not all(item.built for item in self._given if isinstance(item, Layer)):
                 with Trace(training=True).recording():
-                    self.loss(*symbols)
+                    self.loss(*symbols_for(nested))
             found = [v for item in self._given for v in (item.trainable_weights if isinstance(item, Layer) else [item])]
             self._variables = tuple(dict.fromkeys(found))
             self._looked_at = (Layer.changes, Variable.selections)

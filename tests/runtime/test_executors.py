@@ -219,3 +219,36 @@ def test_variables_in_float64_are_for_the_reference():
 def test_R4_another_number_of_arrays(executor):
     with pytest.raises(ShapeError, match="run: this graph takes 1 arrays, got 2"):
         executor(ops.relu).run([X, X])
+
+
+def test_a_run_that_fails_gives_back_the_memory_that_it_borrowed(monkeypatch):
+    pytest.importorskip("llvmlite")
+    from striate.kernels import LOWERINGS
+    from striate.runtime import blocks
+    from striate.runtime.chain import Chain
+    from striate.runtime.native import NativeExecutor
+
+    monkeypatch.delitem(LOWERINGS, "transpose")
+    monkeypatch.setattr(blocks, "_FREE", [])
+    x = np.ones((64, 64), np.float32)
+    first, second = (
+        NativeExecutor(trace(lambda x: ops.exp(ops.transpose(ops.exp(x))), [Tensor((64, 64))])) for _ in range(2)
+    )
+    expected = first.run([x])[0]
+    kept = blocks.free_bytes()
+    operation = type(first.without_kernel[0].operation)
+
+    def fail(*_args, **_attributes):
+        raise FloatingPointError("no transpose today")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(operation, "forward", staticmethod(fail))
+        with pytest.raises(FloatingPointError, match="no transpose today"):
+            first.run([x])
+        assert blocks.free_bytes() == kept > 0
+        with pytest.raises(FloatingPointError, match="no transpose today"):
+            Chain(first, second).run([x], 0, 0, {}, [x])
+        with pytest.raises(ShapeError, match="takes"):
+            Chain(first, second).run([x], 0, 0, {}, [x[:3]])
+    assert blocks.free_bytes() >= kept
+    np.testing.assert_array_equal(Chain(first, second).run([x], 0, 0, {}, [x])[0], expected)

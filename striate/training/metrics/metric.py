@@ -129,8 +129,12 @@ class Mean(Metric):
         """
         values = np.asarray(values, np.float64)
         weights = weights_for(self.name, sample_weight, values.shape)
-        self.total += float((values * weights).sum())
-        self.count += float(weights.sum())
+        self.add(float((values * weights).sum()), float(weights.sum()))
+
+    def add(self, total: float, count: float) -> None:
+        """Take in values whose weighted sum and sum of weights are known."""
+        self.total += total
+        self.count += count
 
     def result(self) -> float:
         return self.total / self.count if self.count else 0.0
