@@ -44,8 +44,6 @@ class Memory:
         read = {buffer.number for buffer in _buffers(plan) if buffer.home == "input"}
         self._inputs = [_Slot(tensor, number in read) for number, tensor in enumerate(graph.inputs)]
         self._outputs = [_Slot(tensor) for tensor in graph.outputs]
-        self._large_inputs = [number for number, slot in enumerate(self._inputs) if slot.own is None]
-        self._new_outputs: list[int] = []  # those of the present run that have no place yet
         self._table = (ctypes.c_uint64 * sum(len(launch.buffers) for launch in self._launches))()
         self._starts: dict[Launch, int] = {}
         in_arena: list[tuple[int, int]] = []  # places in the table, and what lies there: offsets in the arena
@@ -112,28 +110,29 @@ class Memory:
         outputs: list[Array] = []
         for number, slot in enumerate(self._outputs):
             array = into.get(number, slot.own)
-            if array is None:
-                array = np.empty(slot.shape, slot.dtype)
-                self._new_outputs.append(number)
-            outputs.append(array)
-            self._bind("output", number, array)
+            outputs.append(np.empty(slot.shape, slot.dtype) if array is None else array)
+            self._bind("output", number, outputs[-1])
         return outputs
 
     def results(self, outputs: list[Array], into: Mapping[int, Array]) -> list[Array]:
         """The outputs, in ``into`` where it has them. Large arrays belong to the caller from now on."""
         for number, slot in enumerate(self._outputs):
-            if slot.own is not None and number not in into:
+            if slot.own is None or number in into:
+                self._bound["output"][number] = None
+            else:
                 outputs[number] = slot.own.copy()
-        self.release()
+        self._release_inputs()
         return outputs
 
     def release(self) -> None:
-        """Keep no large array of a caller's alive."""
-        for number in self._large_inputs:
-            self._bound["input"][number] = None
-        for number in self._new_outputs:
-            self._bound["output"][number] = None
-        self._new_outputs.clear()
+        """Keep no array of a caller's alive, after an error."""
+        self._bound["output"] = [None] * len(self._outputs)
+        self._release_inputs()
+
+    def _release_inputs(self) -> None:
+        for number, slot in enumerate(self._inputs):
+            if slot.own is None:
+                self._bound["input"][number] = None
 
     def bind_variables(self, arrays: list[Array]) -> None:
         """Use these arrays as variables from now on."""
