@@ -12,7 +12,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-from striate import data, errors, explain, graph, layers, models, ops, runtime, training
+from striate import data, errors, graph, layers, models, ops, runtime, training
 from striate.interop import formats
 from striate.layers import activations, initializers, regularizers
 from striate.layers.layer import Layer
@@ -29,13 +29,13 @@ from striate.runtime import (
 from striate.training import Step, callbacks, losses, metrics, optimizers
 
 if TYPE_CHECKING:
-    from striate import architectures, datasets, utils
+    from striate import architectures, datasets, explain, utils
     from striate.opening import open_model
 
 __version__ = "0.1.0"
 
 #: What a start need not wait for is imported when it is first asked for.
-_LATER = {"architectures": "", "datasets": "", "utils": "", "open_model": "opening"}
+_LATER = {"architectures": "", "datasets": "", "explain": "", "utils": "", "open_model": "opening"}
 
 # Keras's module names, so that ``from striate.optimizers import Adam`` works as well; this table says where each lives.
 for _name, _module in {

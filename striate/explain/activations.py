@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from striate.graph import Array
 from striate.graph.graph import Call
 from striate.models.layer_graph import layer_graph
-from striate.models.model import INSIGHTS, Model
+from striate.models.model import Model
 from striate.runtime import Executor, executor
 from striate.training.batches import as_inputs
 
@@ -39,6 +39,3 @@ def activations(model: Model, x: Any) -> list[LayerOutput]:
         LayerOutput(name, type(call.layer).__name__, call.layer.describe(), values)
         for (name, call), values in zip(calls.items(), runner.run(arrays), strict=True)
     ]
-
-
-INSIGHTS["activations"] = activations

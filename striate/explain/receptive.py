@@ -2,7 +2,7 @@
 
 from striate.errors import ArgumentError
 from striate.models.layer_graph import layer_graph
-from striate.models.model import INSIGHTS, Model
+from striate.models.model import Model
 from striate.ops.operation import Box
 from striate.ops.reach import Sides, input_box
 
@@ -17,6 +17,3 @@ def receptive_field(model: Model, layer: str, position: tuple[int, ...]) -> Side
     if len(position) != len(sizes) or not all(0 <= p < n for p, n in zip(position, sizes, strict=True)):  # type: ignore[operator]
         raise ArgumentError(f"receptive_field: expected a position inside of {sizes}, got {position}.")
     return input_box(output, graph.inputs[0], Box(tuple((p, p + 1) for p in position)))
-
-
-INSIGHTS["receptive_field"] = receptive_field

@@ -8,7 +8,7 @@ from striate.errors import ArgumentError
 from striate.graph import Array, Graph, Node, Tensor, topological_order
 from striate.layers.layer import Layer
 from striate.models.layer_graph import computing_calls
-from striate.models.model import INSIGHTS, Model
+from striate.models.model import Model
 from striate.ops.operation import Index, Terms, known_shape
 from striate.runtime import executor
 from striate.training.batches import as_inputs
@@ -127,6 +127,3 @@ def _before(node: Node, terms: Terms, index: Index, inside: Container[Tensor]) -
     if len(found) == 1:
         return found[0]
     return next((read for read in found if read[1] == index), None)
-
-
-INSIGHTS["explain"] = explain

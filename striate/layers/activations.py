@@ -3,7 +3,6 @@
 `striate.activations` is this module. Each name is in the table because there is an operation of it (`striate.ops`).
 """
 
-import difflib
 from collections.abc import Callable
 from typing import Any
 
@@ -114,6 +113,8 @@ def find(where: str, identifier: Any) -> Callable[..., Any]:
     if isinstance(identifier, str):
         if identifier in ACTIVATIONS:
             return ACTIVATIONS[identifier]
+        import difflib  # here, as it is needed only after a mistake
+
         close = difflib.get_close_matches(identifier, ACTIVATIONS, 1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         known = ", ".join(sorted(ACTIVATIONS))

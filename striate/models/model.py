@@ -1,5 +1,6 @@
 """Models: networks that can be trained, inspected and saved."""
 
+import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,11 @@ from striate.models.trainer import Trainer
 if TYPE_CHECKING:
     from striate.explain import Explanation, LayerOutput
 
-#: What looks inside a model, by the name of the method that calls it; ``striate.explain``, above us, fills it.
-INSIGHTS: dict[str, Callable[..., Any]] = {}
+
+def _insight(name: str) -> Callable[..., Any]:
+    """A function of ``striate.explain``, which is above us, and imported when it is first asked for."""
+    found: Callable[..., Any] = getattr(importlib.import_module("striate.explain"), name)
+    return found
 
 
 class Model(Trainer):
@@ -89,7 +93,7 @@ class Model(Trainer):
         Raises:
             DataError, ShapeError: as `predict`.
         """
-        found: list[LayerOutput] = INSIGHTS["activations"](self, x)
+        found: list[LayerOutput] = _insight("activations")(self, x)
         return found
 
     def explain(self, x: Any, layer: str | Layer, index: Sequence[int]) -> "Explanation":
@@ -122,7 +126,7 @@ class Model(Trainer):
                 3   from x[0, 0] 1 · w[0, 0] 3
                 8   from x[0, 1] 2 · w[1, 0] 4
         """
-        found: Explanation = INSIGHTS["explain"](self, x, layer, index)
+        found: Explanation = _insight("explain")(self, x, layer, index)
         return found
 
     def receptive_field(self, layer: str | Layer, *position: int) -> tuple[tuple[int, int], ...]:
@@ -140,7 +144,7 @@ class Model(Trainer):
             ArgumentError: no such layer, or a position outside of its output.
         """
         name = layer if isinstance(layer, str) else self.names.get(layer, layer.name)
-        found: tuple[tuple[int, int], ...] = INSIGHTS["receptive_field"](self, name, position)
+        found: tuple[tuple[int, int], ...] = _insight("receptive_field")(self, name, position)
         return found
 
     def summary(self, line_length: int | None = None, print_fn: Any = print) -> None:

@@ -23,7 +23,6 @@ class Sequential(Model):
     def __init__(self, layers: Sequence[Any] = (), name: str | None = None, trainable: bool = True):
         super().__init__(name=name, trainable=trainable)
         self._stack: list[Layer] = []
-        self._given = {"name": name}
         for layer in layers:
             self._append(layer)
         self._rebuild()

@@ -4,7 +4,6 @@ One training step is one graph: the network, its loss, and the gradients of the 
 once for each shape of batch, and runs it together with the optimizer's update.
 """
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -24,6 +23,7 @@ from striate.runtime.function import Function
 from striate.training import optimizers
 from striate.training.batches import ArrayData, Batch, IterableData, as_data, as_inputs
 from striate.training.callbacks import Callback, CallbackList, History, ProgbarLogger
+from striate.training.feed import Feed, with_validation
 from striate.training.metrics import Metric
 from striate.training.objective import Objective
 from striate.training.step import Step
@@ -182,8 +182,6 @@ class Trainer(Network, abstract=True):
             ArgumentError, DataError, ShapeError: arguments and data that do not fit.
         """
         self._ready("fit")
-        if not isinstance(validation_split, int | float | np.number) or not 0 <= validation_split < 1:
-            raise ArgumentError(f"fit: expected validation_split from 0 to below 1, got {validation_split!r}.")
         for name, count in (
             ("epochs", epochs),
             ("validation_freq", validation_freq),
@@ -193,26 +191,10 @@ class Trainer(Network, abstract=True):
             if count is not None and (not isinstance(count, int | np.integer) or count < 1):
                 raise ArgumentError(f"fit: expected {name} of at least 1, got {count!r}.")
         data = as_data("fit", self.signature, x, y, sample_weight, class_weight, batch_size)
-        validation: ArrayData | IterableData | None = None
-        if validation_data is not None:
-            given = validation_data if isinstance(validation_data, tuple | list) else (validation_data,)
-            if len(given) > 3:
-                raise ArgumentError(f"fit: expected validation_data of x, y and sample_weight, got {len(given)} items.")
-            val_x, val_y, val_weight = (*given, None, None)[:3]
-            size = validation_batch_size or batch_size
-            validation = as_data("fit: validation_data", self.signature, val_x, val_y, val_weight, None, size)
-        elif validation_split:
-            if not isinstance(data, ArrayData):
-                raise ArgumentError("fit: validation_split needs arrays; give validation_data beside an iterable.")
-            first = int(data.samples * (1 - validation_split))
-            if first == 0:
-                raise ArgumentError(
-                    f"fit: validation_split={validation_split} leaves none of {data.samples} samples to train on."
-                )
-            data, validation = data.split(first)
-
+        size = validation_batch_size or batch_size
+        data, validation = with_validation(data, self.signature, validation_data, validation_split, size)
         steps = data.steps if steps_per_epoch is None else steps_per_epoch
-        feed = _Feed(lambda: self._one_pass(data, shuffle), steps_per_epoch)
+        feed = Feed(lambda: self._one_pass(data, shuffle), steps_per_epoch)
         verbosity = _verbosity("fit", verbose)
         self.history = History()
         calls = self._callbacks(callbacks, verbosity, epochs, steps, self.history)
@@ -531,36 +513,6 @@ class Trainer(Network, abstract=True):
             names = self.output_names or [f"output_{i}" for i in range(outputs)]
             self.objective = Objective(given["loss"], given["metrics"], given["loss_weights"], names)
         return self.objective
-
-
-class _Feed:
-    """The batches of successive epochs.
-
-    Arguments:
-        start: begins a pass over the data.
-        steps: batches in one epoch, which continues where the last one ended, or ends with the data; None: a pass.
-    """
-
-    def __init__(self, start: Callable[[], Iterator[Batch]], steps: int | None):
-        self._start, self._steps = start, steps
-        self._pass: Iterator[Batch] = iter(())
-
-    def epoch(self) -> Iterator[Batch]:
-        """The batches of the next epoch."""
-        first = None if self._steps is None else next(self._pass, None)
-        if first is None:
-            self._pass = self._start()
-            first = next(self._pass)
-        yield first
-        count = 1
-        for batch in islice(self._pass, None if self._steps is None else self._steps - 1):
-            yield batch
-            count += 1
-        if count < (self._steps or 1):
-            warnings.warn(
-                f"fit: the data ended after {count} of {self._steps} steps of an epoch; the next epoch starts over.",
-                stacklevel=4,
-            )
 
 
 def _verbosity(where: str, verbose: int | str, auto: int = 1) -> int:
