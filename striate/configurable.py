@@ -68,17 +68,25 @@ def _same(a: Any, b: Any) -> bool:
     return np.array_equal(a, b) if isinstance(a, np.ndarray) or isinstance(b, np.ndarray) else bool(a == b)
 
 
-def spelled_out(constructor: Any, base: Any) -> inspect.Signature:
-    """A constructor's signature without ``self``, and with the keyword arguments of its base for its ``**common``.
+class ConstructorSignature:
+    """What ``__signature__`` of a class is: its constructor's, without ``self``, made when it is asked for.
 
-    So arguments that several classes share are written once, and ``help`` still shows them.
+    Arguments:
+        base: a constructor whose keyword arguments are shown in place of ``**common``, so that arguments that several
+            classes share are written once.
     """
-    own = dict(list(inspect.signature(constructor).parameters.items())[1:])
-    if not any(one.kind is one.VAR_KEYWORD for one in own.values()):
-        return inspect.Signature(list(own.values()))
-    kept = [one for one in own.values() if one.kind is not one.VAR_KEYWORD]
-    shared = inspect.signature(base).parameters.values()
-    return inspect.Signature([*kept, *(one for one in shared if one.kind is one.KEYWORD_ONLY and one.name not in own)])
+
+    def __init__(self, base: Any = None):
+        self._base = base
+
+    def __get__(self, instance: Any, cls: Any) -> inspect.Signature:
+        _, *own = inspect.signature(cls.__init__).parameters.values()
+        if self._base is None or not any(one.kind is one.VAR_KEYWORD for one in own):
+            return inspect.Signature(own)
+        kept = {one.name: one for one in own if one.kind is not one.VAR_KEYWORD}
+        shared = inspect.signature(self._base).parameters.values()
+        common = (one for one in shared if one.kind is one.KEYWORD_ONLY and one.name not in kept)
+        return inspect.Signature([*kept.values(), *common])
 
 
 def signature_of(function: Any) -> inspect.Signature:

@@ -1,13 +1,12 @@
 """What a layer is: operations plus the variables they need."""
 
-import inspect
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
-from striate.configurable import signature_of, snake_case
+from striate.configurable import ConstructorSignature, signature_of, snake_case
 from striate.errors import ArgumentError, ModelError, ShapeError, StriateError
 from striate.graph import Array, Node, Shape, Tensor, Variable, active_trace, probe
 from striate.graph.graph import Call
@@ -40,7 +39,7 @@ class Layer:
     """
 
     _given: dict[str, Any]
-    __signature__: inspect.Signature
+    __signature__ = ConstructorSignature()  # the one of ``__new__`` would hide it
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Layer":
         layer = super().__new__(cls)
@@ -52,8 +51,6 @@ class Layer:
 
     def __init_subclass__(cls, abstract: bool = False, **kwargs: Any):
         super().__init_subclass__(**kwargs)
-        # What help() shows: without it, that would be the signature of __new__.
-        cls.__signature__ = inspect.Signature(list(inspect.signature(cls.__init__).parameters.values())[1:])
         if cls.__module__.startswith("striate.") and not cls.__name__.startswith("_") and not abstract:
             LAYERS[cls.__name__] = cls
 

@@ -1,13 +1,12 @@
 """What all metrics share: accumulation over batches, means, and checks of shapes."""
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.configurable import Configurable, snake_case
+from striate.configurable import Configurable, ConstructorSignature, snake_case
 from striate.errors import ArgumentError, ShapeError
 from striate.graph import Array, Shape, Variable
 from striate.layers import initializers
@@ -25,12 +24,6 @@ class _Begun(type):
             metric.reset_state()
         return metric
 
-    @property
-    def __signature__(cls) -> inspect.Signature:
-        """The constructor's, which `__call__` above would hide."""
-        _, *parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
-        return inspect.Signature(parameters)
-
 
 class Metric(Configurable, metaclass=_Begun):
     """Base of all metrics: `update_state` takes in a batch, `result` returns the metric so far.
@@ -44,6 +37,8 @@ class Metric(Configurable, metaclass=_Begun):
     Raises:
         ArgumentError: another type.
     """
+
+    __signature__ = ConstructorSignature()  # the one of `_Begun.__call__` would hide it
 
     def __init__(self, dtype: Any = None, name: str | None = None):
         if dtype not in (None, "float32", "float64"):

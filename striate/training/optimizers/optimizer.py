@@ -1,6 +1,5 @@
 """What all optimizers share: one flat vector of parameters, the learning rate, clipping, weight decay, checkpoints."""
 
-import inspect
 import math
 import weakref
 from collections.abc import Mapping, Sequence
@@ -9,7 +8,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.configurable import Configurable, describe, spelled_out
+from striate.configurable import Configurable, ConstructorSignature, describe
 from striate.errors import ArgumentError, FormatError, ModelError
 from striate.graph import Array, Graph, Tensor, Variable, trace
 from striate.ops import absolute, clip, maximum, sqrt, square
@@ -64,12 +63,6 @@ class Optimizer(Configurable):
     clipping: Pascanu, Mikolov, Bengio, "On the difficulty of training recurrent neural networks" (2013).
     """
 
-    def __init_subclass__(cls, **kwargs: Any):
-        super().__init_subclass__(**kwargs)
-        cls.__signature__ = spelled_out(cls.__init__, Optimizer.__init__)
-
-    __signature__: inspect.Signature
-
     def __init__(
         self,
         learning_rate: Any,
@@ -109,6 +102,8 @@ class Optimizer(Configurable):
         clips = [n for n in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(self, n) is not None]
         if len(clips) > 1:
             raise ArgumentError(f"{type(self).__name__}: expected one way of clipping, got {' and '.join(clips)}.")
+
+    __signature__ = ConstructorSignature(__init__)
 
     @property
     def learning_rate(self) -> float:
