@@ -3,12 +3,13 @@
 import contextlib
 import ctypes
 import functools
+import gc
 import itertools
 import math
 import os
 import threading
 import weakref
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from striate.errors import ArgumentError, MemoryLimitError
-from striate.graph import Node, Tensor
+from striate.graph import Node, Tensor, Variable
 from striate.ops.operation import known_shape
 from striate.runtime.arena import Span, alive
 
@@ -44,6 +45,7 @@ class ExecutorCache:
         self._entries: dict[Hashable, _Entry] = {}
         with _process.lock:
             _process.owners.add(self)
+            _process.made += 1
 
     def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What ``make`` returned when it was last called for this key."""
@@ -53,7 +55,7 @@ class ExecutorCache:
             with _process.lock:
                 entry = self._entries.setdefault(key, _Entry(made))
                 entry.used = next(_NOW)
-                keep_to_budget()
+            keep_to_budget()
         entry.used = next(_NOW)
         return entry.value
 
@@ -81,8 +83,11 @@ class _Process:
     """The state that a process has once."""
 
     owners: "weakref.WeakSet[ExecutorCache]" = field(default_factory=weakref.WeakSet)
-    keepers: "weakref.WeakSet[Keeper]" = field(default_factory=weakref.WeakSet)
+    #: What keeps memory, and the variables that it reads.
+    keepers: "weakref.WeakKeyDictionary[Keeper, Iterable[Variable]]" = field(default_factory=weakref.WeakKeyDictionary)
     lock: Any = field(default_factory=threading.RLock)
+    made: int = 0  # owners so far
+    made_before: int = 0  # those when we last looked for garbage
     budget: int | None = None
     limit: int | None = None
 
@@ -107,9 +112,8 @@ def set_memory_budget(size: float | None) -> None:
     Raises:
         ArgumentError: ``size`` is not a number of bytes.
     """
-    with _process.lock:
-        _process.budget = _bytes("set_memory_budget", size)
-        keep_to_budget()
+    _process.budget = _bytes("set_memory_budget", size)
+    keep_to_budget()
 
 
 def set_memory_limit(size: float | None) -> None:
@@ -136,23 +140,39 @@ def memory_limit() -> int:
     return _machine_memory() // RUN_PART if _process.limit is None else _process.limit
 
 
-def count(keeper: Keeper) -> None:
-    """Count what this keeps, as long as it lives."""
+def count(keeper: Keeper, variables: Iterable[Variable] = ()) -> None:
+    """Count what this keeps, as long as it lives; it reads these variables."""
     with _process.lock:
-        _process.keepers.add(keeper)
+        _process.keepers[keeper] = variables
 
 
 def kept_bytes() -> int:
     """Approximate bytes that compiled networks keep in this process."""
     with _process.lock:
         things: dict[Any, int] = {}
-        for keeper in _process.keepers:
+        for keeper in list(_process.keepers):
             things.update(keeper.kept())
         return sum(things.values())
 
 
+def _weights_bytes() -> int:
+    """Bytes of the variables that compiled networks read."""
+    with _process.lock:
+        read = {variable for variables in list(_process.keepers.values()) for variable in variables}
+        return sum(int(variable.array.nbytes) for variable in read)
+
+
 def keep_to_budget() -> None:
-    """Drop the least recently used entries until no more than the budget is kept."""
+    """Drop the least recently used entries until no more than the budget is kept.
+
+    Before that, where there have been new models and this and all weights together are more than the budget, models
+    that nobody uses any more are freed. Layers and nodes refer to each other, so it takes a search for garbage, which
+    Python puts off for long: it counts objects, not bytes.
+    """
+    new = _process.made > _process.made_before
+    if new and gc.isenabled() and kept_bytes() + _weights_bytes() > memory_budget():
+        _process.made_before = _process.made
+        gc.collect()
     with _process.lock:
         while kept_bytes() > memory_budget():
             entries = [(entry.used, owner, key) for owner in _process.owners for key, entry in owner._entries.items()]

@@ -55,7 +55,7 @@ class NativeExecutor:
         self._block: Block | None = None  # where the arena is during a run
         self._seen_changes = -1  # of variables: what `Variable.changes` was when we last looked at them
         self.lock = threading.Lock()  # of the memory: runs from several threads take turns
-        budget.count(self)
+        budget.count(self, graph.variables)
         _EXECUTORS.add(self)
 
     @property

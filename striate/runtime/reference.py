@@ -28,7 +28,7 @@ class ReferenceExecutor:
                 self._forget.setdefault(node, []).append(tensor)
         needed = max(alive(self._spans()), default=0)
         budget.check_limit(needed, self._spans, graph.nodes)
-        budget.count(self)
+        budget.count(self, graph.variables)
 
     def kept(self) -> dict[Any, int]:
         """What this keeps between runs, and its bytes."""

@@ -382,3 +382,35 @@ def test_R7_hundreds_of_batch_sizes():
     assert done.returncode == 0, done.stderr
     before, after = map(int, done.stdout.split())
     assert after < before + 60
+
+
+def models_used_and_dropped(count):
+    """Weak references to models, which are parts of cycles."""
+    dropped = []
+    for _ in range(count):
+        model = network()
+        model.cycle = [model]
+        model.predict_on_batch(images(1))
+        dropped.append(weakref.ref(model))
+        del model
+    return [one() is None for one in dropped]
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+@pytest.mark.parametrize("share", [0.5, 1000])
+def test_models_that_nobody_uses_are_freed_where_much_is_kept(collecting, share):
+    model = network()
+    model.predict_on_batch(images(1))
+    weights = sum(array.nbytes for array in model.get_weights())
+    striate.set_memory_budget(share * (weights + kept_bytes()))
+    gc.collect()
+    threshold = gc.get_threshold()
+    gc.set_threshold(10**6)  # so that nothing else looks for garbage
+    if not collecting:
+        gc.disable()
+    try:
+        freed = models_used_and_dropped(5)
+    finally:
+        gc.set_threshold(*threshold)
+        gc.enable()
+    assert freed == [collecting and share < 1] * 4 + [False]
