@@ -42,7 +42,10 @@ ROOT = Path(__file__).parent.parent
 EQUIVALENT = Path(__file__).with_name("mutations_equivalent.jsonl")
 ROOMS = ("graph", "ops", "kernels", "runtime", "layers", "training", "models", "explain", "interop", "data", "studio")
 #: Folders of tests that a room has besides the one of its name.
-ALSO = {"layers": ["contracts"], "interop": ["attacks", "fuzz"], "data": ["attacks"]}
+ALSO = {
+    **{"layers": ["contracts"], "interop": ["attacks", "fuzz"], "data": ["attacks"]},
+    **{"models": ["training"], "training": ["models"]},  # a trainer is a model, and its batches are of training
+}
 SECONDS = 20.0  # of tests, as recorded, for one mutation
 MEMORY = 6 << 30  # bytes of address space
 PATIENCE = 20  # seconds of computing for a test, beside ten times what it takes

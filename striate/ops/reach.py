@@ -10,8 +10,6 @@ def input_box(output: Tensor, source: Tensor, box: Box) -> Sides:
     """The rectangle of ``source`` that the rectangle ``box`` of ``output`` depends on."""
     boxes: dict[Tensor, Box] = {output: box}
     for node in reversed(topological_order([output])):
-        if node.output not in boxes:
-            continue
         for tensor, reached in zip(node.inputs, node.operation.reach(node, boxes[node.output]), strict=True):
             clipped = _clip(tensor, reached)
             boxes[tensor] = _union(boxes[tensor], clipped) if tensor in boxes else clipped

@@ -279,3 +279,19 @@ def test_what_a_variable_shows_cannot_be_written():
     assert v.regularizer is abs
     with pytest.raises(ValueError, match="read-only"):
         v.value[0] = 2
+
+
+def test_a_variable_is_a_copy_unless_it_is_told_otherwise():
+    array = np.ones(3, np.float32)
+    own, shared = Variable(array), Variable(array, copy=False)
+    array[:] = 2
+    np.testing.assert_array_equal(own.array, [1, 1, 1])
+    np.testing.assert_array_equal(shared.array, [2, 2, 2])
+
+
+def test_executors_are_told_of_every_change_of_a_variable():
+    before = Variable.changes
+    variable = Variable(np.ones(3, np.float32))
+    made = Variable.changes
+    variable.assign(np.zeros(3, np.float32))
+    assert before < made < Variable.changes

@@ -1,6 +1,7 @@
 """HDF5 files that we write: h5py reads every byte back, and so do we."""
 
 import io
+import struct
 from typing import Any
 
 import numpy as np
@@ -173,3 +174,11 @@ def test_too_many_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     check(Folder({"a": "1", "b": "2"}))
     with pytest.raises(ArgumentError, match=r"write_hdf5: expected at most 2 texts, got 3"):
         written(Folder({"a": "1", "b": "2", "c": "3"}))
+
+
+def test_the_root_is_not_said_to_be_cached() -> None:
+    """A reader may believe what is cached beside the root's address; here there is nothing, so it looks there."""
+    content = check(Folder())
+    _name, address, cached, _reserved, scratch = struct.unpack_from("<QQLL16s", content, 56)
+    assert (cached, scratch) == (0, bytes(16))
+    assert 96 <= address < len(content)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from striate import ops
+from striate.errors import ArgumentError
 from striate.graph import Graph, Tensor, Variable, active_trace, trace
 from striate.kernels.plan import Reference
 from striate.runtime import native
@@ -233,3 +234,9 @@ def test_packed_weights_follow_an_update_that_another_executor_makes():
         trains.run([np.float32(factor)])
         expected = expected * factor
         np.testing.assert_allclose(predicts.run([X])[0], expected, rtol=1e-4, atol=1e-3)
+
+
+def test_variables_of_double_precision_are_refused():
+    wide = Variable(np.ones(3), "wide")
+    with pytest.raises(ArgumentError, match=r"^wide: kernels compute with float32, got float64\. Use the reference"):
+        NativeExecutor(trace(lambda x: x + wide, [Tensor((3,))]))

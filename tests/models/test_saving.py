@@ -15,7 +15,7 @@ from safetensors.numpy import save as as_bytes
 import striate
 from striate import layers
 from striate.data import PhotoPreprocessing, Preprocessing
-from striate.errors import FormatError, ModelError, StriateError
+from striate.errors import ArgumentError, FormatError, ModelError, StriateError
 
 
 def make_model():
@@ -393,3 +393,18 @@ def test_A4_a_frozen_part_stays_frozen(tmp_path):
     model = striate.Sequential([inner, layers.Dense(2)])
     model.save(tmp_path / "m")
     assert len(striate.load_model(tmp_path / "m").trainable_weights) == len(model.trainable_weights) == 2
+
+
+@pytest.mark.parametrize(
+    ("operation", "endings"),
+    [
+        ("save", r"\.safetensors, \.keras, \.h5, \.hdf5 or nothing"),
+        ("save_weights", r"\.safetensors, \.weights\.h5, \.h5, \.hdf5 or nothing"),
+        ("export", r"\.keras, \.h5, \.hdf5 or \.onnx"),
+    ],
+)
+def test_names_that_no_format_has(tmp_path, operation, endings):
+    with pytest.raises(
+        ArgumentError, match=rf"^{operation}: expected a file name that ends in {endings}, got '.*x\.foo'\.$"
+    ):
+        getattr(make_model(), operation)(tmp_path / "x.foo")

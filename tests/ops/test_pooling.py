@@ -405,3 +405,15 @@ def test_lists_are_pooled_too() -> None:
 def test_refuses_what_means_nothing(call: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=re.escape(message)):
         call()
+
+
+@pytest.mark.parametrize(
+    ("x", "places", "text"),
+    [
+        ((1, 2, 2), (1, 2, 2), r"max_unpool: expected input of rank 4 \(N, \*size, C\), got rank 3"),
+        ((1, 2, 2, 3), (1, 2, 3, 3), r"max_unpool: expected places of \(1, 2, 2, 3\), got \(1, 2, 3, 3\)"),
+    ],
+)
+def test_bad_calls_of_max_unpool(x, places, text):
+    with pytest.raises(ShapeError, match=text):
+        ops.max_unpool(np.ones(x, np.float32), np.ones(places, np.int64), (4, 4))

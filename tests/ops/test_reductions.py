@@ -136,3 +136,10 @@ def test_R4_nothing_spatial_to_pool(name: str) -> None:
         ShapeError, match=rf"{name}: expected \(N, \*size, C\) with at least one spatial axis, got \(5, 3\)"
     ):
         getattr(ops, name)(np.zeros((5, 3)))
+
+
+@pytest.mark.parametrize("sizes", [(None, 4, 5), (3, None, 5), (3, 4, None)])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_argmax_keeps_dimensions_that_are_not_known_yet(sizes: Any, axis: int) -> None:
+    expected = tuple(1 if one == axis else size for one, size in enumerate(sizes))
+    assert ops.argmax(Tensor(sizes), axis=axis, keepdims=True).shape == expected

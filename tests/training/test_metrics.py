@@ -374,3 +374,10 @@ def test_a_metric_of_ones_own_in_a_model() -> None:
 def test_R4_refuses_what_a_metric_does_not_keep(call: Any, message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         call()
+
+
+def test_defaults_that_are_numbers():
+    assert metrics.SparseTopKCategoricalAccuracy().k == metrics.TopKCategoricalAccuracy().k == 5
+    assert metrics.AUC(num_thresholds=2).num_thresholds == 2  # the least: one at each end
+    with pytest.raises(ArgumentError, match="num_thresholds"):
+        metrics.AUC(num_thresholds=1)

@@ -565,3 +565,38 @@ def test_training_ends_with_the_last_logs():
 def test_R4_arguments_of_fit(arguments, message):
     with pytest.raises(ArgumentError, match=message):
         compiled().fit(X, Y, **arguments)
+
+
+def test_hooks_at_the_beginning_and_end_are_called_and_know_the_steps():
+    called = []
+
+    class Watch(Callback):
+        def on_train_begin(self, logs=None):
+            called.append(("begin", self.params["steps"], self.params["epochs"]))
+
+        def on_epoch_begin(self, epoch, logs=None):
+            called.append(epoch)
+
+        def on_train_end(self, logs=None):
+            called.append("end")
+
+    compiled().fit(X[:33], Y[:33], batch_size=16, epochs=2, verbose=0, callbacks=[Watch()])
+    assert called == [("begin", 3, 2), 0, 1, "end"]
+
+
+def test_training_that_was_stopped_has_no_more_epochs():
+    class Stop(Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = epoch == 1
+
+    history = compiled().fit(X, Y, epochs=5, verbose=0, callbacks=[Stop()])
+    assert history.epoch == [0, 1]
+
+
+def test_samples_are_shuffled_unless_the_program_says_otherwise():
+    weights = {}
+    for name, settings in {"default": {}, "shuffled": {"shuffle": True}, "in order": {"shuffle": False}}.items():
+        model = compiled()
+        model.fit(X, Y, epochs=1, verbose=0, **settings)
+        weights[name] = fingerprint(model)
+    assert weights["default"] == weights["shuffled"] != weights["in order"]
