@@ -107,3 +107,12 @@ def test_members_in_one_place_are_an_error():
         open_archive(io.BytesIO(content), "reader: x.zip", 1000),
     ):
         pass
+
+
+def test_a_list_of_members_of_the_largest_length_is_read(monkeypatch):
+    content = archive({"a": b"12", "b": b""}).getvalue()
+    end = content.rindex(b"PK\5\6")
+    length = len(content) - int.from_bytes(content[end + 16 : end + 20], "little")  # from the list to the file's end
+    monkeypatch.setattr(archives, "MAX_DIRECTORY", length)
+    with open_archive(io.BytesIO(content), "reader: x.zip", 100) as found:
+        assert found.read("a") == b"12"

@@ -302,3 +302,31 @@ def test_R4_arguments(options, message):
 def test_R4_unknown_values():
     with pytest.raises(ArgumentError, match=r"Augmentation: expected values among .*, got \['blur'\]"):
         Augmentation.from_json({"blur": 1})
+
+
+class Fixed:
+    """A draw of numbers that a test chooses."""
+
+    def __init__(self, *numbers):
+        self.numbers = numbers
+
+    def uniform(self, purpose, count):
+        return [*self.numbers, *[0.0] * (count - len(self.numbers))]
+
+
+def test_the_first_crop_that_fits_is_taken():
+    image = picture(40, 40)
+    largest, small = (1.0, 1.0, 0.0, 0.0), (0.0, 0.5, 0.99, 0.99)  # all of its area but too wide; square, lower right
+    cropped = aug.random_resized_crop(image, Fixed(*largest, *small, 0.0, 0.5, 0.0, 0.0), size=(20, 20), area=(0.25, 1))
+    np.testing.assert_array_equal(cropped, image[20:40, 20:40])
+
+
+@pytest.mark.parametrize("name", ["flip", "jitter", "randaugment", "erasing"])
+def test_what_is_not_named_is_left_out(name):
+    image, preprocessing = picture(16, 16), PhotoPreprocessing((16, 16), shorter_side=16)
+    pictures = [Augmentation((name,), erasing=1.0).picture(image, Draw(0, 0, i), preprocessing) for i in range(8)]
+    changed = [not np.array_equal(one, image) for one in pictures]
+    assert any(changed)
+    if name == "flip":
+        assert not all(changed)
+        assert all(np.array_equal(one, image) or np.array_equal(one, image[:, ::-1]) for one in pictures)

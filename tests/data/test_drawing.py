@@ -310,3 +310,16 @@ def test_A9_photographed_digits_look_like_mnist():
     ink = np.array(prepared).mean(axis=(1, 2, 3))
     assert 0.06 < np.median(ink) < 0.14  # MNIST: 0.12
     assert np.mean(ink > 0.25) < 0.02  # paper taken for ink
+
+
+def test_faint_ink_stays_where_it_is_near_to_certain_ink():
+    """Near is a fourteenth of the picture: strokes fade as a pen lifts, and far from them there is only dirt."""
+    size = 280
+    image = np.zeros((size, size, 1), np.uint8)
+    image[60:220, 100:112] = 255
+    alone = Preprocessing().prepare(image, ink="bright")
+    near, far = image.copy(), image.copy()
+    near[60:220, 112:124] = 100
+    far[60:220, 160:172] = 100
+    assert Preprocessing().prepare(near, ink="bright").sum() > 1.05 * alone.sum()
+    np.testing.assert_allclose(Preprocessing().prepare(far, ink="bright"), alone, atol=1e-6)

@@ -61,6 +61,11 @@ def test_what_is_written_the_library_reads(tmp_path):
             np.testing.assert_array_equal(found[name], array)
             assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
     assert read_metadata(path) == read_with_metadata(path)[1] == metadata
+    content = path.read_bytes()
+    begin = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:begin])
+    for name, array in arrays.items():  # so that a file can be mapped into memory and used as it is
+        assert (begin + header[name]["data_offsets"][0]) % array.dtype.itemsize == 0, name
     alike = {name: np.ones((2, 3), np.float32) for name in ("b", "c", "a")}
     write_safetensors(path, alike, metadata, "save")
     assert path.read_bytes() == save(alike, metadata)

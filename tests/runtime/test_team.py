@@ -746,3 +746,11 @@ def test_compiles_for_other_machines_and_needs_no_library(triple, waiting):
     called = set(re.findall(r"^\s+(?:callq?|bl)\s+_?([a-zA-Z]\w*)", assembly, re.MULTILINE))
     assert "take_part" in called
     assert called <= {"take_part", "perform", "await"}
+
+
+@pytest.mark.parametrize("size", [1, 4096, 4097, 8192, 8193, 100 * 4096 + 1])
+def test_each_thread_has_the_scratch_that_a_program_asks_for(size):
+    team = Team(2)
+    team._reserve_scratch(size)
+    assert team._scratch_bytes >= size
+    assert team._scratch.size >= 2 * team._scratch_bytes

@@ -61,6 +61,7 @@ def test_P3_every_layer_says_what_it_reads(address):
     network = json.loads(fetch(address, "/api/model")[2])
     assert network["classes"] == list(CLASSES)
     assert network["notes"] == []
+    assert network["name"]
     reads = {layer["name"]: layer["inputs"] for layer in network["layers"]}
     assert reads["input"] == []
     assert reads["copies"] == reads["channels"] == ["input"]

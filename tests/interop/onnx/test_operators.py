@@ -399,12 +399,13 @@ def test_shapes_are_worked_out(tmp_path):
         np.testing.assert_allclose(network.run([x])[0], x.reshape(batch, 24) + np.arange(24), rtol=1e-6)
 
 
-def test_a_batch_size_that_stands_in_a_shape_is_any_batch_size(tmp_path):
-    """A file for a batch of 1 says so in the target of its Reshape."""
+@pytest.mark.parametrize("rest", [(24,), (1, 24), (6, 1, 4)])
+def test_a_batch_size_that_stands_in_a_shape_is_any_batch_size(rest, tmp_path):
+    """A file for a batch of 1 says so in the target of its Reshape; a 1 further on is no batch size."""
     nodes = [helper.make_node("Reshape", ["x", "target"], ["y"])]
-    model = onnx_model(nodes, {"x": (np.float32, [1, 2, 3, 4])}, ["y"], {"target": ints(1, 24)})
+    model = onnx_model(nodes, {"x": (np.float32, [1, 2, 3, 4])}, ["y"], {"target": ints(1, *rest)})
     x = floats(3, 2, 3, 4)
-    np.testing.assert_array_equal(opened(model, tmp_path).predict(x), x.reshape(3, 24))
+    np.testing.assert_array_equal(opened(model, tmp_path).predict(x), x.reshape(3, *rest))
 
 
 def test_every_operator_is_checked():
