@@ -753,4 +753,4 @@ def test_each_thread_has_the_scratch_that_a_program_asks_for(size):
     team = Team(2)
     team._reserve_scratch(size)
     assert team._scratch_bytes >= size
-    assert team._scratch.size >= 2 * team._scratch_bytes
+    assert team._scratch.nbytes >= 2 * team._scratch_bytes
