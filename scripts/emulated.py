@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 DEBIAN, PYTHON = "bookworm", "3.11"
-WHEELS = ("numpy", "llvmlite", "pillow", "pytest", "hypothesis")
+WHEELS = ("numpy", "llvmlite", "pillow", "pytest", "pytest-xdist", "hypothesis")
 
 #: QEMU's name for each x86, and whether its NumPy is the last one for CPUs before x86-64-v2 (2009).
 X86 = {"core2duo": True, "Penryn": True, "Nehalem": False, "Westmere": False, "SandyBridge": False, "Haswell": False}
@@ -107,7 +107,7 @@ def main(folder: Path, *tests: str) -> int:
             settings["OPENBLAS_CORETYPE"] = "Prescott" if path else "Nehalem"  # kernels that all of them can run
         code = run(*emulator, "-c", PROGRAM, **settings)
         if tested and not code:
-            code = run(*emulator, "-m", "pytest", *tests, **settings)
+            code = run(*emulator, "-m", "pytest", "-n", "0", *tests, **settings)  # its workers would not be emulated
         return int(code != 0)
 
     for cpu, is_old in X86.items():
