@@ -23,6 +23,7 @@ import io
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -61,6 +62,8 @@ ARITHMETIC = {
 }
 PAIRS = [("min", "max"), ("minimum", "maximum"), ("any", "all"), ("floor", "ceil"), ("smin", "smax"), ("fmin", "fmax")]
 TWINS = {**dict(PAIRS), **{b: a for a, b in PAIRS}}
+#: Functions whose first two arguments can be exchanged: no test could notice.
+COMMUTATIVE = {*TWINS, "add", "multiply", "mul", "fadd", "fmul", "equal", "not_equal"}
 
 
 class Edit(NamedTuple):
@@ -162,8 +165,9 @@ def edits(source: Source, node: ast.AST) -> Iterator[Edit]:  # noqa: PLR0912 (on
             yield from source.replace("no statement", node, "pass")
         case ast.Assign(targets=[ast.Attribute() | ast.Subscript()]):
             yield from source.replace("no statement", node, "pass")
-        case ast.Call(func=function, args=[first, second, *_]) if source.text(function) != b"isinstance":
-            if not isinstance(first, ast.Starred) and not isinstance(second, ast.Starred):
+        case ast.Call(func=function, args=[first, second, *_]) if ast.unparse(function) != "isinstance":
+            commutes = bool(COMMUTATIVE & set(re.findall(r"\w+", ast.unparse(function))[-1:]))
+            if not commutes and not isinstance(first, ast.Starred) and not isinstance(second, ast.Starred):
                 middle = source.content[source.end(first) : source.begin(second)]
                 swapped = source.text(second) + middle + source.text(first)
                 if source.text(first) != source.text(second):
@@ -176,7 +180,12 @@ def edits(source: Source, node: ast.AST) -> Iterator[Edit]:  # noqa: PLR0912 (on
 
 
 def children(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
-    """The parts of a node that mean something when the program runs: no annotations, docstrings, words of errors."""
+    """The parts of a node that mean something when the program runs: no annotations, docstrings, words of errors.
+
+    Nor ``strict=True``, which says that two lists are of one length: a right program does the same without it.
+    """
+    if isinstance(node, ast.keyword) and node.arg == "strict":
+        return
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns") or (isinstance(node, ast.Raise) and name == "exc"):
             continue

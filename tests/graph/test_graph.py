@@ -295,3 +295,21 @@ def test_executors_are_told_of_every_change_of_a_variable():
     made = Variable.changes
     variable.assign(np.zeros(3, np.float32))
     assert before < made < Variable.changes
+
+
+@pytest.mark.parametrize("executor", [ReferenceExecutor, NativeExecutor])
+def test_a_variable_that_another_one_is_assigned_to_takes_its_value_of_that_run(executor):
+    copy, original = Variable(np.zeros(3, np.float32), "copy"), Variable(np.ones(3, np.float32), "original")
+    copy.assign(original)
+    np.testing.assert_array_equal(copy.array, [1, 1, 1])
+    runner = executor(trace(lambda x: (copy.assign(original), x)[1], [Tensor((2,))]))
+    original.assign([5, 6, 7])
+    np.testing.assert_array_equal(copy.array, [1, 1, 1])
+    runner.run([np.zeros(2, np.float32)])
+    np.testing.assert_array_equal(copy.array, [5, 6, 7])
+
+
+def test_symbols_are_indexed():
+    x = np.arange(12.0).reshape(3, 4)
+    for index in (1, slice(1, None), (slice(None), 2), (..., slice(None, None, -1))):
+        np.testing.assert_array_equal(value_of(lambda s, index=index: s[index] * 2, x)[0], x[index] * 2)

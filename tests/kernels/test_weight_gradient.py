@@ -43,6 +43,8 @@ def test_what_lies_in_memory_is_fetched_while_what_came_before_is_summed(shape, 
         ((33, 14, 20, 24, 3), {"merged": 0, "apart": False}),
         ((33, 14, 40, 24, 3, 2), {"merged": 0, "apart": False}),
         ((5, 12, 6, 16, 5), {"merged": 1, "copied": True, "apart": False}),
+        ((3, 80, 3, 16, 7), {"merged": 1, "copied": True, "chunk": (1, 1, 7, 80), "chunks": 2}),  # rows of an image
+        ((40, 40, 3, 32, 5), {"merged": 1, "copied": True, "chunk": (1, 1, 40, 40)}),  # several images
         ((5, 12, 6, 16, 5, 1, False), {"merged": 1, "copied": False, "apart": True}),
         ((300, 12, 6, 16, 5, 1, False), {"merged": 1, "copied": False, "apart": False}),
     ],

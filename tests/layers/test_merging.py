@@ -98,3 +98,9 @@ def test_R4_what_does_not_fit() -> None:
         layers.Dot(1)([A, B[:, :2]])
     with pytest.raises(ShapeError, match="Dot: expected 2 inputs, got 1"):
         layers.Dot(1)([A])
+
+
+def test_arrays_and_lists_of_numbers_are_merged_alike():
+    array = np.arange(6, dtype=np.float32).reshape(1, 6)
+    for inputs in ([array, array.tolist()], [array.tolist(), array]):
+        np.testing.assert_array_equal(layers.Add()(inputs), 2 * array)

@@ -10,7 +10,7 @@ from striate import layers, ops
 from striate.errors import ArgumentError, FormatError
 from striate.models import Facts
 from striate.models.facts import assumptions, class_count, pixels_between, probabilities
-from striate.models.reading_facts import find_facts
+from striate.models.reading_facts import MOST_STEPS, find_facts
 
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 UNKNOWN, UNIT, SIGNED, BYTES = None, (0, 1), (-1, 1), (0, 255)
@@ -347,3 +347,13 @@ def test_only_what_matters_is_admitted():
     ]
     assert assumptions(ending(layers.Dense(1)), "predict") == []
     assert "predict --outputs" in assumptions(ending(layers.Dense(2)), "predict")[0]
+
+
+@pytest.mark.parametrize("steps", range(MOST_STEPS - 3, MOST_STEPS + 4))
+def test_as_many_steps_are_followed_as_is_said(steps):
+    def first(x):
+        for step in range(steps):
+            x = x * (0.5 if step % 2 else 2)
+        return x / 200
+
+    assert computing(first).facts.pixels == (BYTES if steps < MOST_STEPS else None)

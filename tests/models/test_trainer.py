@@ -600,3 +600,10 @@ def test_samples_are_shuffled_unless_the_program_says_otherwise():
         model.fit(X, Y, epochs=1, verbose=0, **settings)
         weights[name] = fingerprint(model)
     assert weights["default"] == weights["shuffled"] != weights["in order"]
+
+
+def test_a_list_of_numbers_is_one_array():
+    """Numbers of NumPy have a shape, (); they are not several targets."""
+    once, again = compiled(), compiled()
+    labels = Y[:4].astype(np.int64)
+    assert once.train_on_batch(X[:4], list(labels)) == again.train_on_batch(X[:4], labels)

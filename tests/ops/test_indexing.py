@@ -134,3 +134,9 @@ def test_A7_an_indexed_network_is_saved_and_written_and_read(tmp_path: Any) -> N
 def test_R4_refuses_what_it_cannot_take(key: Any, message: str) -> None:
     with pytest.raises(ArgumentError, match=re.escape(message)):
         Tensor((None, 4, 5, 3))[key]
+
+
+def test_take_without_an_axis_counts_through_the_whole_array():
+    x = np.arange(12.0).reshape(3, 4)
+    for indices in ([0, 5, -1], [[1, 2], [3, 11]]):
+        np.testing.assert_array_equal(ops.take(x, indices), np.take(x, indices))

@@ -157,3 +157,11 @@ def test_R4_local_response_settings_that_mean_nothing() -> None:
 def test_R4_local_response_of_a_single_number() -> None:
     with pytest.raises(ShapeError, match="expected an input with a channel axis, got a scalar"):
         ops.local_response_normalization(3.0)
+
+
+@pytest.mark.parametrize("order", [1, 1.5, 2, 3, float("inf")])
+def test_normalize_divides_by_the_norm(order):
+    x = np.random.default_rng(0).standard_normal((4, 5, 6))
+    for axis in (0, 1, -1):
+        norm = np.apply_along_axis(np.linalg.norm, axis, x, ord=order)
+        np.testing.assert_allclose(ops.normalize(x, axis, order), x / np.expand_dims(norm, axis), rtol=1e-12)

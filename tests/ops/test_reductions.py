@@ -143,3 +143,9 @@ def test_R4_nothing_spatial_to_pool(name: str) -> None:
 def test_argmax_keeps_dimensions_that_are_not_known_yet(sizes: Any, axis: int) -> None:
     expected = tuple(1 if one == axis else size for one, size in enumerate(sizes))
     assert ops.argmax(Tensor(sizes), axis=axis, keepdims=True).shape == expected
+
+
+def test_pooling_of_whole_maps_drops_their_axes_unless_it_is_told_otherwise() -> None:
+    for pool in (ops.global_max_pool, ops.global_average_pool):
+        assert pool(IMAGES).shape == pool(IMAGES, False).shape == (3, 2)
+        assert pool(IMAGES, keepdims=True).shape == (3, 1, 1, 2)

@@ -252,3 +252,40 @@ def test_a_run_that_fails_gives_back_the_memory_that_it_borrowed(monkeypatch):
             Chain(first, second).run([x], 0, 0, {}, [x[:3]])
     assert blocks.free_bytes() >= kept
     np.testing.assert_array_equal(Chain(first, second).run([x], 0, 0, {}, [x])[0], expected)
+
+
+@pytest.mark.parametrize("size", [8, 64])  # smaller and larger than what is copied in any case
+def test_inputs_may_lie_in_memory_in_any_way(executor, size):
+    runner = executor(lambda x: 2.0 * x, (size, size))
+    x = np.arange(size * size, dtype=np.float32).reshape(size, size)
+    shifted = np.zeros(x.nbytes + 1, np.uint8)[1:].view(np.float32).reshape(x.shape)
+    shifted[...] = x
+    wide = np.zeros((2 * size, size), np.float32)
+    wide[::2] = x
+    for given in (x, np.asfortranarray(x), wide[::2], shifted, x.astype(np.float64), x.astype(">f4")):
+        np.testing.assert_array_equal(runner.run([given])[0], 2 * x)
+    np.testing.assert_array_equal(runner.run([x.T])[0], 2 * x.T)
+
+
+def test_functions_compute_in_float32_and_leave_integers_as_they_are():
+    from striate.runtime.function import Function
+
+    function = Function(lambda x, n: (ops.exp(x), ops.take(x, [1], 0), n))
+    exponential, taken, n = function(np.ones(3), np.arange(3))
+    assert (exponential.dtype, taken.dtype, n.dtype) == (np.float32, np.float32, np.int64)
+    assert len(function.executors) == 1
+    function(np.ones(3, np.float32), np.arange(3))
+    assert len(function.executors) == 1  # the same trace
+
+
+def test_chains_of_a_network_that_computes_nothing():
+    pytest.importorskip("llvmlite")
+    from striate.runtime.chain import Chain
+    from striate.runtime.native import NativeExecutor
+
+    x = np.ones((8, 8), np.float32)
+    nothing, doubles = (
+        NativeExecutor(trace(function, [Tensor((8, 8))])) for function in (lambda x: x, lambda x: x * 2)
+    )
+    for first, second, expected in [(nothing, doubles, x), (doubles, nothing, 2 * x), (nothing, nothing, x)]:
+        np.testing.assert_array_equal(Chain(first, second).run([x], 0, 0, {}, [x])[0], expected)

@@ -245,3 +245,20 @@ def test_samples_that_depend_on_each_other(function):
     graph = trace(function, [Tensor((4, 5, 5, 4))])
     assert not is_samplewise(graph)
     assert stages(graph, pytest.fail) == [graph]
+
+
+@pytest.mark.parametrize(
+    "along",
+    [
+        ops.softmax,
+        ops.log_softmax,
+        lambda x, axis: ops.concatenate([x, x], axis),
+        lambda x, axis: ops.mean(x, axis, keepdims=True) + x,
+        lambda x, axis: ops.max(x, axis, keepdims=True) + x,
+        lambda x, axis: ops.sum(x, axis, keepdims=True) + x,
+    ],
+)
+@pytest.mark.parametrize(("axis", "expected"), [(0, False), (-3, False), (1, True), (-1, True)])
+def test_what_is_computed_along_samples_is_not_cut(along, axis, expected):
+    graph = trace(lambda x: along(x, axis), [Tensor((6, 4, 5))])
+    assert is_samplewise(graph) == expected

@@ -754,3 +754,12 @@ def test_each_thread_has_the_scratch_that_a_program_asks_for(size):
     team._reserve_scratch(size)
     assert team._scratch_bytes >= size
     assert team._scratch.nbytes >= 2 * team._scratch_bytes
+
+
+@pytest.mark.parametrize("size", [8, 64, 4096, 4104])
+@pytest.mark.parametrize("alignment", [64, 4096])
+def test_memory_of_a_team_begins_where_it_is_asked_to(size, alignment):
+    memory = module._aligned(size, alignment)
+    assert memory.nbytes == size
+    assert memory.ctypes.data % alignment == 0
+    assert not memory.any()

@@ -259,3 +259,11 @@ def test_a_loss_without_a_rule() -> None:
         losses.Loss()([[1.0]], [[1.0]])
     with pytest.raises(NotImplementedError, match=r"NumberLoss: define compare\(self, y_true, y_pred\)"):
         losses.NumberLoss()([[1.0]], [[1.0]])
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4), (2, 5, 3, 4)])
+def test_cross_entropy_of_two_classes_is_a_mean_over_the_last_axis(shape):
+    generator = np.random.default_rng(0)
+    p, y = generator.uniform(0.1, 0.9, shape), generator.integers(0, 2, shape)
+    expected = -(y * np.log(p) + (1 - y) * np.log(1 - p)).mean(-1)
+    np.testing.assert_allclose(losses.binary_crossentropy(y, p), expected, rtol=1e-6)
