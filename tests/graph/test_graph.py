@@ -313,3 +313,9 @@ def test_symbols_are_indexed():
     x = np.arange(12.0).reshape(3, 4)
     for index in (1, slice(1, None), (slice(None), 2), (..., slice(None, None, -1))):
         np.testing.assert_array_equal(value_of(lambda s, index=index: s[index] * 2, x)[0], x[index] * 2)
+
+
+def test_variables_are_added_to_and_subtracted_from():
+    v = Variable([5, 7], "v")
+    np.testing.assert_array_equal(v.assign_sub([1, 2]).array, [4, 5])
+    np.testing.assert_array_equal(v.assign_add([1, 2]).array, [5, 7])

@@ -240,3 +240,14 @@ def test_variables_of_double_precision_are_refused():
     wide = Variable(np.ones(3), "wide")
     with pytest.raises(ArgumentError, match=r"^wide: kernels compute with float32, got float64\. Use the reference"):
         NativeExecutor(trace(lambda x: x + wide, [Tensor((3,))]))
+
+
+def test_what_follows_each_convolution_is_part_of_it():
+    def function(x, w):
+        for _ in range(3):
+            x = ops.relu(ops.add(ops.conv2d(x, w, padding="same"), 1.0))
+        return x
+
+    executor = NativeExecutor(trace(function, [Tensor((1, 9, 9, 4)), Tensor((3, 3, 4, 4))]))
+    apart = NativeExecutor(trace(lambda x, w: ops.conv2d(x, w, padding="same"), executor.graph.inputs))
+    assert len(executor.plan.launches) <= 3 * len(apart.plan.launches)

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from striate import layers
+import striate
+from striate import layers, ops
 from striate.errors import ArgumentError, ModelError, ShapeError
-from striate.graph import Tensor
+from striate.graph import Tensor, trace
 from striate.layers import Layer, initializers, regularizers
 from striate.layers.layer import serialize
 
@@ -145,3 +146,23 @@ def test_A1_input_dim_is_an_input_shape() -> None:
 def test_R4_a_name_is_text(name):
     with pytest.raises(ArgumentError, match=rf"^Dense: expected name as text, got {re.escape(repr(name))}\.$"):
         layers.Dense(1, name=name)
+
+
+def test_losses_are_those_of_the_last_call():
+    class Adds(Layer):
+        def call(self, x: Any) -> Any:
+            self.add_loss(ops.mean(x))
+            return x
+
+    within = Adds()
+    outer = striate.Sequential([striate.Input((2,)), within, layers.Dense(1, kernel_regularizer="l2")])
+    for number in (1.0, 3.0):
+        outer(np.full((4, 2), number))
+        mean, penalty = outer.losses
+        assert float(mean) == number
+        assert float(penalty) > 0
+    within(np.full((4, 2), 7.0))
+    assert [float(loss) for loss in within.losses] == [7]
+    graph = trace(outer, [Tensor((4, 2))])
+    assert len(graph.outputs) == 1
+    assert [float(loss) for loss in within.losses] == [7]  # a trace leaves the last call's alone

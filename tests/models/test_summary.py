@@ -69,6 +69,9 @@ def test_A2_text(capsys):
     lines = []
     striate.architectures.ocr().summary(line_length=90, print_fn=lines.append)
     assert max(map(len, lines[0].splitlines()[1:-2])) <= 110
+    wide = []
+    striate.architectures.ocr().summary(line_length=111, print_fn=wide.append)
+    assert max(map(len, wide[0].splitlines()[1:-2])) == 111
     assert "…" in lines[0]
     for width in (400, 20):
         striate.architectures.ocr().summary(line_length=width, print_fn=lines.append)

@@ -165,3 +165,8 @@ def test_normalize_divides_by_the_norm(order):
     for axis in (0, 1, -1):
         norm = np.apply_along_axis(np.linalg.norm, axis, x, ord=order)
         np.testing.assert_allclose(ops.normalize(x, axis, order), x / np.expand_dims(norm, axis), rtol=1e-12)
+
+
+def test_normalize_divides_vectors_along_the_last_axis():
+    x = np.random.default_rng(0).standard_normal((4, 5, 6))
+    np.testing.assert_allclose(np.linalg.norm(ops.normalize(x), axis=-1), np.ones((4, 5)), rtol=1e-6)
