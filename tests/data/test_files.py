@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from striate.data.files import write_atomically
+from striate.data.files import open_beside, write_atomically
 from striate.errors import FormatError
 
 
@@ -27,3 +27,15 @@ def test_R2_what_stops_the_writing_leaves_the_old_file_alone(tmp_path, monkeypat
 def test_R4_no_such_folder(tmp_path):
     with pytest.raises(FormatError, match=r"test: cannot write .*log: No such file or directory\."):
         write_atomically(tmp_path / "missing" / "log", b"", "test")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "second name", "link"])
+def test_R4_files_beside_a_model_have_one_name(tmp_path, kind):
+    place = tmp_path / "weights"
+    if kind == "pipe":
+        os.mkfifo(place)
+    else:
+        (tmp_path / "other").write_bytes(b"numbers")
+        (os.link if kind == "second name" else os.symlink)(tmp_path / "other", place)
+    with pytest.raises(FormatError, match="which is a link" if kind == "link" else "not a regular file with a single"):
+        open_beside(tmp_path, "weights")

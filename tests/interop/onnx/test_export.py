@@ -299,6 +299,7 @@ def test_A7_branches_and_arithmetic_between_layers(path):
     y = layers.Concatenate()([y, ops.relu(a), x])
     file = agrees(settled(Model(x, 1 - y / 2)), path)
     assert "Transpose" not in operators(file)
+    assert "Concatenate" in [type(layer).__name__ for layer in read_onnx(path).layers]
 
 
 def test_A7_squeeze_and_excitation_by_rows_has_no_transposes(path):
