@@ -35,7 +35,7 @@ HEAD = """# Memory of programs that run for long
 Written by `python -m benchmarks.resident`; do not edit. Resident memory of one process in MB, after the first time,
 after a tenth, half and all of them, and at most at any moment. Shapes come in random order, so that the largest comes
 early. Python, NumPy and LLVM alone take about 75 MB. Models that are dropped are freed when Python's garbage collector
-next runs, several at a time: a model and its layers refer to each other.
+next runs, as a model and its layers refer to each other; it is run when weights and what is kept exceed the budget.
 
 What bounds it: when more is kept than `striate.set_memory_budget` allows, here 16 MiB, the executors that were not used
 for longest leave; all executors compute in the same block of memory; packed weights are shared by the executors of a
