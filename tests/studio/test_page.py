@@ -490,7 +490,7 @@ def test_P1_nothing_moves_under_reduced_motion(browser, studio, preference, anim
 @pytest.mark.parametrize(
     ("digit", "strokes"),
     [
-        pytest.param(digit, strokes, id=f"{digit}-{hand}")
+        pytest.param(digit, strokes, id=f"{digit}-{hand}", marks=pytest.mark.exhaustive if hand else ())
         for digit, hands in DIGITS.items()
         for hand, strokes in enumerate(hands)
     ],
@@ -501,7 +501,14 @@ def test_P1_strokes_of_each_digit_get_their_digit_first(browser, digits_studio, 
         expect(page.locator(".row.first .label")).to_have_text(digit)
 
 
-@pytest.mark.parametrize("strokes", SCRIBBLES, ids=["crossing out", "tangle", "loops"])
+@pytest.mark.parametrize(
+    "strokes",
+    [
+        pytest.param(SCRIBBLES[0], id="crossing out"),
+        pytest.param(SCRIBBLES[1], id="tangle", marks=pytest.mark.exhaustive),
+        pytest.param(SCRIBBLES[2], id="loops", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_P1_scribbles_get_not_sure_from_the_model_that_ships(browser, digits_studio, strokes):
     with visiting(browser, digits_studio) as page:
         draw(page, strokes)
