@@ -29,14 +29,14 @@ def pictures(count: int) -> Iterator[int]:
     app = create_app(squeezenet1_1())
     random = np.random.default_rng(0)
     with asyncio.Runner() as runner:
-        layers = len(json.loads(runner.run(_answer(app, "GET", "/api/model")))["layers"])
+        layers = len(json.loads(runner.run(_answer(app, "GET", "/api/network")))["layers"])
         for _ in range(count):
-            sight = runner.run(_answer(app, "POST", "/api/pictures/", _photograph(random)))
+            sight = runner.run(_answer(app, "POST", "/api/inputs/", _photograph(random)))
             (length,) = np.frombuffer(sight, "<u4", 1)
-            picture = json.loads(sight[4 : 4 + length])["picture"]
-            runner.run(_answer(app, "GET", f"/api/pictures/{picture}/frame.png"))
+            picture = json.loads(sight[4 : 4 + length])["input"]
+            runner.run(_answer(app, "GET", f"/api/inputs/{picture}/frame.png"))
             for layer in random.integers(0, layers, 3):
-                path = f"/api/pictures/{picture}/layers/{layer}"
+                path = f"/api/inputs/{picture}/layers/{layer}"
                 runner.run(_answer(app, "GET", path, query=b"first=0&count=32"))
             yield resident("VmRSS")
 
@@ -94,7 +94,7 @@ class _Drawer:
     def __init__(self, app: Starlette):
         self._to: asyncio.Queue[Any] = asyncio.Queue()
         self._from: asyncio.Queue[Any] = asyncio.Queue()
-        scope = {"type": "websocket", "path": "/draw", "query_string": b"", "headers": HOST, "server": SERVER}
+        scope = {"type": "websocket", "path": "/api/draw", "query_string": b"", "headers": HOST, "server": SERVER}
         self._task = asyncio.ensure_future(
             app(scope | {"root_path": "", "scheme": "ws", "subprotocols": []}, self._to.get, self._from.put)
         )

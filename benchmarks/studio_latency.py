@@ -121,7 +121,7 @@ def photographs(address: str, runs: int) -> list[float]:
 def at_server(address: str, runs: int) -> list[float]:
     """Milliseconds from sending a whole digit to having its answer."""
     latencies = []
-    with connect(f"ws://{address}/draw", max_size=None) as websocket:
+    with connect(f"ws://{address}/api/draw", max_size=None) as websocket:
         for _ in range(runs):
             for digit, hands in DIGITS.items():
                 message = json.dumps({"id": int(digit), "width": 0.08, "strokes": hands[0]})

@@ -10,7 +10,7 @@ from PIL import Image
 import striate
 from striate.cli.predict import as_input
 from striate.data.drawing import Preprocessing, render
-from striate.studio.recognition import Recogniser
+from striate.studio.network import Network
 from tests.studio.strokes import DIGITS
 
 HANDS = [(digit, hand) for digit, hands in DIGITS.items() for hand in range(len(hands))]
@@ -23,7 +23,7 @@ def test_A9_one_path_from_strokes_to_bytes(digit: str, hand: int, tmp_path: Path
     Image.fromarray(picture).save(tmp_path / "drawing.png")
 
     in_training = Preprocessing().prepare(picture)
-    in_studio = Recogniser(model).recognise(picture, ink="bright").tensors[0]
+    in_studio = Network(model).draw(DIGITS[digit][hand], 0.08).output(model.input_names[0])
     on_the_command_line = as_input(model, tmp_path / "drawing.png", "bright")
     assert in_training.tobytes() == in_studio.tobytes() == on_the_command_line.tobytes()
 

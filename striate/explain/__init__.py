@@ -2,6 +2,18 @@
 
 from striate.explain.activations import LayerOutput, activations
 from striate.explain.receptive import receptive_field
-from striate.explain.sums import Explanation, Sum, explain
+from striate.explain.recording import Number, Origin, Part, Recording, Use
+from striate.explain.sums import Explanation, explain
 
-__all__ = ["Explanation", "LayerOutput", "Sum", "activations", "explain", "receptive_field"]
+__all__ = [
+    "Explanation",
+    "LayerOutput",
+    "Number",
+    "Origin",
+    "Part",
+    "Recording",
+    "Use",
+    "activations",
+    "explain",
+    "receptive_field",
+]

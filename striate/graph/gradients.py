@@ -1,15 +1,20 @@
 """Reverse-mode differentiation of a graph: each operation's rule adds the nodes of its gradient."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from striate.errors import ShapeError
 from striate.graph.graph import topological_order
-from striate.graph.tensor import ARITHMETIC, Tensor
+from striate.graph.tensor import ARITHMETIC, Node, Tensor
 
 
-def gradients(output: Tensor, wrt: Sequence[Tensor], grad_output: Tensor | None = None) -> list[Tensor | None]:
+def gradients(
+    output: Tensor,
+    wrt: Sequence[Tensor],
+    grad_output: Tensor | None = None,
+    watch: Callable[[Node, Tensor, Sequence[Tensor | None]], None] | None = None,
+) -> list[Tensor | None]:
     """The gradient of ``output`` with respect to each tensor of ``wrt``, as new tensors of the graph.
 
     Walks from the output back to the inputs once; where a tensor was used several times its gradients are added.
@@ -19,6 +24,7 @@ def gradients(output: Tensor, wrt: Sequence[Tensor], grad_output: Tensor | None 
         output: a scalar, or any tensor if ``grad_output`` is given.
         wrt: tensors to differentiate with respect to.
         grad_output: gradient of some later scalar with respect to ``output``, of the same shape; default 1.
+        watch: is told of each node, the gradient with respect to its output, and what follows from it for each input.
 
     Returns:
         One tensor per tensor of ``wrt``, of the same shape; None where the output does not depend on it.
@@ -46,6 +52,8 @@ def gradients(output: Tensor, wrt: Sequence[Tensor], grad_output: Tensor | None 
         if node.output not in total or node.output not in reaches:
             continue
         contributions = node.operation.gradient(node, total[node.output])
+        if watch is not None:
+            watch(node, total[node.output], contributions)
         for tensor, contribution in zip(node.inputs, contributions, strict=True):
             if contribution is not None and tensor in reaches:
                 total[tensor] = ARITHMETIC["add"](total[tensor], contribution) if tensor in total else contribution

@@ -3,11 +3,13 @@
 import asyncio
 import mimetypes
 import os
+import re
 import socket
 import subprocess
 import sys
 import threading
 import webbrowser
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,23 +23,29 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from striate import models
-from striate.data.drawing import Preprocessing, render
 from striate.errors import ArgumentError, LimitError, StriateError
+from striate.explain.sums import unfold
+from striate.models import Model
 from striate.studio.guard import Guard
 from striate.studio.messages import (
     MAX_MESSAGE_BYTES,
-    encode_answer,
     encode_error,
     encode_maps,
-    encode_model,
-    encode_sight,
+    encode_network,
+    encode_origins,
+    encode_trace,
+    encode_uses,
+    maps_of,
     parse_drawing,
 )
-from striate.studio.photographs import NAME, Photographs, Sight, encode_frame
-from striate.studio.recognition import Model, Recogniser
+from striate.studio.network import KEY, Network, Trace, encode_frame
 from striate.studio.uploads import Uploads
 
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+#: Terms of one sum that a page gets, the largest; and numbers that were computed from one.
+MOST_TERMS, MOST_USES = 4096, 24
+INTEGERS = re.compile("([0-9]{1,9}(,[0-9]{1,9}){0,7})?")
 STATIC = Path(__file__).with_name("static")
 
 # Windows may have another type for .js in its registry, and a browser then refuses our modules.
@@ -47,98 +55,119 @@ mimetypes.add_type("text/javascript", ".js")
 def create_app(model: Model, *, memory: int | None = None) -> Starlette:
     """Return the studio for one model, as an ASGI application.
 
-    A model with preprocessing for drawings gets a page to draw on; any other network gets pictures. ``memory``: see
-    `Photographs`; drawings are not kept.
+    A model with preprocessing for drawings gets paper to draw on; any other network gets pictures. ``memory``: see
+    `Network`.
 
-    Raises ModelError if the model cannot take pictures, or its classes do not fit its outputs; ArgumentError if
-    ``memory`` is too little for one picture.
+    Raises:
+        ModelError: the model cannot take pictures, or its classes do not fit its outputs.
+        ArgumentError: ``memory`` is too little for one picture.
     """
-    if isinstance(model, models.Model) and not isinstance(model.preprocessing, Preprocessing):
-        return _app(*_photograph_routes(Photographs(model, memory)))
-    return _app(*_drawing_routes(Recogniser(model)))
-
-
-def _app(*routes: BaseRoute) -> Starlette:
+    network = Network(model, memory)
+    # Compiling a network takes seconds; meanwhile the page opens, and the user looks for a picture.
+    threading.Thread(target=network.warm_up, daemon=True).start()
     return Starlette(
-        routes=[*routes, Mount("/", StaticFiles(directory=STATIC, html=True))],
+        routes=[
+            Route("/", _page(network)),
+            Mount("/api", routes=[*_input_routes(network), WebSocketRoute("/draw", _draw(network))]),
+            Mount("/", StaticFiles(directory=STATIC)),
+        ],
         middleware=[Middleware(Guard)],
         exception_handlers={StriateError: _refuse, HTTPException: _refuse},
     )
 
 
-def _drawing_routes(recogniser: Recogniser) -> list[BaseRoute]:
-    uploads = Uploads(1, lambda image: encode_answer(recogniser.recognise(image, ink="auto")))
+def _page(network: Network) -> Endpoint:
+    async def page(_: Request) -> Response:
+        return FileResponse(STATIC / ("index.html" if network.draws else "photographs.html"))
 
-    async def describe(_: Request) -> Response:
-        return JSONResponse(encode_model(recogniser))
+    return page
 
-    async def picture(request: Request) -> Response:
-        return _binary(await uploads.answer(request))
 
+def _draw(network: Network) -> Callable[[WebSocket], Awaitable[None]]:
     async def draw(websocket: WebSocket) -> None:
         await websocket.accept()
         newest: asyncio.Queue[str | bytes] = asyncio.Queue(maxsize=1)
         async with asyncio.TaskGroup() as tasks:
-            answering = tasks.create_task(_answer_newest(recogniser, websocket, newest))
+            answering = tasks.create_task(_answer_newest(network, websocket, newest))
             while (message := await websocket.receive())["type"] != "websocket.disconnect":
                 if newest.full():  # the pen is faster than the engine: that drawing is out of date
                     newest.get_nowait()
                 newest.put_nowait(message.get("text") or message.get("bytes") or "")
             answering.cancel()
 
-    return [
-        Mount("/api", routes=[Route("/model", describe), Route("/picture", picture, methods=["POST"])]),
-        WebSocketRoute("/draw", draw),
-    ]
+    return draw
 
 
-def _photograph_routes(photographs: Photographs) -> list[BaseRoute]:
-    # Compiling a network takes seconds; meanwhile the page opens, and the user looks for a picture.
-    threading.Thread(target=photographs.warm_up, daemon=True).start()
-    uploads = Uploads(photographs.channels, lambda image: encode_sight(photographs.recognise(image)))
+def _input_routes(network: Network) -> list[BaseRoute]:
+    uploads = Uploads(network.channels, lambda image: encode_trace(network.look(image)))
 
-    async def page(_: Request) -> Response:
-        return FileResponse(STATIC / "photographs.html")
+    def recall(request: Request) -> Trace:
+        key = request.path_params["key"]
+        trace = network.recall(key)
+        if trace is None:
+            known = KEY.fullmatch(key)  # it may have been kept once, or never existed
+            raise HTTPException(410 if known else 404, "input: it is not kept any more. Open or draw it again.")
+        return trace
 
     async def describe(_: Request) -> Response:
-        return JSONResponse(encode_model(photographs))
+        return JSONResponse(encode_network(network))
 
     async def look(request: Request) -> Response:
         return _binary(await uploads.answer(request))
 
     async def answer(request: Request) -> Response:
-        return _binary(encode_sight(_recall(photographs, request)))
+        return _binary(encode_trace(recall(request)))
 
     async def frame(request: Request) -> Response:
-        content = await asyncio.to_thread(encode_frame, _recall(photographs, request))
-        return Response(content, media_type="image/png")
+        pixels = recall(request).frame
+        if pixels is None:
+            raise HTTPException(404, "input: it is a drawing, not a picture.")
+        return Response(await asyncio.to_thread(encode_frame, pixels), media_type="image/png")
 
     async def maps(request: Request) -> Response:
-        tensors = _recall(photographs, request).tensors
-        number = request.path_params["layer"]
-        if number >= len(tensors):
-            raise HTTPException(404, f"layer: expected a number below {len(tensors)}, got {number}.")
-        first, count = (_number(request, name) for name in ("first", "count"))
-        return _binary(await asyncio.to_thread(encode_maps, tensors[number], first, count))
+        trace, layer = recall(request), request.path_params["layer"]
+        first, count = _integer(request, "first"), _integer(request, "count")
+        return _binary(await asyncio.to_thread(lambda: encode_maps(maps_of(network, trace, layer, first, count))))
 
-    pictures = [
-        Route("/", look, methods=["POST"]),
-        Route("/{picture}", answer),
-        Route("/{picture}/frame.png", frame),
-        Route("/{picture}/layers/{layer:int}", maps),
+    async def number(request: Request) -> Response:
+        trace, place, index, of = recall(request), *_spot(request)
+        return JSONResponse(
+            await asyncio.to_thread(
+                lambda: encode_origins(unfold(network.numbers(trace, of), place, index), MOST_TERMS)
+            )
+        )
+
+    async def uses(request: Request) -> Response:
+        trace, place, index, of = recall(request), *_spot(request)
+        return JSONResponse(
+            await asyncio.to_thread(lambda: encode_uses(network.numbers(trace, of).uses(place, index), MOST_USES))
+        )
+
+    return [
+        Route("/network", describe),
+        Route("/inputs/", look, methods=["POST"]),
+        Route("/inputs/{key}", answer),
+        Route("/inputs/{key}/frame.png", frame),
+        Route("/inputs/{key}/layers/{layer:int}", maps),
+        Route("/inputs/{key}/number", number),
+        Route("/inputs/{key}/uses", uses),
     ]
-    return [Route("/", page), Mount("/api", routes=[Route("/model", describe), Mount("/pictures", routes=pictures)])]
 
 
-def _recall(photographs: Photographs, request: Request) -> Sight:
-    sight = photographs.recall(request.path_params["picture"])
-    if sight is None:
-        known = NAME.fullmatch(request.path_params["picture"])  # it may have been kept once, or never existed
-        raise HTTPException(410 if known else 404, "picture: it is not kept any more. Open it again.")
-    return sight
+def _spot(request: Request) -> tuple[str, tuple[int, ...], tuple[int, ...] | None]:
+    """A number's place and index in a recording, and which number of the output gradients are of, if any."""
+    of = _integers(request, "of") if "of" in request.query_params else None
+    return request.query_params.get("place", ""), _integers(request, "index"), of
 
 
-def _number(request: Request, name: str) -> int:
+def _integers(request: Request, name: str) -> tuple[int, ...]:
+    text = request.query_params.get(name, "")
+    if not INTEGERS.fullmatch(text):
+        raise ArgumentError(f"number: expected {name} as integers, such as 0,5,3, got {text[:20]!r}.")
+    return tuple(map(int, text.split(","))) if text else ()
+
+
+def _integer(request: Request, name: str) -> int:
     text = request.query_params.get(name, "")
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise ArgumentError(f"maps: expected {name} as an integer, got {text[:20]!r}.")
@@ -149,20 +178,20 @@ def _binary(content: bytes) -> Response:
     return Response(content, media_type="application/octet-stream")
 
 
-async def _answer_newest(recogniser: Recogniser, websocket: WebSocket, newest: asyncio.Queue[str | bytes]) -> None:
+async def _answer_newest(network: Network, websocket: WebSocket, newest: asyncio.Queue[str | bytes]) -> None:
     with suppress(WebSocketDisconnect):  # the page may close while its answer is computed
         while True:
             message = await newest.get()
             try:
-                await websocket.send_bytes(await asyncio.to_thread(_answer_drawing, recogniser, message))
+                await websocket.send_bytes(await asyncio.to_thread(_answer_drawing, network, message))
             except StriateError as error:
                 await websocket.send_json(encode_error(error))
 
 
-def _answer_drawing(recogniser: Recogniser, message: str | bytes) -> bytes:
+def _answer_drawing(network: Network, message: str | bytes) -> bytes:
     drawing = parse_drawing(message)
-    answer = recogniser.recognise(render(drawing.strokes, width=drawing.width), ink="bright")
-    return encode_answer(answer, drawing=drawing.id)
+    trace = network.draw(drawing.strokes, drawing.width)
+    return encode_trace(trace, [maps_of(network, trace, *window) for window in drawing.maps], drawing=drawing.id)
 
 
 async def _refuse(_: Request, error: Exception) -> Response:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from striate.data.images import decode_image
 from striate.errors import LimitError
-from striate.studio.recognition import Channels, Pixels
+from striate.studio.network import Channels, Pixels
 
 MAX_PICTURE_BYTES = 16 << 20
 MAX_PICTURE_PIXELS = 32_000_000
@@ -24,7 +24,7 @@ MAX_IN_FLIGHT = 8
 
 
 class Uploads:
-    """Pictures on their way in; `Photographs` and `Recogniser` get them as pixels.
+    """Pictures on their way in; a `Network` gets them as pixels.
 
     Arguments:
         channels: of the pixels: 1, grey, or 3, RGB.

@@ -36,13 +36,16 @@ def test_P1_options_reach_the_studio(striate_cli, served):
 def test_P1_address_is_printed_and_answers_until_ctrl_c(model_file):
     command = [sys.executable, "-m", "striate", "studio", "--model", str(model_file), "--no-browser"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        line = process.stdout.readline()
-        address = line[line.index("http://127.0.0.1:") :].split()[0]
-        with urllib.request.urlopen(f"{address}api/model") as response:  # noqa: S310  ours
-            assert b"two_strokes" in response.read()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
-        assert process.stderr.read() == ""
+        try:
+            line = process.stdout.readline()
+            address = line[line.index("http://127.0.0.1:") :].split()[0]
+            with urllib.request.urlopen(f"{address}api/network") as response:  # noqa: S310  ours
+                assert b"two_strokes" in response.read()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=20) == 0
+            assert process.stderr.read() == ""
+        finally:
+            process.kill()
 
 
 def test_R4_port_in_use_is_one_line(refused, model_file):

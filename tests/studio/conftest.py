@@ -10,7 +10,7 @@ import uvicorn
 
 from striate.studio import create_app
 from striate.studio.server import server_config
-from tests.studio.standin import StandIn
+from tests.studio.standin import stand_in
 
 BROWSER = [
     "--no-sandbox",
@@ -39,7 +39,7 @@ def running(model, **options):
 @pytest.fixture(scope="session")
 def studio():
     """The address of a studio with the stand-in model."""
-    with running(StandIn()) as address:
+    with running(stand_in()) as address:
         yield address
 
 

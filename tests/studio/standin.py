@@ -4,51 +4,65 @@ It has what the page must cope with: maps with numbers of both signs, smaller ma
 """
 
 import time
-from dataclasses import dataclass
 
 import numpy as np
 
+import striate
+from striate import layers, ops
 from striate.data.drawing import Preprocessing
-from striate.models import Facts
+
+THRESHOLD = 0.6
 
 
-@dataclass(frozen=True)
-class Output:
-    """One layer's output."""
+class Measures(layers.Layer):
+    """How wide the ink is, and how full the middle."""
 
-    name: str
-    kind: str
-    sentence: str
-    values: np.ndarray
+    def call(self, inputs):
+        slopes, pooled, x = inputs
+        nothing = 0 * (
+            ops.mean(slopes, (1, 2, 3)) + ops.mean(pooled, (1, 2, 3))
+        )  # they are in the network, and do not count
+        width = ops.sum(ops.sum(x, 1) > 1.0, (1, 2)) + nothing
+        middle = ops.mean(x[:, 12:16, 12:16], (1, 2, 3))
+        return ops.stack([width / 28, middle], 1)
+
+    def describe(self):
+        return "2 units: how wide, and how full in the middle."
 
 
-class StandIn:
-    """Reads a 1 from what is tall, a 0 from what is hollow."""
+class Scores(layers.Layer):
+    """A 0 is wide and hollow, a 1 is narrow."""
 
-    name = "stand-in"
-    classes = tuple("0123456789")
-    threshold = 0.6
-    facts = Facts((0, 1), "probabilities")
+    def call(self, measures):
+        width, middle = measures[:, :1] * 28, measures[:, 1:]
+        zero, one = 6 * (width > 8.0) * (middle < 0.1), 6 * (1 - (width > 8.0))
+        return ops.softmax(ops.concatenate([zero, one, ops.pad(zero, ((0, 0), (8, 0)))[:, :8] * 0], 1))
 
-    def __init__(self, *, seconds=0.0):
-        self.preprocessing = Preprocessing()
-        self.seconds = seconds
+    def describe(self):
+        return "10 probabilities that add up to 1."
 
-    def activations(self, x):
-        """Return four layers; takes `seconds` for it."""
+
+class Slow(Preprocessing):
+    """Takes its time."""
+
+    def __init__(self, seconds):
+        super().__init__()
+        object.__setattr__(self, "seconds", seconds)
+
+    def prepare(self, image, *, ink="bright"):
         time.sleep(self.seconds)
-        slopes = np.concatenate([np.diff(x, axis=axis, append=0) for axis in (1, 2)], axis=3)
-        pooled = x.reshape(-1, 4, 7, 4, 7, 1).max(axis=(2, 4))
-        width = (x.sum(axis=1) > 1).sum(axis=(1, 2))
-        middle = x[:, 12:16, 12:16].mean(axis=(1, 2, 3))
-        units = np.stack([width / 28, middle], axis=1)
-        scores = np.zeros((len(x), 10))
-        scores[:, 0] = 6 * ((width > 8) & (middle < 0.1))
-        scores[:, 1] = 6 * (width <= 8)
-        scores -= np.log(np.exp(scores).sum(axis=1, keepdims=True))
-        return [
-            Output("slopes", "Conv2D", "2 maps, the differences between neighbours.", slopes),
-            Output("pooled", "MaxPooling2D", "The largest of every 7×7 window.", pooled),
-            Output("measures", "Dense", "2 units: how wide, and how full in the middle.", units),
-            Output("softmax", "Dense", "10 probabilities that add up to 1.", np.exp(scores)),
-        ]
+        return super().prepare(image, ink=ink)
+
+
+def stand_in(*, preprocessing=None):
+    """Reads a 1 from what is tall, a 0 from what is hollow."""
+    x = striate.Input((28, 28, 1), name="input")
+    slopes = layers.Conv2D(2, 2, padding="same", use_bias=False, name="slopes")
+    pooled = layers.MaxPooling2D(7, name="pooled")
+    measures = Measures(name="measures")([slopes(x), pooled(x), x])
+    model = striate.Model(x, Scores(name="softmax")(measures), name="stand-in")
+    slopes.kernel.assign(np.array([[[-1, -1], [0, 1]], [[1, 0], [0, 0]]], np.float32).reshape(2, 2, 1, 2))
+    model.classes = tuple("0123456789")
+    model.threshold = THRESHOLD
+    model.preprocessing = preprocessing or Preprocessing()
+    return model

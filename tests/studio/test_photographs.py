@@ -2,7 +2,6 @@
 
 import io
 import json
-import struct
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -14,13 +13,14 @@ import striate
 from striate import layers, ops
 from striate.data import PhotoPreprocessing
 from striate.errors import ArgumentError, ModelError
-from striate.studio import create_app, photographs, why_no_picture
+from striate.models.facts import pixels_between
+from striate.studio import create_app, network, why_no_picture
 from striate.studio.keeping import Kept
-from striate.studio.photographs import Photographs
+from striate.studio.network import Network
 from striate.studio.uploads import MAX_PICTURE_BYTES, MAX_PICTURE_PIXELS
 from tests.studio.branched import CLASSES, FACTORS, SIDE, WEIGHT, branched, paper
 from tests.studio.conftest import running
-from tests.studio.test_server import fetch, png
+from tests.studio.test_server import fetch, png, unpack
 from tests.studio.threads import PATIENCE, Watched, in_a_thread, one_at_a_time
 
 RED = paper(255, 51, 0)
@@ -32,22 +32,18 @@ def address():
         yield address
 
 
-def unpack(frame):
-    (length,) = struct.unpack_from("<I", frame)
-    return json.loads(frame[4 : 4 + length]), np.frombuffer(frame, "<f4", offset=4 + length)
-
-
 def look(address, picture):
-    status, _, body = fetch(address, "/api/pictures/", png(picture))
+    status, _, body = fetch(address, "/api/inputs/", png(picture))
     assert status == 200
-    return unpack(body)
+    return unpack(body)[:2]
 
 
 def maps(address, picture, layer, first=0, count=32):
-    status, _, body = fetch(address, f"/api/pictures/{picture}/layers/{layer}?first={first}&count={count}")
+    status, _, body = fetch(address, f"/api/inputs/{picture}/layers/{layer}?first={first}&count={count}")
     assert status == 200
-    header, values = unpack(body)
-    return header, values.reshape(header["shape"])
+    header, _, (values,) = unpack(body)
+    (part,) = header["maps"]
+    return part, values
 
 
 def test_P3_page_for_photographs_comes_instead_of_paper(address):
@@ -58,13 +54,13 @@ def test_P3_page_for_photographs_comes_instead_of_paper(address):
 
 
 def test_P3_every_layer_says_what_it_reads(address):
-    network = json.loads(fetch(address, "/api/model")[2])
+    network = json.loads(fetch(address, "/api/network")[2])
     assert network["classes"] == list(CLASSES)
     assert network["notes"] == []
     assert network["name"]
     reads = {layer["name"]: layer["inputs"] for layer in network["layers"]}
-    assert reads["input"] == []
-    assert reads["copies"] == reads["channels"] == ["input"]
+    assert reads["pixels"] == []
+    assert reads["copies"] == reads["channels"] == ["pixels"]
     assert reads["joined"] == ["positive", "channels"]
     assert reads["deep_0"] == ["small"]
     assert [layer["shape"] for layer in network["layers"]][:2] == [[SIDE, SIDE, 3], [SIDE, SIDE, 40]]
@@ -81,39 +77,39 @@ def test_P3_answer_is_the_softmax_worked_out_by_hand(address):
 
 
 def test_P3_some_maps_come_with_the_ends_of_the_whole_layer(address):
-    picture = look(address, RED)[0]["picture"]
+    picture = look(address, RED)[0]["input"]
     header, values = maps(address, picture, 1, first=32)
-    assert header == {"first": 32, "shape": [SIDE, SIDE, 8], "least": -5, "greatest": 34}
+    assert header == {"layer": 1, "first": 32, "shape": [SIDE, SIDE, 8], "least": -5, "greatest": 34}
     np.testing.assert_allclose(values, RED[..., :1] / np.float32(255) * FACTORS[32:], rtol=1e-6)
     np.testing.assert_allclose(maps(address, picture, 0)[1], RED / np.float32(255), rtol=1e-6)
 
 
 def test_P3_what_the_network_sees_is_a_picture(address):
     wide = paper(0, 0, 255, size=(SIDE, 3 * SIDE))
-    picture = look(address, wide)[0]["picture"]
-    _, headers, body = fetch(address, f"/api/pictures/{picture}/frame.png")
+    picture = look(address, wide)[0]["input"]
+    _, headers, body = fetch(address, f"/api/inputs/{picture}/frame.png")
     assert headers["Content-Type"] == "image/png"
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(body))), wide[:, SIDE : 2 * SIDE])
-    assert fetch(address, f"/api/pictures/{picture}")[2] == fetch(address, "/api/pictures/", png(wide))[2]
+    assert fetch(address, f"/api/inputs/{picture}")[2] == fetch(address, "/api/inputs/", png(wide))[2]
 
 
 @pytest.mark.parametrize(
     ("path", "status", "sentence"),
     [
-        ("/api/pictures/nowhere", 404, "picture: it is not kept any more. Open it again."),
-        ("/api/pictures/0123456789abcdef", 410, "picture: it is not kept any more. Open it again."),
-        ("/api/pictures/0123456789abcdef/frame.png", 410, "not kept any more"),
-        ("/api/pictures/0123456789abcdef/layers/1?first=0&count=1", 410, "not kept any more"),
-        ("/api/pictures/{}/layers/99?first=0&count=1", 404, "layer: expected a number below 20, got 99"),
-        ("/api/pictures/{}/layers/1?first=40&count=1", 400, "the first of them from 0 to 39 and at least one, got 40"),
-        ("/api/pictures/{}/layers/1?first=0&count=0", 400, "at least one, got 0 and 0"),
-        ("/api/pictures/{}/layers/1", 400, "expected first as an integer, got ''"),
-        ("/api/pictures/{}/layers/1?first=-1&count=1", 400, "expected first as an integer, got '-1'"),
-        ("/api/pictures/{}/layers/1?first=0&count=9999999999", 400, "expected count as an integer"),
+        ("/api/inputs/nowhere", 404, "input: it is not kept any more. Open or draw it again."),
+        ("/api/inputs/0123456789abcdef", 410, "input: it is not kept any more. Open or draw it again."),
+        ("/api/inputs/0123456789abcdef/frame.png", 410, "not kept any more"),
+        ("/api/inputs/0123456789abcdef/layers/1?first=0&count=1", 410, "not kept any more"),
+        ("/api/inputs/{}/layers/99?first=0&count=1", 400, "layer: expected a number from 0 to 19, got 99"),
+        ("/api/inputs/{}/layers/1?first=40&count=1", 400, "the first of them from 0 to 39 and at least one, got 40"),
+        ("/api/inputs/{}/layers/1?first=0&count=0", 400, "at least one, got 0 and 0"),
+        ("/api/inputs/{}/layers/1", 400, "expected first as an integer, got ''"),
+        ("/api/inputs/{}/layers/1?first=-1&count=1", 400, "expected first as an integer, got '-1'"),
+        ("/api/inputs/{}/layers/1?first=0&count=9999999999", 400, "expected count as an integer"),
     ],
 )
 def test_R4_what_is_not_there_is_refused_in_a_sentence(address, path, status, sentence):
-    got, _, answer = fetch(address, path.format(look(address, RED)[0]["picture"]))
+    got, _, answer = fetch(address, path.format(look(address, RED)[0]["input"]))
     assert got == status
     assert sentence in json.loads(answer)["error"]
 
@@ -130,32 +126,32 @@ def test_R4_what_is_not_there_is_refused_in_a_sentence(address, path, status, se
     ids=["nothing", "text", "truncated", "too many bytes", "too many pixels"],
 )
 def test_R4_bad_photograph_is_refused_in_a_sentence(address, body, status, sentence):
-    got, _, answer = fetch(address, "/api/pictures/", body)
+    got, _, answer = fetch(address, "/api/inputs/", body)
     assert got == status
     assert sentence in json.loads(answer)["error"]
 
 
 def test_R7_layers_of_pictures_are_kept_within_a_number_of_bytes():
-    one = Photographs(branched()).recognise(RED)
+    one = Network(branched()).look(RED)
     # 24 × 24 × (3 as pixels, and as float32 3 + 40 + 40 + 3 + 43), 13 times 12 × 12 × 43, 43, 6, and 6 probabilities.
     assert one.size == 24 * 24 * (3 + 4 * 129) + 4 * (13 * 12 * 12 * 43 + 43 + 6 + 6)
-    model = Photographs(branched(), memory=2 * one.size)
-    red = model.recognise(RED)
-    green = model.recognise(paper(0, 255, 0))
-    assert model.recall(red.picture) is red  # and is now the one that was looked at last
-    blue = model.recognise(paper(0, 0, 255))
-    assert model.recall(green.picture) is None
-    assert model.recall(red.picture) is red
-    again = model.recognise(RED)  # in place of the first
-    assert again.picture == red.picture
-    assert model.recall(red.picture) is again
-    assert model.recall(blue.picture) is blue
-    np.testing.assert_allclose(green.tensors[0], paper(0, 255, 0) / np.float32(255))  # nothing was written over
+    model = Network(branched(), memory=2 * one.size)
+    red = model.look(RED)
+    green = model.look(paper(0, 255, 0))
+    assert model.recall(red.key) is red  # and is now the one that was looked at last
+    blue = model.look(paper(0, 0, 255))
+    assert model.recall(green.key) is None
+    assert model.recall(red.key) is red
+    again = model.look(RED)  # in place of the first
+    assert again.key == red.key
+    assert model.recall(red.key) is again
+    assert model.recall(blue.key) is blue
+    np.testing.assert_allclose(green.output("pixels"), paper(0, 255, 0) / np.float32(255))  # nothing was written over
 
 
 def test_R4_memory_must_do_for_one_picture():
-    one = Photographs(branched()).recognise(RED).size
-    assert Photographs(branched(), memory=one).recognise(RED).size == one
+    one = Network(branched()).look(RED).size
+    assert Network(branched(), memory=one).look(RED).size == one
     with pytest.raises(
         ArgumentError, match=rf"^studio: expected memory for one picture's layers, {one:,} bytes .* got"
     ):
@@ -163,46 +159,47 @@ def test_R4_memory_must_do_for_one_picture():
 
 
 def test_R7_memory_does_for_one_picture_unless_something_else_is_asked(monkeypatch):
-    monkeypatch.setattr(photographs, "MEMORY", 1)
-    model = Photographs(branched())
-    sight = model.recognise(RED)
-    assert model.recall(sight.picture) is sight
-    model.recognise(paper(0, 255, 0))
-    assert model.recall(sight.picture) is None
+    monkeypatch.setattr(network, "MEMORY", 1)
+    model = Network(branched())
+    sight = model.look(RED)
+    assert model.recall(sight.key) is sight
+    model.look(paper(0, 255, 0))
+    assert model.recall(sight.key) is None
 
 
 def test_R7_what_left_is_gone_and_can_be_looked_at_again():
-    one = Photographs(branched()).recognise(RED).size
+    one = Network(branched()).look(RED).size
     with running(branched(), memory=one) as address:
-        red = look(address, RED)[0]["picture"]
+        red = look(address, RED)[0]["input"]
         look(address, paper(0, 255, 0))
-        for path in (f"/api/pictures/{red}", f"/api/pictures/{red}/frame.png", f"/api/pictures/{red}/layers/1"):
+        for path in (f"/api/inputs/{red}", f"/api/inputs/{red}/frame.png", f"/api/inputs/{red}/layers/1"):
             status, _, answer = fetch(address, path)
-            assert (status, json.loads(answer)) == (410, {"error": "picture: it is not kept any more. Open it again."})
-        assert look(address, RED)[0]["picture"] == red
-        assert fetch(address, f"/api/pictures/{red}")[0] == 200
+            assert (status, json.loads(answer)) == (
+                410,
+                {"error": "input: it is not kept any more. Open or draw it again."},
+            )
+        assert look(address, RED)[0]["input"] == red
+        assert fetch(address, f"/api/inputs/{red}")[0] == 200
 
 
 # Threads
 
 
 def test_P3_the_network_sees_one_picture_at_a_time(monkeypatch):
-    model = Photographs(branched())
-    one_at_a_time(
-        monkeypatch, model, model, "_run", [lambda: model.recognise(RED), lambda: model.recognise(paper(0, 255, 0))]
-    )
+    model = Network(branched())
+    one_at_a_time(monkeypatch, model, model, "_run", [lambda: model.look(RED), lambda: model.look(paper(0, 255, 0))])
 
 
 def test_P3_no_picture_is_run_while_the_network_warms_up(monkeypatch):
-    model = Photographs(branched())
-    one_at_a_time(monkeypatch, model, model, "_run", [model.warm_up, lambda: model.recognise(RED)])
+    model = Network(branched())
+    one_at_a_time(monkeypatch, model, model, "_run", [model.warm_up, lambda: model.look(RED)])
 
 
 def test_P3_what_is_kept_can_be_looked_at_while_the_network_is_at_work(monkeypatch):
-    model = Photographs(branched())
-    sight = model.recognise(RED)
+    model = Network(branched())
+    sight = model.look(RED)
     with model._lock:
-        assert in_a_thread(lambda: model.recall(sight.picture)) is sight
+        assert in_a_thread(lambda: model.recall(sight.key)) is sight
 
 
 def test_R7_threads_take_turns_at_what_is_kept():
@@ -225,7 +222,7 @@ def ending(activation, units=3, loss=None):
     model.set_weights([np.zeros((4, units)), np.array([2.0, 1.0, 0.5])[:units]])
     if loss:
         model.compile("adam", loss)
-    return Photographs(model)
+    return Network(model)
 
 
 @pytest.mark.parametrize(
@@ -239,7 +236,7 @@ def ending(activation, units=3, loss=None):
 )
 def test_P3_outputs_are_shown_as_the_network_ends(activation, expected, note):
     studio = ending(activation)
-    np.testing.assert_allclose(studio.recognise(np.zeros((2, 2, 1), np.uint8)).probabilities, expected, rtol=1e-6)
+    np.testing.assert_allclose(studio.look(np.zeros((2, 2, 1), np.uint8)).probabilities, expected, rtol=1e-6)
     said = " ".join(studio.notes)
     assert note in said if note else "output" not in said
 
@@ -250,15 +247,15 @@ def test_P3_outputs_of_one_network_are_shown_in_one_way(values):
     model = striate.Sequential([striate.Input((1, 3, 1)), layers.Flatten(), layers.Dense(3, use_bias=False)])
     model.set_weights([np.eye(3)])
     model.facts = striate.models.Facts((0, 255), "logits")
-    studio = Photographs(model)
-    (shares,) = [studio._look("p", None, np.array(values, np.float32).reshape(1, 3, 1)).probabilities]
+    studio = Network(model)
+    shares = studio._record(np.array(values, np.float32).reshape(1, 3, 1), None).probabilities
     np.testing.assert_allclose(shares, np.exp(values) / np.exp(values).sum(), rtol=1e-5)
 
 
 def test_P3_one_sigmoid_tells_two_classes_apart():
     studio = ending("sigmoid", units=1)
     assert studio.classes == ("class 0", "class 1")
-    shares = studio.recognise(np.zeros((2, 2, 1), np.uint8)).probabilities
+    shares = studio.look(np.zeros((2, 2, 1), np.uint8)).probabilities
     np.testing.assert_allclose(shares, [0.1192029, 0.8807971], rtol=1e-5)
 
 
@@ -272,61 +269,61 @@ def test_P3_measures_are_no_classes(units, loss):
 def test_P3_network_is_not_sure_below_its_threshold_or_one_half():
     model = branched()
     unsure = paper(255, 250, 245)
-    assert not Photographs(model).recognise(unsure).sure
+    assert not Network(model).look(unsure).sure
     model.threshold = 0.2
-    assert Photographs(model).recognise(unsure).sure
+    assert Network(model).look(unsure).sure
 
 
 def test_P3_what_a_file_does_not_say_is_named():
     model = branched()
     model.classes, model.preprocessing = (), None
-    studio = Photographs(model)
+    studio = Network(model)
     assert studio.notes == [
         "This file does not say how pictures become numbers; pixels from 0 to 1 are assumed. "
         "If the answers are odd, try striate open --pixels 0 255, or -1 1.",
         "The file does not name its classes; they are numbered.",
     ]
     assert studio.classes[5] == "class 5"
-    np.testing.assert_allclose(studio.recognise(RED).tensors[0], RED / np.float32(255))
+    np.testing.assert_allclose(studio.look(RED).output("pixels"), RED / np.float32(255))
 
 
 @pytest.mark.parametrize(
     ("black", "white", "expected"), [(0, 1, [0, 0.2, 1]), (0, 255, [0, 51, 255]), (-1, 1, [-1, -0.6, 1])]
 )
 def test_P3_black_and_white_become_what_is_asked(black, white, expected):
-    prepared = photographs.pixels_between(branched(), black, white).of_frame(np.array([[[0, 51, 255]]], np.uint8))
+    prepared = pixels_between(branched(), black, white).of_frame(np.array([[[0, 51, 255]]], np.uint8))
     np.testing.assert_allclose(prepared.ravel(), expected, rtol=1e-6)
 
 
 def test_R4_black_must_be_below_white():
     with pytest.raises(ArgumentError, match="expected black below white, got 1 and 1"):
-        photographs.pixels_between(branched(), 1, 1)
+        pixels_between(branched(), 1, 1)
 
 
 def test_P3_network_without_classes_still_shows_its_layers():
     x = striate.Input((8, 8, 1))
-    studio = Photographs(striate.Model(x, layers.Conv2D(5, 3, name="edges")(x)))
+    studio = Network(striate.Model(x, layers.Conv2D(5, 3, name="edges")(x)))
     assert "The output, of shape 6×6×5, is not a list of classes." in studio.notes
-    sight = studio.recognise(np.zeros((30, 30, 1), np.uint8))
+    sight = studio.look(np.zeros((30, 30, 1), np.uint8))
     assert sight.probabilities.size == 0
-    assert [tensor.shape for tensor in sight.tensors] == [(8, 8, 1), (6, 6, 5)]
+    assert [sight.output(row.name).shape for row in studio.layers] == [(8, 8, 1), (6, 6, 5)]
 
 
 def test_P3_layer_called_twice_and_operations_at_the_end_have_rows_of_their_own():
     x = striate.Input((4, 4, 1), name="x")
     twice = layers.ReLU(name="twice")
     flat = layers.Flatten(name="flat")(layers.Dropout(0.5, name="dropped")(twice(twice(x))))
-    studio = Photographs(striate.Model(x, ops.add(flat, np.float32(1))))
+    studio = Network(striate.Model(x, ops.add(flat, np.float32(1))))
     assert [(row.name, row.inputs) for row in studio.layers] == [
-        ("input", ()),
-        ("twice", ("input",)),
+        ("x", ()),
+        ("twice", ("x",)),
         ("twice_1", ("twice",)),
         ("dropped", ("twice_1",)),
         ("flat", ("dropped",)),
         ("output", ("flat",)),
     ]
-    sight = studio.recognise(np.full((4, 4, 1), 255, np.uint8))
-    np.testing.assert_array_equal(sight.tensors[-1], np.full(16, 2))
+    sight = studio.look(np.full((4, 4, 1), 255, np.uint8))
+    np.testing.assert_array_equal(sight.output("output"), np.full(16, 2))
     np.testing.assert_allclose(sight.probabilities, np.full(16, 1 / 16))  # of the outputs, not of the last layer
 
 

@@ -10,10 +10,10 @@ from playwright.sync_api import expect
 
 import striate
 from striate import layers
-from striate.studio.photographs import Photographs
+from striate.studio.network import Network
 from tests.studio.branched import branched, paper
 from tests.studio.conftest import running
-from tests.studio.test_page import maps, visiting
+from tests.studio.test_page import WIDTHS, few, maps, visiting
 from tests.studio.test_server import png
 
 RED, BLUE = png(paper(255, 0, 0)), png(paper(0, 0, 255))
@@ -81,7 +81,7 @@ def test_P3_empty_page_invites_and_shows_the_network(page):
     assert page.locator(".row:visible").count() == 0
 
 
-@pytest.mark.parametrize("way", ["choose", "drop", "paste"])
+@pytest.mark.parametrize("way", few("drop", more=("choose", "paste")))
 def test_P3_picture_gets_five_classes_and_what_the_network_sees(page, way):
     choose(page, RED) if way == "choose" else give(page, way, RED)
     expect_answer(page, "red")
@@ -100,7 +100,7 @@ def test_P3_maps_come_when_their_layer_comes_into_view_and_go_when_it_leaves(pag
     assert last.evaluate("canvas => canvas.width") == 0  # far below
     last.scroll_into_view_if_needed()
     expect_painted(page, "deep_11")
-    expect(maps(page, "input")).to_have_js_property("width", 0)
+    expect(maps(page, "pixels")).to_have_js_property("width", 0)
 
 
 def test_P3_number_under_the_pointer_is_the_engines(page):
@@ -155,7 +155,7 @@ def test_P3_reload_and_link_restore_picture_and_place(browser, address):
         expect(page.locator(".lens:visible")).to_contain_text("[2, 7, 41]")
 
 
-@pytest.mark.parametrize("place", ["nowhere", "copies/99", "copies/0/99,0", "%"])
+@pytest.mark.parametrize("place", few("nowhere", more=("copies/99", "copies/0/99,0", "%")))
 def test_R4_link_to_nowhere_leads_to_the_whole_network(browser, address, place):
     with visiting(browser, address, ready=READY, path=f"/#{place}") as page:
         choose(page, RED)
@@ -179,7 +179,7 @@ def test_R4_bad_picture_is_named_and_the_answer_stays(page):
 
 
 def test_R4_slow_answer_says_so_and_can_be_stopped(page):
-    page.route("**/api/pictures/", lambda _: None)  # never answered
+    page.route("**/api/inputs/", lambda _: None)  # never answered
     choose(page, RED)
     expect(page.get_by_text("Working…")).to_be_visible()
     page.get_by_role("button", name="Stop").click()
@@ -191,7 +191,7 @@ def test_R4_slow_answer_says_so_and_can_be_stopped(page):
 @pytest.fixture
 def forgetful(browser):
     """The address of a studio that keeps one picture."""
-    with running(branched(), memory=Photographs(branched()).recognise(paper(0, 0, 0)).size) as address:
+    with running(branched(), memory=Network(branched()).look(paper(0, 0, 0)).size) as address:
         yield address
 
 
@@ -215,7 +215,7 @@ def test_R7_picture_that_the_server_forgot_and_the_page_has_not_is_asked_for(bro
         choose(other, BLUE)
         expect_answer(other, "blue")
         maps(page, "deep_11").scroll_into_view_if_needed()
-        expect(page.get_by_role("alert")).to_have_text("It is not kept any more. Open it again.")
+        expect(page.get_by_role("alert")).to_have_text("It is not kept any more. Open or draw it again.")
         choose(page, RED)
         expect_painted(page, "deep_11")
         expect(page.get_by_role("alert")).to_have_text("")
@@ -258,8 +258,8 @@ def test_P3_one_sigmoid_shows_two_classes_whose_bars_lead_to_the_one_unit(browse
         expect(page.locator("figure").last).to_contain_text("[0]")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 768, 1280, 1920])
+@pytest.mark.parametrize("scheme", few("light", more=("dark",)))
+@pytest.mark.parametrize("width", WIDTHS)
 def test_P3_page_fits_every_width_and_is_not_empty(browser, address, width, scheme):
     size = {"width": width, "height": 800}
     with visiting(browser, address, ready=READY, viewport=size, color_scheme=scheme) as page:

@@ -3,15 +3,61 @@
 import { Tensor } from "./tensor.js";
 import { checked, sentence, unpack } from "./wire.js";
 
-/** @typedef {{drawing: number | null, sure: boolean, tensors: Tensor[]}} Answer */
-/** @typedef {{name: string, kind: string, sentence: string, shape: number[]}} Layer */
-/** @typedef {{name: string, classes: string[], layers: Layer[]}} Network */
+/** @typedef {{name: string, kind: string, sentence: string, shape: number[], inputs: string[],
+ *   weights: string[]}} Layer */
+/** @typedef {{name: string, classes: string[], draws: boolean, layers: Layer[], notes: string[]}} Network */
+/** @typedef {[layer: number, first: number, count: number]} Part some maps of a layer */
+/** @typedef {{input: string, drawing: number | null, sure: boolean, probabilities: Float32Array,
+ *   maps: Map<number, Tensor>}} Answer maps by the number of their layer */
+/** @typedef {[place: string, index: number[], value: number | string]} Figure a number, and where it stands */
+/** @typedef {{number: Figure, operation: string, formula: string, total: number | string, count: number,
+ *   terms: [value: number | string, reads: Figure[]][], rest: number | string}} Origin */
 
 const FIRST_RETRY = 500; // milliseconds
 const LAST_RETRY = 8000;
 
-export class Engine {
-  #network;
+/** @returns {Promise<Network>} */
+export async function network() {
+  return (await checked(await fetch("api/network"))).json();
+}
+
+/** Look at a picture file. @param {Blob} file @param {AbortSignal} [signal] @returns {Promise<Answer>} */
+export async function look(file, signal) {
+  const response = await reach("api/inputs/", { method: "POST", body: file, signal });
+  return decode(await (await checked(response)).arrayBuffer());
+}
+
+/** The answer to an input of before; null if that is forgotten. @returns {Promise<Answer | null>} */
+export async function recall(input) {
+  const response = await reach(`api/inputs/${input}`);
+  return response.ok ? decode(await response.arrayBuffer()) : null;
+}
+
+/** Some maps of a layer. @param {string} input @param {Part} part @returns {Promise<Tensor>} */
+export async function mapsOf(input, [layer, first, count]) {
+  const response = await reach(`api/inputs/${input}/layers/${layer}?first=${first}&count=${count}`);
+  return decode(await (await checked(response)).arrayBuffer()).maps.get(layer);
+}
+
+/** Where a number came from, step by step. @param {string} input @param {import("./place.js").Spot} spot
+ *  @returns {Promise<Origin[]>} */
+export async function originOf(input, spot) {
+  return (await asked(input, "number", spot)).steps;
+}
+
+/** What was computed from a number. @param {string} input @param {import("./place.js").Spot} spot
+ *  @returns {Promise<{uses: [Figure, number | string, Figure[]][], more: boolean}>} */
+export function usesOf(input, spot) {
+  return asked(input, "uses", spot);
+}
+
+/** The address of what the network sees of a picture. */
+export function frameOf(input) {
+  return `api/inputs/${input}/frame.png`;
+}
+
+/** Drawings, answered while the pen moves. */
+export class Pen {
   #onAnswer;
   #onTrouble;
   /** @type {WebSocket} */
@@ -23,26 +69,20 @@ export class Engine {
   #pending = null;
 
   /**
-   * @param {Network} network
    * @param {(answer: Answer | null) => void} onAnswer null: there is none
    * @param {(sentence: string) => void} onTrouble
    */
-  constructor(network, onAnswer, onTrouble) {
-    this.#network = network;
+  constructor(onAnswer, onTrouble) {
     this.#onAnswer = onAnswer;
     this.#onTrouble = onTrouble;
     this.#connect();
   }
 
-  /** @returns {Promise<Network>} */
-  static async network() {
-    return (await checked(await fetch("api/model"))).json();
-  }
-
-  /** Ask what a drawing is. Of drawings that come faster than answers, the newest is answered. */
-  ask(strokes, width) {
+  /** Ask what a drawing is, and for some maps. Of drawings that come faster than answers, the newest is answered.
+   *  @param {Part[]} maps */
+  ask(strokes, width, maps) {
     this.#id += 1;
-    this.#pending = JSON.stringify({ id: this.#id, width, strokes });
+    this.#pending = JSON.stringify({ id: this.#id, width, strokes, maps });
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(this.#pending);
   }
 
@@ -52,16 +92,8 @@ export class Engine {
     this.#pending = null;
   }
 
-  /** Ask what a picture file shows. @param {Blob} file @returns {Promise<Answer>} */
-  async askPicture(file) {
-    const response = await fetch("api/picture", { method: "POST", body: file }).catch(() => {
-      throw new Error("The picture could not be sent to the studio. Try again.");
-    });
-    return decode(await (await checked(response)).arrayBuffer(), this.#network.layers);
-  }
-
   #connect() {
-    this.#socket = new WebSocket(new URL("draw", location.href.replace(/^http/, "ws")));
+    this.#socket = new WebSocket(new URL("api/draw", location.href.replace(/^http/, "ws")));
     this.#socket.binaryType = "arraybuffer";
     this.#socket.addEventListener("open", () => {
       this.#retry = FIRST_RETRY;
@@ -82,7 +114,7 @@ export class Engine {
       this.#onTrouble(sentence(JSON.parse(data)));
       return;
     }
-    const answer = decode(data, this.#network.layers);
+    const answer = decode(data);
     if (answer.drawing === this.#id) this.#pending = null;
     if (answer.drawing < this.#oldest) return;
     this.#onTrouble("");
@@ -90,15 +122,30 @@ export class Engine {
   }
 }
 
-/** @param {ArrayBuffer} buffer @param {Layer[]} layers @returns {Answer} */
-function decode(buffer, layers) {
+/** @param {ArrayBuffer} buffer @returns {Answer} */
+function decode(buffer) {
   const { header, values } = unpack(buffer);
-  let offset = 0;
-  const tensors = layers.map(({ shape }) => {
-    const end = offset + shape.reduce((product, axis) => product * axis, 1);
-    const tensor = new Tensor(shape, values.subarray(offset, end));
-    offset = end;
-    return tensor;
+  const sizes = header.maps.map(({ shape }) => shape.reduce((product, axis) => product * axis, 1));
+  let offset = values.length - sizes.reduce((sum, size) => sum + size, 0);
+  const probabilities = values.subarray(0, offset);
+  const maps = new Map();
+  header.maps.forEach((part, number) => {
+    maps.set(part.layer, new Tensor(part.shape, values.subarray(offset, offset + sizes[number]), part));
+    offset += sizes[number];
   });
-  return { ...header, tensors };
+  return { ...header, probabilities, maps };
+}
+
+async function asked(input, what, { place, index, of }) {
+  const query = new URLSearchParams({ place, index: index.join() });
+  if (of) query.set("of", of.join());
+  const response = await reach(`api/inputs/${input}/${what}?${query}`);
+  return (await checked(response)).json();
+}
+
+function reach(path, options) {
+  return fetch(path, options).catch((error) => {
+    if (error.name === "AbortError") throw error;
+    throw new Error("The studio does not answer. The page stays as it is; try again.");
+  });
 }

@@ -6,7 +6,7 @@ import { Figure } from "./figure.js";
 import { sizeOf } from "./tensor.js";
 import { Window } from "./window.js";
 
-/** @typedef {import("./sights.js").Layer} Layer */
+/** @typedef {import("./engine.js").Layer} Layer */
 
 const HELPING = 32; // maps shown at once
 const AT_A_GLANCE = 48; // layers that the outline lists unasked

@@ -1,9 +1,10 @@
 // The page: paper, answer and layers, and the tools that change them.
 
+import { Anatomy } from "./anatomy.js";
 import { Answer } from "./answer.js";
 import { onSchemeChange } from "./colors.js";
 import { byId, onZoom } from "./dom.js";
-import { Engine } from "./engine.js";
+import { look, mapsOf, network as networkOf, Pen } from "./engine.js";
 import { Figure } from "./figure.js";
 import { History } from "./history.js";
 import { keep, kept } from "./memory.js";
@@ -11,20 +12,25 @@ import { Pad } from "./pad.js";
 import { go, here } from "./place.js";
 import { Probabilities } from "./probabilities.js";
 
-const network = await Engine.network();
+const network = await networkOf();
 const drawings = new History();
 const brush = byId("brush");
 const answer = new Answer(network.classes);
 const pad = new Pad(byId("pad"), strokeGrew, () => redraw());
-const engine = new Engine(network, show, (sentence) => notice("engine", sentence));
+const engine = new Pen(show, (sentence) => notice("engine", sentence));
+const everything = network.layers.map(({ shape }, number) => [number, 0, shape.at(-1)]);
 const figures = new Map(network.layers.map((layer, index) => [layer.name, figureOf(layer, index)]));
 
+const anatomy = new Anatomy(network, openSpot);
+/** @type {string | null} the input that is shown */
+let input = null;
 /** The stroke that the pen is drawing. */
 let growing = null;
 /** What went wrong, apart: an answer ends the engine's trouble, but says nothing about a picture. */
 const troubles = { engine: "", picture: "" };
 let scheduled = false;
 
+document.body.append(anatomy.element);
 brush.value = kept("brush", brush.value);
 byId("model").textContent = network.name;
 byId("invitation").textContent = network.classes.every((label) => /^\d$/.test(label)) ? "Draw a digit" : "Draw here";
@@ -60,7 +66,7 @@ function changed() {
     redraw();
     const { strokes, picture } = current();
     if (picture) show(picture.answer);
-    else if (strokes.length) engine.ask(strokes, brush.valueAsNumber);
+    else if (strokes.length) engine.ask(strokes, brush.valueAsNumber, everything);
     else show(null);
   });
 }
@@ -75,8 +81,10 @@ function redraw() {
 
 /** @param {import("./engine.js").Answer | null} given */
 function show(given) {
-  answer.show(given && { sure: given.sure, probabilities: given.tensors.at(-1).values });
-  network.layers.forEach(({ name }, index) => figures.get(name).show(given ? given.tensors[index] : null));
+  input = given?.input ?? null;
+  answer.show(given);
+  anatomy.show(input, anatomy.spotAt(here()));
+  network.layers.forEach(({ name }, index) => figures.get(name).show(given?.maps.get(index) ?? null));
 }
 
 function resized() {
@@ -105,7 +113,9 @@ async function openPicture(file) {
   if (!file) return;
   notice("picture", "");
   try {
-    const given = await engine.askPicture(file);
+    const given = await look(file);
+    const parts = await Promise.all(everything.map((part) => mapsOf(given.input, part)));
+    parts.forEach((tensor, number) => given.maps.set(number, tensor));
     const bitmap = await createImageBitmap(file);
     engine.forget();
     drawings.push({ strokes: [], picture: { bitmap, answer: given } });
@@ -115,8 +125,15 @@ async function openPicture(file) {
   }
 }
 
+/** Open a number where the page is, or close what is open. */
+function openSpot(spot) {
+  const place = here();
+  go(spot && place && { ...place, spot });
+}
+
 function goThere() {
   const place = here();
+  anatomy.show(input, anatomy.spotAt(place));
   if (place) figures.get(place.layer)?.reveal();
   for (const [name, figure] of figures) figure.select(place?.layer === name ? place.cell : null);
 }
@@ -146,7 +163,7 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 addEventListener("click", ({ target }) => {
-  if (here()?.cell && !target.closest("#pad, .maps, button, a, label")) go(null); // beside the enlarged map
+  if (here()?.cell && !target.closest("#pad, #anatomy, .maps, button, a, label")) go(null); // beside the enlarged map
 });
 addEventListener("paste", ({ clipboardData }) => openPicture(clipboardData.files[0]));
 addEventListener("dragover", (event) => event.preventDefault());

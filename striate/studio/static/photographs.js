@@ -1,15 +1,15 @@
 // The page for photographs: a picture, its likeliest classes, and every layer's maps.
 
+import { Anatomy } from "./anatomy.js";
 import { Answer } from "./answer.js";
 import { onSchemeChange } from "./colors.js";
 import { byId, element } from "./dom.js";
+import { frameOf, look, mapsOf, network as networkOf, recall } from "./engine.js";
 import { Layers } from "./layers.js";
 import { Likeliest } from "./likeliest.js";
 import { keep, kept } from "./memory.js";
 import { go, here } from "./place.js";
-import { frameOf, look, mapsOf, network as networkOf, recall } from "./sights.js";
-
-/** @typedef {import("./sights.js").Sight} Sight */
+/** @typedef {import("./engine.js").Answer} Sight */
 
 const PATIENCE = 300; // milliseconds of silence before the page says what it waits for
 const GONE = 410; // the status of a picture that the server does not keep any more
@@ -23,6 +23,8 @@ const likeliest = new Likeliest(byId("likeliest"), network.classes, (number) => 
 });
 const layers = new Layers(byId("layers"), byId("outline"), network.layers, go, loadMaps);
 
+const anatomy = new Anatomy(network, openSpot);
+
 /** @type {Sight | null} */
 let shown = null;
 /** @type {Blob | null} the file of what is shown, in case the server forgets it */
@@ -32,6 +34,7 @@ let looking = null;
 /** @type {Promise<void> | null} the upload of a picture that the server forgot */
 let lookingAgain = null;
 
+document.body.append(anatomy.element);
 byId("model").textContent = network.name;
 byId("notes").append(...network.notes.map((textContent) => element("p", { className: "note", textContent })));
 document.title = `Striate: ${network.name}`;
@@ -81,9 +84,9 @@ function startProgress() {
 /** @param {Sight | null} sight */
 function show(sight) {
   shown = sight;
-  keep("picture", sight?.picture ?? null);
+  keep("picture", sight?.input ?? null);
   const image = byId("seen");
-  image.src = frameOf(sight.picture);
+  image.src = frameOf(sight.input);
   image.alt = "The part of the picture that the network sees";
   const [height, width] = network.layers[0].shape;
   image.classList.toggle("coarse", Math.max(height, width) < 100);
@@ -94,18 +97,19 @@ function show(sight) {
   answer.show(classified ? sight : null);
   likeliest.show(classified ? sight.probabilities : null);
   layers.refresh();
+  anatomy.show(shown.input, anatomy.spotAt(here()));
 }
 
 /** Some maps of a layer; null where there are none. */
 async function loadMaps(index, first, count) {
   const asked = shown;
   if (!asked) return null;
-  const { picture } = asked;
+  const { input } = asked;
   try {
-    return await mapsOf(picture, index, first, count).catch(async (error) => {
+    return await mapsOf(input, [index, first, count]).catch(async (error) => {
       if (error.cause !== GONE || !file) throw error;
       await (lookingAgain ??= lookAgain()); // other pictures took its place
-      return mapsOf(picture, index, first, count);
+      return mapsOf(input, [index, first, count]);
     });
   } catch (error) {
     if (shown === asked && !looking) notice(error.message); // errors of a picture that is not shown any more are dropped
@@ -121,8 +125,16 @@ async function lookAgain() {
   }
 }
 
+/** Open a number where the page is, or close what is open. */
+function openSpot(spot) {
+  const place = here();
+  go(spot && place && { ...place, spot });
+}
+
 function goThere() {
-  layers.go(here());
+  const place = here();
+  layers.go(place);
+  anatomy.show(shown?.input ?? null, anatomy.spotAt(place));
 }
 
 function stop() {
@@ -143,7 +155,7 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 addEventListener("click", ({ target }) => {
-  if (here()?.cell && !target.closest(".maps, button, a, label")) go(null); // beside the enlarged map
+  if (here()?.cell && !target.closest("#anatomy, .maps, button, a, label")) go(null); // beside the enlarged map
 });
 addEventListener("paste", ({ clipboardData }) => open([...clipboardData.files]));
 addEventListener("dragover", (event) => {

@@ -77,7 +77,7 @@ def test_it_is_a_model_like_any_other(tmp_path, capsys):
     assert "stem/conv (Conv2D)" in capsys.readouterr().out
     assert [output.name for output in network.activations(x)][:2] == ["stem/conv", "norm"]
     assert network.receptive_field("stem/conv", 4, 4) == ((3, 6), (3, 6))
-    assert len(network.explain(x, "stem/conv", (0, 4, 4, 1)).sums[-1].terms.terms) == 27
+    assert len(network.explain(x, "stem/conv", (0, 4, 4, 1)).sums[-1].parts) == 27
     network.save(tmp_path / "again.safetensors")
     again = striate.load_model(tmp_path / "again.safetensors")
     np.testing.assert_array_equal(again.predict(x), y)
