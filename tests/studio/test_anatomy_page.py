@@ -102,7 +102,7 @@ def test_P3_softmax_shows_every_class_and_its_share(browser, digits_studio):
         draw(page, DIGITS["5"][0])
         rows = anatomy(page).locator(".shares tbody tr")
         expect(rows).to_have_count(10)
-        expect(page.locator("#glyph")).to_have_text("5")
+        expect_final(page, "5")
         shares = [float(text.strip(" %<>")) for text in rows.locator("td:last-child").all_inner_texts()]
         assert sum(shares) == pytest.approx(100, abs=1)
         assert rows.locator("td:last-child").nth(5).evaluate("cell => getComputedStyle(cell).fontWeight") == "600"

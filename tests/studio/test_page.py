@@ -375,7 +375,7 @@ def test_P3_every_place_is_a_link(browser, page, studio):
     cell = enlarged.evaluate("canvas => canvas.offsetWidth") / 4
     enlarged.click(position={"x": 2.5 * cell, "y": 1.5 * cell})
     assert page.url.endswith("/#pooled/0/1,2")
-    assert "[1, 2, 0]" in lens.inner_text()
+    expect(lens).to_contain_text("[1, 2, 0]")
     page.go_back()
     assert page.url.endswith("/#pooled/0")
     page.go_back()
@@ -383,7 +383,7 @@ def test_P3_every_place_is_a_link(browser, page, studio):
     with visiting(browser, studio, path="/#pooled/0/1,2") as linked:
         draw(linked, TALL)
         expect_glyph(linked, "1")
-        assert "[1, 2, 0]" in linked.locator(".lens:visible").inner_text()
+        expect(linked.locator(".lens:visible")).to_contain_text("[1, 2, 0]")
 
 
 @pytest.mark.parametrize(

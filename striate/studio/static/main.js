@@ -12,16 +12,21 @@ import { Pad } from "./pad.js";
 import { go, here } from "./place.js";
 import { Probabilities } from "./probabilities.js";
 
+const NEAR = "200px 0px"; // around the screen
+
 const network = await networkOf();
 const drawings = new History();
 const brush = byId("brush");
 const answer = new Answer(network.classes);
 const pad = new Pad(byId("pad"), strokeGrew, () => redraw());
 const engine = new Pen(show, (sentence) => notice("engine", sentence));
-const everything = network.layers.map(({ shape }, number) => [number, 0, shape.at(-1)]);
 const figures = new Map(network.layers.map((layer, index) => [layer.name, figureOf(layer, index)]));
 
 const anatomy = new Anatomy(network, openSpot);
+/** All maps of each layer. @type {import("./engine.js").Part[]} */
+const everything = network.layers.map(({ shape }, number) => [number, 0, shape.at(-1)]);
+/** The layers that are on the screen, or nearly: only their maps are asked for and painted while the pen moves. */
+const near = new Set([network.layers.length - 1]); // the probabilities are always shown
 /** @type {string | null} the input that is shown */
 let input = null;
 /** The stroke that the pen is drawing. */
@@ -66,9 +71,42 @@ function changed() {
     redraw();
     const { strokes, picture } = current();
     if (picture) show(picture.answer);
-    else if (strokes.length) engine.ask(strokes, brush.valueAsNumber, everything);
+    else if (strokes.length) engine.ask(strokes, brush.valueAsNumber, nearby());
     else show(null);
   });
+}
+
+/** Whether somebody may be looking at a layer: it is near, or the address names it, so that it may be enlarged. */
+function isLookedAt(number) {
+  return near.has(number) || network.layers[number].name === here()?.layer;
+}
+
+function nearby() {
+  return everything.filter(([number]) => isLookedAt(number));
+}
+
+/** A layer came onto the screen, or left it. @param {IntersectionObserverEntry[]} entries */
+function moved(entries) {
+  for (const { target, isIntersecting } of entries) {
+    const number = network.layers.findIndex(({ name }) => figures.get(name).element === target);
+    if (!isIntersecting) near.delete(number);
+    else if (!near.has(number)) {
+      near.add(number);
+      fill(number);
+    }
+  }
+}
+
+/** Show a layer of the newest answer, whose maps were not asked for with it. */
+async function fill(number) {
+  const asked = input;
+  const figure = figures.get(network.layers[number].name);
+  if (!asked) {
+    figure.show(null);
+    return;
+  }
+  const maps = await mapsOf(asked, everything[number]).catch(() => null); // the next answer brings them
+  if (asked === input) figure.show(maps);
 }
 
 function redraw() {
@@ -84,7 +122,12 @@ function show(given) {
   input = given?.input ?? null;
   answer.show(given);
   anatomy.show(input, anatomy.spotAt(here()));
-  network.layers.forEach(({ name }, index) => figures.get(name).show(given?.maps.get(index) ?? null));
+  network.layers.forEach(({ name }, number) => {
+    const maps = given?.maps.get(number);
+    if (maps || !given) figures.get(name).show(maps ?? null);
+    else if (isLookedAt(number)) fill(number); // it has come onto the screen since they were asked for
+    else figures.get(name).rest();
+  });
 }
 
 function resized() {
@@ -114,8 +157,7 @@ async function openPicture(file) {
   notice("picture", "");
   try {
     const given = await look(file);
-    const parts = await Promise.all(everything.map((part) => mapsOf(given.input, part)));
-    parts.forEach((tensor, number) => given.maps.set(number, tensor));
+    await Promise.all(nearby().map(async (part) => given.maps.set(part[0], await mapsOf(given.input, part))));
     const bitmap = await createImageBitmap(file);
     engine.forget();
     drawings.push({ strokes: [], picture: { bitmap, answer: given } });
@@ -172,6 +214,8 @@ addEventListener("drop", (event) => {
   openPicture(event.dataTransfer.files[0]);
 });
 addEventListener("hashchange", goThere);
+const watching = new IntersectionObserver(moved, { rootMargin: NEAR });
+for (const { element } of [...figures.values()].slice(0, -1)) watching.observe(element);
 new ResizeObserver(redraw).observe(byId("pad"));
 onZoom(redraw);
 onSchemeChange(() => {
