@@ -74,6 +74,18 @@ def test_P3_every_term_can_be_opened_down_to_the_ink_and_up_again(browser, studi
         expect(panel.get_by_role("heading")).to_contain_text("slopes [")
         page.go_back()
         expect(panel.get_by_role("heading")).to_contain_text("input [")
+        expect(panel.locator(".trail")).not_to_contain_text("input [")
+
+
+def test_P3_keyboard_alone_walks_through_sums(page):
+    page.locator(".row").nth(1).click()
+    panel = anatomy(page)
+    panel.locator(".shares button").first.focus()
+    page.keyboard.press("Enter")
+    expect(panel.get_by_role("heading")).to_contain_text("softmax/concatenate [0]")
+    expect(panel.get_by_role("heading")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(panel.get_by_label("Show")).to_be_focused()
 
 
 def test_P3_units_open_too_and_gradients_flow_back(page):
@@ -94,7 +106,9 @@ def test_P3_a_sum_follows_the_pen(page):
     expect_glyph(page, "?")
     expect(anatomy(page).get_by_role("heading")).not_to_have_text(before)
     page.get_by_role("button", name="Clear").click()
-    expect(anatomy(page)).to_contain_text("The sum of this number appears here")  # the paper stays where it is
+    expect(anatomy(page)).to_contain_text(
+        "as soon as there is something to compute it from"
+    )  # the paper stays where it is
 
 
 def test_P3_softmax_shows_every_class_and_its_share(browser, digits_studio):

@@ -5,13 +5,14 @@ import { originOf, usesOf } from "./engine.js";
 import { KINDS, WHOLE } from "./kinds.js";
 import { full, short } from "./numbers.js";
 import { spotOf } from "./place.js";
-import { sizeOf } from "./tensor.js";
+import { has, sizeOf } from "./tensor.js";
 import { List } from "./terms.js";
 
 /** @typedef {import("./place.js").Spot} Spot */
 /** @typedef {import("./engine.js").Figure} Figure */
 
 const GRADIENT = "∂ ";
+const SHOWN = 4; // steps of the way back
 
 export class Anatomy {
   element = element("aside", { id: "anatomy", hidden: true, ariaLabel: "Where a number came from" });
@@ -25,6 +26,8 @@ export class Anatomy {
   #spot = null;
   /** @type {Spot[]} the numbers before this one, from the first */
   #trail = [];
+  /** @type {Spot | null} the number that was clicked in the panel */
+  #next = null;
   /** What is being asked for; the newest request alone is shown. */
   #asked = "";
   /** What is shown below the sum: nothing, or the numbers that read this one. */
@@ -42,7 +45,7 @@ export class Anatomy {
   spotAt(place) {
     if (place?.spot) return place.spot;
     const layer = place?.cell && this.#network.layers.find(({ name }) => name === place.layer);
-    if (!layer) return null;
+    if (!layer || !has(sizeOf(layer.shape), place.cell)) return null;
     const { height, width } = sizeOf(layer.shape);
     return place.cell.row !== undefined || height * width === 1 ? spotOf(layer, place.cell) : null;
   }
@@ -52,11 +55,15 @@ export class Anatomy {
     const asked = JSON.stringify([input, spot]);
     if (asked === this.#asked) return;
     this.#asked = asked;
+    if (this.element.hidden && spot) revealPicked();
     this.element.hidden = !spot; // not while there is no input: the paper would move under the pen
+    this.#follow(spot);
     if (!input || !spot) {
       this.#spot = spot;
-      if (!spot) this.#trail = [];
-      else this.element.replaceChildren(this.#bar(), element("p", { textContent: "The sum of this number appears here." }));
+      if (!spot) return;
+      const name = this.#written([spot.place, spot.index]);
+      const wait = `${name} and its sum appear here as soon as there is something to compute it from.`;
+      this.element.replaceChildren(this.#bar(), element("p", { textContent: wait }));
       return;
     }
     let steps;
@@ -71,8 +78,10 @@ export class Anatomy {
     if (moved) this.#reads.replaceChildren();
     this.#input = input;
     this.#spot = spot;
+    const inside = this.element.contains(document.activeElement);
     this.element.replaceChildren(...(refusal ? [this.#bar(), element("p", { textContent: refusal })] : this.#sum(steps)));
     if (moved) this.element.scrollTop = 0;
+    if (inside) this.element.querySelector("h2")?.focus({ preventScroll: true }); // what had the focus is gone
   }
 
   #sum(steps) {
@@ -80,7 +89,7 @@ export class Anatomy {
     const given = steps[0].operation === "";
     const head = element(
       "h2",
-      {},
+      { tabIndex: -1 },
       element("span", { className: "where", textContent: this.#written(number) }),
       " ",
       element("b", { textContent: shown(number[2], full) }),
@@ -91,8 +100,8 @@ export class Anatomy {
 
   /** The way back, and the way out. */
   #bar() {
-    const trail = this.#trail.slice(-4).map((spot) =>
-      element("button", { textContent: `${this.#written([spot.place, spot.index])} ›`, onclick: () => this.#back(spot) }),
+    const trail = this.#trail.slice(-SHOWN).map((spot) =>
+      element("button", { textContent: `${this.#written([spot.place, spot.index])} ›`, onclick: () => this.#go(spot) }),
     );
     const close = element("button", {
       className: "close",
@@ -101,7 +110,7 @@ export class Anatomy {
       title: "Hide the sum: Esc",
       onclick: () => this.#go(null),
     });
-    return element("p", { className: "trail" }, ...trail, close);
+    return element("p", { className: "trail" }, this.#trail.length > SHOWN ? "…" : "", ...trail, close);
   }
 
   #step(step) {
@@ -145,7 +154,7 @@ export class Anatomy {
       try {
         const { uses, more } = await usesOf(this.#input, this.#spot);
         lines = uses.map(([figure, value, reads]) => this.#use(figure, value, reads));
-        if (more) lines.push(element("p", { textContent: "… and more" }));
+        if (more) lines.push(element("p", { textContent: `These are the first ${uses.length}; there are more.` }));
         if (!uses.length) lines = [element("p", { textContent: "No other number was computed from this one." })];
       } catch (error) {
         lines = [element("p", { textContent: error.message })];
@@ -185,13 +194,17 @@ export class Anatomy {
   }
 
   #open(spot) {
-    this.#trail.push(this.#spot);
+    this.#next = isSame(spot, this.#spot) ? null : spot;
     this.#go(spot);
   }
 
-  #back(spot) {
-    this.#trail.splice(this.#trail.indexOf(spot));
-    this.#go(spot);
+  /** Keep the trail: longer by a step within the panel, shorter after a way back, and empty after any other way. */
+  #follow(spot) {
+    if (isSame(spot, this.#spot)) return;
+    const before = this.#trail.findIndex((one) => isSame(one, spot));
+    if (isSame(spot, this.#next) && this.#spot) this.#trail.push(this.#spot);
+    else this.#trail.splice(before < 0 ? 0 : before);
+    this.#next = null;
   }
 
   /** A number's place as it is written in Python, without the sample. */
@@ -209,4 +222,14 @@ export class Anatomy {
 /** @param {number | string} value infinities and NaN are words */
 function shown(value, format) {
   return typeof value === "number" ? format(value) : value;
+}
+
+function isSame(one, other) {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+/** The panel pushes everything aside: what was clicked stays on the screen. */
+function revealPicked() {
+  const picked = () => document.querySelector('.lens:not([hidden]), .row[aria-pressed="true"]');
+  requestAnimationFrame(() => requestAnimationFrame(() => picked()?.scrollIntoView({ block: "nearest" })));
 }

@@ -137,7 +137,9 @@ export class Figure {
 
   #openLens() {
     const tile = this.#view.rectangle({ channel: this.#picked.channel });
-    this.#lens.open(this.#picked.channel, tile, this.#view.element.clientWidth);
+    const corner = this.#view.element.getBoundingClientRect().left;
+    const { left, right } = this.#view.element.closest("main").getBoundingClientRect();
+    this.#lens.open(this.#picked.channel, tile, { left: left - corner, right: right - corner });
   }
 
   /** Other maps are shown: their numbers are on the way. */

@@ -93,7 +93,7 @@ function grid(cells, { rows, columns }, figureOf, limit, button, isRinged = () =
     const box = button ? button(figure) : element("span");
     const share = Number.isFinite(figure[2]) ? figure[2] / limit : 0;
     box.classList.add("cell");
-    box.textContent = side < 34 || typeof figure[2] !== "number" ? "" : (fitting(figure[2], 5) ?? "");
+    box.textContent = side < 34 || typeof figure[2] !== "number" ? "" : (fitting(figure[2], 6) ?? "");
     box.style.gridArea = `${cell.row + 1} / ${cell.column + 1}`;
     box.style.backgroundColor = color(share);
     box.classList.toggle("far", Math.abs(share) > 0.5);

@@ -8,9 +8,10 @@ import { fitting } from "./numbers.js";
 
 /** @typedef {import("./tensor.js").Cell} Cell */
 
-const SIDE = 392; // the most CSS pixels
+const SIDE = 392; // the most CSS pixels on a small screen
+const ABOVE = 320; // CSS pixels of a large screen's height that are left to others
 const CHARACTER = 0.6; // the width of a digit as a share of the font's size
-const SMALLEST_FONT = 9;
+const SMALLEST_FONT = 8.5;
 
 export class Lens {
   #view;
@@ -43,17 +44,20 @@ export class Lens {
     return !this.element.hidden;
   }
 
-  /** Grow out of a tile, staying within the width at hand. */
-  open(channel, tile, width) {
+  /** Grow out of a tile, staying within the room at hand: from left to right, in CSS pixels from the corner of the maps.
+   *  @param {{left: number, right: number}} room */
+  open(channel, tile, room) {
     const moved = !this.isOpen || channel !== this.#channel;
     this.#channel = channel;
-    const side = Math.floor(Math.min(SIDE, width) * devicePixelRatio);
+    const most = Math.max(SIDE, Math.min(innerHeight - ABOVE, 0.45 * innerWidth));
+    const side = Math.floor(Math.min(most, room.right - room.left) * devicePixelRatio);
     const { height, width: columns } = this.#size;
-    const room = { width: side, height: side, tile: side, least: 1, gap: 0 };
-    this.#view.arrange({ ...arrange({ height, width: columns, channels: 1 }, room), first: channel });
+    const square = { width: side, height: side, tile: side, least: 1, gap: 0 };
+    this.#view.arrange({ ...arrange({ height, width: columns, channels: 1 }, square), first: channel });
     this.element.hidden = false;
     const { offsetWidth } = this.element;
-    const left = clamp(tile.x + (tile.width - offsetWidth) / 2, 0, Math.max(0, width - offsetWidth));
+    const middle = tile.x + (tile.width - offsetWidth) / 2;
+    const left = clamp(middle, room.left, Math.max(room.left, room.right - offsetWidth));
     this.element.style.left = `${left}px`;
     this.element.style.top = `${tile.y}px`;
     if (!moved) return;

@@ -167,10 +167,17 @@ async function openPicture(file) {
   }
 }
 
-/** Open a number where the page is, or close what is open. */
+/** Open a number where the page is; null: close its sum, and leave the map that it may be in. */
 function openSpot(spot) {
-  const place = here();
-  go(spot && place && { ...place, spot });
+  const { layer = "", cell = null } = here() ?? {};
+  if (spot) go({ layer, cell, spot });
+  else go(cell?.row === undefined ? null : { layer, cell: { channel: cell.channel } });
+}
+
+/** Close what was opened last: a sum, or else a map. */
+function close() {
+  if (anatomy.element.hidden) go(null);
+  else openSpot(null);
 }
 
 function goThere() {
@@ -200,7 +207,7 @@ addEventListener("keydown", (event) => {
   else if (!command && (key === "[" || key === "]")) {
     brush[key === "[" ? "stepDown" : "stepUp"]();
     resized();
-  } else if (event.key === "Escape" && !event.defaultPrevented && here()) go(null);
+  } else if (event.key === "Escape" && !event.defaultPrevented && here()) close();
   else return;
   event.preventDefault();
 });

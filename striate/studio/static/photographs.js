@@ -125,10 +125,17 @@ async function lookAgain() {
   }
 }
 
-/** Open a number where the page is, or close what is open. */
+/** Open a number where the page is; null: close its sum, and leave the map that it may be in. */
 function openSpot(spot) {
-  const place = here();
-  go(spot && place && { ...place, spot });
+  const { layer = "", cell = null } = here() ?? {};
+  if (spot) go({ layer, cell, spot });
+  else go(cell?.row === undefined ? null : { layer, cell: { channel: cell.channel } });
+}
+
+/** Close what was opened last: a sum, or else a map. */
+function close() {
+  if (anatomy.element.hidden) go(null);
+  else openSpot(null);
 }
 
 function goThere() {
@@ -150,7 +157,7 @@ byId("file").addEventListener("change", ({ target }) => {
 addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "o") byId("file").click();
   else if (event.key === "Escape" && looking) stop();
-  else if (event.key === "Escape" && !event.defaultPrevented && here()?.cell) go(null);
+  else if (event.key === "Escape" && !event.defaultPrevented && here()?.cell) close();
   else return;
   event.preventDefault();
 });
