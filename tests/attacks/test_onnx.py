@@ -406,3 +406,10 @@ def _varint(number):
         content.append(number & 0x7F | 0x80)
         number >>= 7
     return bytes([*content, number])
+
+
+def test_an_output_without_a_name(tmp_path):
+    """An empty name is that of an input that a node does without; the graph itself cannot do without an output."""
+    proto = model(node("Relu"))
+    proto.graph.output[0] = info("", (1, 3, 8, 8))
+    opened(tmp_path, proto, "nothing computes the output ''")

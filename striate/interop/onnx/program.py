@@ -382,7 +382,8 @@ def _wrong_names(graph: GraphProto, outside: set[str]) -> list[str]:
             if name in given or name in made:
                 reasons.append(f"{where}: {name!r} is computed twice")
             made.add(name)
-    reasons += [f"nothing computes the output {info.name!r}" for info in graph.output if info.name not in known]
+    made_here = known - {""}  # the name of inputs that a node does without
+    reasons += [f"nothing computes the output {info.name!r}" for info in graph.output if info.name not in made_here]
     if not graph.output:
         reasons.append("it has no output")
     try:
