@@ -51,7 +51,12 @@ class Number:
 
 @dataclass(frozen=True)
 class Part:
-    """One term of a sum, and the numbers that it was computed from, each of which can be explained in turn."""
+    """One term of a sum.
+
+    Arguments:
+        value: the term.
+        reads: the numbers that it was computed from, each of which can be explained in turn.
+    """
 
     value: float
     reads: tuple[Number, ...]

@@ -26,7 +26,6 @@ from striate.studio.keeping import Kept
 
 Pixels = NDArray[np.uint8]
 Channels = Literal[1, 3]
-Ink = Literal["bright", "dark", "auto"]
 
 #: Bytes that are kept for recent pictures, and for drawings; unless that is too little for one.
 MEMORY, MEMORY_OF_DRAWINGS = 256 << 20, 32 << 20

@@ -4,7 +4,7 @@ import { element } from "./dom.js";
 import { originOf, usesOf } from "./engine.js";
 import { KINDS, WHOLE } from "./kinds.js";
 import { full, short } from "./numbers.js";
-import { spotOf } from "./place.js";
+import { go, here, spotOf } from "./place.js";
 import { has, sizeOf } from "./tensor.js";
 import { List } from "./terms.js";
 
@@ -17,7 +17,6 @@ const SHOWN = 4; // steps of the way back
 export class Anatomy {
   element = element("aside", { id: "anatomy", hidden: true, ariaLabel: "Where a number came from" });
   #network;
-  #go;
   /** Their places have no sample. */
   #weights;
   /** @type {string | null} */
@@ -33,10 +32,9 @@ export class Anatomy {
   /** What is shown below the sum: nothing, or the numbers that read this one. */
   #reads = element("div", { className: "uses" });
 
-  /** @param {import("./engine.js").Network} network @param {(spot: Spot | null) => void} go opens a number, or none */
-  constructor(network, go) {
+  /** @param {import("./engine.js").Network} network */
+  constructor(network) {
     this.#network = network;
-    this.#go = go;
     this.#weights = new Set(network.layers.flatMap(({ weights }) => weights));
   }
 
@@ -48,6 +46,13 @@ export class Anatomy {
     if (!layer || !has(sizeOf(layer.shape), place.cell)) return null;
     const { height, width } = sizeOf(layer.shape);
     return place.cell.row !== undefined || height * width === 1 ? spotOf(layer, place.cell) : null;
+  }
+
+  /** Close what was opened last: the sum, which leaves the map that its number is in, or else the map. */
+  back() {
+    const place = here();
+    const stays = !this.element.hidden && place?.cell?.row !== undefined;
+    go(stays ? { layer: place.layer, cell: { channel: place.cell.channel } } : null);
   }
 
   /** Show a number of an input; null: none. @param {string | null} input @param {Spot | null} spot */
@@ -101,14 +106,14 @@ export class Anatomy {
   /** The way back, and the way out. */
   #bar() {
     const trail = this.#trail.slice(-SHOWN).map((spot) =>
-      element("button", { textContent: `${this.#written([spot.place, spot.index])} ›`, onclick: () => this.#go(spot) }),
+      element("button", { textContent: `${this.#written([spot.place, spot.index])} ›`, onclick: () => goTo(spot) }),
     );
     const close = element("button", {
       className: "close",
       textContent: "×",
       ariaLabel: "Hide the sum",
       title: "Hide the sum: Esc",
-      onclick: () => this.#go(null),
+      onclick: () => this.back(),
     });
     return element("p", { className: "trail" }, this.#trail.length > SHOWN ? "…" : "", ...trail, close);
   }
@@ -195,7 +200,7 @@ export class Anatomy {
 
   #open(spot) {
     this.#next = isSame(spot, this.#spot) ? null : spot;
-    this.#go(spot);
+    goTo(spot);
   }
 
   /** Keep the trail: longer by a step within the panel, shorter after a way back, and empty after any other way. */
@@ -222,6 +227,12 @@ export class Anatomy {
 /** @param {number | string} value infinities and NaN are words */
 function shown(value, format) {
   return typeof value === "number" ? format(value) : value;
+}
+
+/** Open a number, wherever the page is. @param {Spot} spot */
+function goTo(spot) {
+  const { layer = "", cell = null } = here() ?? {};
+  go({ layer, cell, spot });
 }
 
 function isSame(one, other) {

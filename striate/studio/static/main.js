@@ -22,7 +22,7 @@ const pad = new Pad(byId("pad"), strokeGrew, () => redraw());
 const engine = new Pen(show, (sentence) => notice("engine", sentence));
 const figures = new Map(network.layers.map((layer, index) => [layer.name, figureOf(layer, index)]));
 
-const anatomy = new Anatomy(network, openSpot);
+const anatomy = new Anatomy(network);
 /** All maps of each layer. @type {import("./engine.js").Part[]} */
 const everything = network.layers.map(({ shape }, number) => [number, 0, shape.at(-1)]);
 /** The layers that are on the screen, or nearly: only their maps are asked for and painted while the pen moves. */
@@ -167,19 +167,6 @@ async function openPicture(file) {
   }
 }
 
-/** Open a number where the page is; null: close its sum, and leave the map that it may be in. */
-function openSpot(spot) {
-  const { layer = "", cell = null } = here() ?? {};
-  if (spot) go({ layer, cell, spot });
-  else go(cell?.row === undefined ? null : { layer, cell: { channel: cell.channel } });
-}
-
-/** Close what was opened last: a sum, or else a map. */
-function close() {
-  if (anatomy.element.hidden) go(null);
-  else openSpot(null);
-}
-
 function goThere() {
   const place = here();
   anatomy.show(input, anatomy.spotAt(place));
@@ -207,7 +194,7 @@ addEventListener("keydown", (event) => {
   else if (!command && (key === "[" || key === "]")) {
     brush[key === "[" ? "stepDown" : "stepUp"]();
     resized();
-  } else if (event.key === "Escape" && !event.defaultPrevented && here()) close();
+  } else if (event.key === "Escape" && !event.defaultPrevented && here()) anatomy.back();
   else return;
   event.preventDefault();
 });

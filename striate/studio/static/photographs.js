@@ -23,7 +23,7 @@ const likeliest = new Likeliest(byId("likeliest"), network.classes, (number) => 
 });
 const layers = new Layers(byId("layers"), byId("outline"), network.layers, go, loadMaps);
 
-const anatomy = new Anatomy(network, openSpot);
+const anatomy = new Anatomy(network);
 
 /** @type {Sight | null} */
 let shown = null;
@@ -125,19 +125,6 @@ async function lookAgain() {
   }
 }
 
-/** Open a number where the page is; null: close its sum, and leave the map that it may be in. */
-function openSpot(spot) {
-  const { layer = "", cell = null } = here() ?? {};
-  if (spot) go({ layer, cell, spot });
-  else go(cell?.row === undefined ? null : { layer, cell: { channel: cell.channel } });
-}
-
-/** Close what was opened last: a sum, or else a map. */
-function close() {
-  if (anatomy.element.hidden) go(null);
-  else openSpot(null);
-}
-
 function goThere() {
   const place = here();
   layers.go(place);
@@ -157,7 +144,7 @@ byId("file").addEventListener("change", ({ target }) => {
 addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "o") byId("file").click();
   else if (event.key === "Escape" && looking) stop();
-  else if (event.key === "Escape" && !event.defaultPrevented && here()?.cell) close();
+  else if (event.key === "Escape" && !event.defaultPrevented && here()?.cell) anatomy.back();
   else return;
   event.preventDefault();
 });
